@@ -1,0 +1,43 @@
+# Everything a newcomer types. `make demo` and `make test` do all the set-up themselves; ARGS="..." passes options on.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+ARGS ?=
+export UV_PYTHON_DOWNLOADS := never
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+BIN := .venv/bin
+WORKERS ?= 4
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+demo: .venv/ready ## the main job: three storefronts, shoppers, and proof at the end
+	@$(BIN)/holdfast demo $(ARGS)
+
+test: .venv/ready ## all tests, in parallel
+	@$(BIN)/python -P -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+check: .venv/ready ## format, lint, types, imports, tests: what CI runs
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	@$(BIN)/mypy
+	@PYTHONPATH=. $(BIN)/lint-imports
+	@$(MAKE) -s test
+
+format: .venv/ready ## write the code the way `check` wants it
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: .tools-or-uv ## choose versions again and pin them with hashes
+	@$(UV) pip compile --universal --generate-hashes --no-emit-index-url --upgrade --extra dev -q \
+		--custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+.venv/ready: requirements.lock pyproject.toml | .tools-or-uv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Holdfast needs Python 3.11 or newer; name one with PYTHON=/path/to/python3" >&2; exit 1; }
+	@{ test -x $(BIN)/python || $(UV) venv -q --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv; } >&2
+	@$(UV) pip sync -q --require-hashes --python $(BIN)/python requirements.lock >&2
+	@$(UV) pip install -q --no-deps --no-build-isolation --python $(BIN)/python -e . >&2
+	@touch $@
+
+.tools-or-uv:
+	@command -v $(UV) >/dev/null || { echo "fetching uv into .tools" >&2; $(PYTHON) -m pip install -q --disable-pip-version-check --target .tools uv >&2; }
+
+.PHONY: help demo test check format lock .tools-or-uv

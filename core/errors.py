@@ -1,0 +1,101 @@
+"""Every error raised on purpose.
+
+HoldfastError
+├── Refused                 a rule said no; nothing was written
+│   ├── InsufficientStock   fewer units than asked, and the demand may not wait
+│   ├── KeyReused           an effect key came back with other content
+│   └── NotFound            the thing named does not exist for this merchant
+├── Overloaded              too many callers wait; try again after ``retry_after_s``
+├── ConnectorError          a storefront did not do what was asked
+│   ├── Throttled           it asks us to slow down; a delay, not a failure
+│   ├── Unreachable         no usable answer: network, time-out, 5xx
+│   ├── Unauthorized        credentials wrong, expired or too weak; a person has to act
+│   ├── Rejected            it understood and said no (4xx); repeating the same call is useless
+│   ├── Malformed           bytes or JSON that are not what the platform documents
+│   └── BadSignature        a webhook that the store did not sign
+├── ConfigError             a setting is missing or wrong; names the cure
+└── Broken                  an invariant is false; stop
+"""
+
+from collections.abc import Mapping
+
+
+class HoldfastError(Exception):
+    """Base of all errors raised on purpose; ``str()`` of each names the cure where there is one."""
+
+
+class Refused(HoldfastError):
+    """A rule said no and nothing was written."""
+
+
+class InsufficientStock(Refused):
+    """Fewer units can be promised than were asked for."""
+
+    def __init__(self, missing: Mapping[object, int]) -> None:
+        self.missing = dict(missing)
+        super().__init__("not enough units: " + ", ".join(f"{item} lacks {n}" for item, n in self.missing.items()))
+
+
+class KeyReused(Refused):
+    """The same effect key arrived with other content."""
+
+    def __init__(self, effect_key: str) -> None:
+        self.effect_key = effect_key
+        super().__init__(f"effect key {effect_key!r} was used before with other content; choose a new key")
+
+
+class NotFound(Refused):
+    """The thing named does not exist for this merchant."""
+
+
+class Overloaded(HoldfastError):
+    """Too many callers wait for this merchant's ledger."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(f"the ledger is busy; try again in {retry_after_s:g} s")
+
+
+class ConnectorError(HoldfastError):
+    """A storefront did not do what was asked."""
+
+
+class Throttled(ConnectorError):
+    """The store asks us to slow down; wait ``retry_after_s`` (> 0) and ask again."""
+
+    def __init__(self, retry_after_s: float, detail: str = "") -> None:
+        self.retry_after_s = max(retry_after_s, 0.05)
+        super().__init__(f"the store asks us to wait {self.retry_after_s:g} s {detail}".strip())
+
+
+class Unreachable(ConnectorError):
+    """No usable answer: connection failed, timed out, or the server failed (5xx). Safe calls may be repeated."""
+
+
+class Unauthorized(ConnectorError):
+    """Credentials are wrong, expired or lack a right; a person has to act."""
+
+
+class Rejected(ConnectorError):
+    """The store understood and refused; ``code`` is the platform's own error code where it gives one."""
+
+    def __init__(self, message: str, *, status: int, code: str = "") -> None:
+        self.status = status
+        self.code = code
+        super().__init__(message)
+
+
+class Malformed(ConnectorError):
+    """What arrived is not what the platform documents."""
+
+
+class BadSignature(ConnectorError):
+    """A webhook whose signature does not match its bytes."""
+
+
+class ConfigError(HoldfastError):
+    """A setting is missing or wrong; the text names the cure."""
+
+
+class Broken(HoldfastError):
+    """An invariant is false; the process must stop rather than go on counting."""
