@@ -18,6 +18,7 @@ HoldfastError
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 
 class HoldfastError(Exception):
@@ -31,7 +32,7 @@ class Refused(HoldfastError):
 class InsufficientStock(Refused):
     """Fewer units can be promised than were asked for."""
 
-    def __init__(self, missing: Mapping[object, int]) -> None:
+    def __init__(self, missing: Mapping[Any, int]) -> None:
         self.missing = dict(missing)
         super().__init__("not enough units: " + ", ".join(f"{item} lacks {n}" for item, n in self.missing.items()))
 

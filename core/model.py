@@ -30,7 +30,7 @@ class HintKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """"Look at this again": all that is kept of a webhook.
+    """ "Look at this again": all that is kept of a webhook.
 
     ``external_id`` is the store's own id of the thing; ``dedupe_key`` is equal for repeats of one delivery.
     """
@@ -132,6 +132,7 @@ class StoreOrder:
     ``paid``          the store counts it as paid: what it holds is deducted.
     ``state``         the platform's own word for its state, for people to read.
     ``placed_at``     by the store's clock.
+    ``changed_at``    the store's own stamp of its last change, as in ``OrderChange``.
     ``look_again_at`` the state is known to change by itself then (a pending order's hold runs out).
     """
 
@@ -139,6 +140,7 @@ class StoreOrder:
     number: str
     state: str
     placed_at: datetime
+    changed_at: datetime
     holds: bool
     paid: bool
     lines: Sequence[StoreOrderLine]
@@ -154,14 +156,22 @@ class FetchedOrders:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderChange:
+    """An order of a store and its own stamp of the last change (as coarse as the platform's stamps are)."""
+
+    external_id: str
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class OrderPage:
-    """Ids of orders changed since a watermark.
+    """Orders changed since a watermark.
 
     ``read_at`` is the store's own clock when it answered. All changes up to then are in this run of pages.
     ``cursor`` is None on the last page.
     """
 
-    order_ids: Sequence[str]
+    changes: Sequence[OrderChange]
     read_at: datetime
     cursor: str | None
 
@@ -204,6 +214,7 @@ class PushStatus(StrEnum):
     APPLIED = "applied"  # written, and the store's answer agrees
     EQUAL = "equal"  # the store already shows the wanted number; nothing was written
     STALE = "stale"  # the store shows something we cannot explain yet; nothing was raised
+    PLANNED = "planned"  # a dry run: nothing was sent
     RETRY = "retry"  # no usable answer for this one; try again later
     REFUSED = "refused"  # the store will never take it as it is; ``reason`` says why and what to do
 

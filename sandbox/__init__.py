@@ -1,1 +1,1 @@
-"""Three storefronts to try Holdfast against: they sell, count down, send webhooks, fail on request and keep a journal."""
+"""Storefronts to try Holdfast against: they sell, count down, send webhooks, fail on request and keep a journal."""

@@ -1,0 +1,197 @@
+"""Merchants, items, and the listings that show them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from core import bulk, marks, tables, work
+from core.errors import ConfigError, NotFound
+from core.model import StoreListing
+from core.transaction import Database, Transaction
+
+
+def sku_key(sku: str) -> str:
+    """The form in which SKUs are compared: codes that differ only in case or outer blanks are one item."""
+    return sku.strip().casefold()
+
+
+def ensure_merchant(
+    db: Database, merchant_id: int, *, name: str, time_zone: str = "UTC", alert_email: str = ""
+) -> None:
+    """Make a merchant with one warehouse, one default bin and one shared pool, unless it is there already.
+
+    Raises: ConfigError for an unknown time zone.
+    """
+    try:
+        ZoneInfo(time_zone)
+    except (KeyError, ValueError, OSError) as error:
+        raise ConfigError(f"{time_zone!r} is no time zone; use a name like Europe/Berlin") from error
+    with db.begin(merchant_id, actor="cli", source="setup") as tx:
+        made = tx.run(
+            """INSERT INTO merchant (id, name, time_zone, alert_email, created_at)
+               VALUES (:merchant_id, :name, :time_zone, :alert_email, :now) ON CONFLICT DO NOTHING RETURNING id""",
+            name=name,
+            time_zone=time_zone,
+            alert_email=alert_email,
+        ).scalar_one_or_none()
+        if made is None:
+            return
+        warehouse_id = tx.new_id()
+        tx.run(
+            """INSERT INTO warehouse (merchant_id, id, code, name, time_zone, kind)
+               VALUES (:merchant_id, :id, 'MAIN', 'Main warehouse', :time_zone, 'warehouse')""",
+            id=warehouse_id,
+            time_zone=time_zone,
+        )
+        tx.run(
+            """INSERT INTO bin (merchant_id, id, warehouse_id, code, is_default)
+               VALUES (:merchant_id, :id, :warehouse_id, 'DEFAULT', true)""",
+            id=tx.new_id(),
+            warehouse_id=warehouse_id,
+        )
+        tx.run(
+            "INSERT INTO pool (merchant_id, id, kind, name) VALUES (:merchant_id, :id, 'shared', 'Shared')",
+            id=tx.new_id(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import of listings did."""
+
+    listings: int
+    new_listings: int
+    new_items: int
+    ambiguous: int
+
+
+def import_listings(tx: Transaction, store_id: int, told: Sequence[StoreListing]) -> Imported:
+    """Take over a page of a store's catalogue: new SKUs become items, listings are mapped to items by SKU.
+
+    A SKU that a store carries twice is mapped to its first listing only; the others are parked with the reason, for a
+    person to map. What is mapped already is never mapped anew. ``believed`` starts as the number just read.
+    """
+    _make_items(tx, told)
+    taken = _skus_mapped_elsewhere(tx, store_id, told)
+    rows, ambiguous = [], 0
+    for listing in told:
+        key = sku_key(listing.sku)
+        parked = ""
+        if not key:
+            parked = "the listing has no SKU; map it to an item by hand"
+        elif taken.setdefault(key, listing.external_id) != listing.external_id:
+            parked = f"another listing of this store carries SKU {listing.sku}, too; map it by hand"
+            ambiguous += 1
+        rows.append(
+            (
+                tx.new_id(),
+                listing.external_id,
+                listing.sku,
+                listing.title,
+                key,
+                parked,
+                listing.untracked_reason,
+                listing.quantity,
+            )
+        )
+    names = ["id", "external_id", "sku", "title", "key", "parked", "untracked", "quantity"]
+    made = tx.run(
+        """INSERT INTO listing AS l (merchant_id, id, store_id, external_id, sku, title, item_id, quarantine_reason,
+               untracked_reason, believed, observed, observed_at)
+           SELECT :merchant_id, k.id, :store_id, k.external_id, k.sku, k.title,
+               CASE WHEN k.parked = '' THEN (SELECT i.id FROM item i WHERE i.merchant_id = :merchant_id AND i.sku_key = k.key) END,
+               k.parked, k.untracked, k.quantity, k.quantity, :now
+           FROM unnest(CAST(:id AS bigint[]), CAST(:external_id AS text[]), CAST(:sku AS text[]), CAST(:title AS text[]),
+               CAST(:key AS text[]), CAST(:parked AS text[]), CAST(:untracked AS text[]), CAST(:quantity AS bigint[]))
+               WITH ORDINALITY k (id, external_id, sku, title, key, parked, untracked, quantity, nth)
+           ORDER BY k.external_id
+           ON CONFLICT (merchant_id, store_id, external_id) DO UPDATE SET sku = EXCLUDED.sku, title = EXCLUDED.title,
+               untracked_reason = EXCLUDED.untracked_reason
+           RETURNING l.id, l.external_id, l.xmax = 0 AS new""",
+        store_id=store_id,
+        **{name: [row[n] for row in rows] for n, name in enumerate(names)},
+    ).all()
+    fresh = [row for row in made if row.new]
+    _replay_held(tx, store_id, [row.external_id for row in fresh])
+    return Imported(len(made), len(fresh), 0, ambiguous)
+
+
+def _make_items(tx: Transaction, told: Sequence[StoreListing]) -> None:
+    first = {sku_key(x.sku): x for x in reversed(told) if sku_key(x.sku)}
+    rows = [(tx.new_id(), x.sku.strip(), key, x.title, tx.now) for key, x in sorted(first.items())]
+    bulk.insert_missing(tx, tables.item, ["id", "sku", "sku_key", "title", "created_at"], rows, ["sku_key"])
+
+
+def _skus_mapped_elsewhere(tx: Transaction, store_id: int, told: Sequence[StoreListing]) -> dict[str, str]:
+    """Per SKU key: the listing of this store that is mapped to its item already."""
+    rows = tx.run(
+        """SELECT i.sku_key, l.external_id FROM unnest(CAST(:keys AS text[])) k (sku_key)
+           CROSS JOIN LATERAL (SELECT id, sku_key FROM item WHERE merchant_id = :merchant_id AND sku_key = k.sku_key) i
+           CROSS JOIN LATERAL (SELECT external_id FROM listing WHERE merchant_id = :merchant_id AND item_id = i.id
+               AND store_id = :store_id ORDER BY id LIMIT 1) l""",
+        store_id=store_id,
+        keys=sorted({sku_key(x.sku) for x in told}),
+    )
+    return {row.sku_key: row.external_id for row in rows}
+
+
+def map_listing(tx: Transaction, store_id: int, external_id: str, sku: str) -> None:
+    """Bind a listing to an item by hand; order lines that were held for it are replayed.
+
+    What the store shows is not believed any more until it was read again. Raises: NotFound.
+    """
+    item_id = item_id_of(tx, sku)
+    listing_id = tx.run(
+        """UPDATE listing SET item_id = :item_id, quarantine_reason = '', believed = NULL
+           WHERE merchant_id = :merchant_id AND store_id = :store_id AND external_id = :external_id RETURNING id""",
+        item_id=item_id,
+        store_id=store_id,
+        external_id=external_id,
+    ).scalar_one_or_none()
+    if listing_id is None:
+        raise NotFound(f"store {store_id} has no listing {external_id}; run `holdfast sync` to import its catalogue")
+    marks.stale(tx, (), [listing_id], (), None)
+    _replay_held(tx, store_id, [external_id])
+
+
+def _replay_held(tx: Transaction, store_id: int, external_ids: Sequence[str]) -> None:
+    """Fetch orders again whose lines were held because one of these listings was not mapped."""
+    if not external_ids:
+        return
+    orders = tx.run(
+        """SELECT DISTINCT o.external_id FROM order_line l
+           JOIN store_order o ON o.merchant_id = l.merchant_id AND o.id = l.order_id
+           WHERE l.merchant_id = :merchant_id AND o.store_id = :store_id AND l.held_reason <> ''
+             AND l.external_id = ANY(CAST(:ids AS text[]))""",
+        store_id=store_id,
+        ids=list(external_ids),
+    ).scalars()
+    work.want(tx, [work.Want("order", store_id, external_id) for external_id in orders])
+
+
+def item_id_of(tx: Transaction, sku: str) -> int:
+    """Raises: NotFound, naming items with a similar SKU."""
+    found = tx.run(
+        "SELECT id FROM item WHERE merchant_id = :merchant_id AND sku_key = :key", key=sku_key(sku)
+    ).scalar_one_or_none()
+    if found is None:
+        near = (
+            tx.run(
+                "SELECT sku FROM item WHERE merchant_id = :merchant_id AND sku_key LIKE :near ORDER BY sku_key LIMIT 3",
+                near=sku_key(sku)[:3].replace("%", "") + "%",
+            )
+            .scalars()
+            .all()
+        )
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        raise NotFound(f"no item has SKU {sku}{hint}")
+    return int(found)
+
+
+def set_low_stock(tx: Transaction, sku: str, threshold: int | None) -> None:
+    """Warn when the free units of an item fall to ``threshold`` (>= 0; None: never). Raises: NotFound."""
+    tx.run(
+        "UPDATE item SET low_stock_threshold = :threshold WHERE merchant_id = :merchant_id AND id = :id",
+        id=item_id_of(tx, sku),
+        threshold=threshold,
+    )

@@ -1,0 +1,215 @@
+"""Numbers on their way to a store: which listings are stale, what each should show, and what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from core import bulk, marks, tables
+from core.availability import Facts, number_to_write
+from core.backoff import backoff_s
+from core.model import PushIntent, PushOutcome, PushStatus
+from core.transaction import Transaction
+
+RECHECK_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An intent with what is needed to settle it."""
+
+    intent: PushIntent
+    revision: int
+    heard_at: datetime | None
+    heard_own_ms: int
+    stale_since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When one round of pushes did what, by our clock. ``free_since``: when the store's previous round had ended."""
+
+    claimed_at: datetime
+    sent_at: datetime
+    answered_at: datetime
+    free_since: datetime | None
+
+
+FACTS_SQL = """
+    SELECT l.id, l.external_id, l.believed, l.observed, l.observed_at, l.revision, l.heard_at, l.heard_own_ms,
+        l.stale_since, l.pack_size, l.sku, l.title, s.safety_stock, coalesce(b.free, 0) AS free, h.hidden
+    FROM {source}
+    JOIN store s ON s.merchant_id = :merchant_id AND s.id = l.store_id
+    JOIN pool p ON p.merchant_id = :merchant_id AND p.kind = 'shared'
+    LEFT JOIN LATERAL (SELECT free FROM sales_balance WHERE merchant_id = :merchant_id AND item_id = l.item_id
+        AND grade = 'good' AND pool_id = p.id) b ON true
+    CROSS JOIN LATERAL (SELECT coalesce(sum(hidden), 0)::bigint AS hidden FROM order_line
+        WHERE merchant_id = :merchant_id AND listing_id = l.id AND hidden > 0) h
+"""
+
+
+def facts_of(row: Any) -> Facts:
+    """The facts behind one row of ``FACTS_SQL``."""
+    return Facts(row.free, row.safety_stock, row.pack_size, row.hidden)
+
+
+def claim(tx: Transaction, store_id: int, *, limit: int) -> list[Claimed]:
+    """The store's stale listings with the number each should show now: sold out first, falls next, rises last.
+
+    The caller holds the lease of the store's "push" work, so nobody else pushes to it meanwhile.
+    """
+    known_until = _orders_known_until(tx, store_id)
+    source = """(SELECT * FROM listing WHERE merchant_id = :merchant_id AND store_id = :store_id
+        AND stale_since IS NOT NULL AND item_id IS NOT NULL AND untracked_reason = '' AND quarantine_reason = ''
+        AND (not_before IS NULL OR not_before <= :now)) l"""
+    claimed = []
+    for row in tx.run(FACTS_SQL.format(source=source), store_id=store_id):
+        intent = PushIntent(
+            listing_id=row.id,
+            external_id=row.external_id,
+            believed=row.believed,
+            wanted=number_to_write(facts_of(row)),
+            idempotency_key=f"holdfast-{tx.merchant_id}-{row.id}-{tx.new_id()}",
+            last_observed=row.observed,
+            last_observed_at=row.observed_at,
+            orders_known_until=known_until,
+        )
+        claimed.append(Claimed(intent, row.revision, row.heard_at, row.heard_own_ms, row.stale_since))
+    return sorted(claimed, key=_urgency)[:limit]
+
+
+def _urgency(claimed: Claimed) -> tuple[int, datetime]:
+    intent = claimed.intent
+    if intent.wanted == 0 and intent.believed != 0:
+        return (0, claimed.stale_since)
+    falls = intent.believed is None or intent.wanted < intent.believed
+    return (1 if falls else 2, claimed.stale_since)
+
+
+def _orders_known_until(tx: Transaction, store_id: int) -> datetime | None:
+    """The store's time up to which all its orders are applied; moves on when all that a poll listed is done."""
+    row = tx.run(
+        """UPDATE store s SET orders_known_until = CASE
+               WHEN s.blind THEN NULL
+               WHEN EXISTS (SELECT FROM work w WHERE w.merchant_id = :merchant_id AND w.topic = 'order'
+                   AND w.store_id = s.id AND w.heard_at <= s.last_poll_at) THEN s.orders_known_until
+               ELSE s.polled_until END
+           WHERE s.merchant_id = :merchant_id AND s.id = :store_id RETURNING orders_known_until""",
+        store_id=store_id,
+    ).one()
+    known: datetime | None = row.orders_known_until
+    return known
+
+
+def settle(
+    tx: Transaction, store_id: int, claimed: Sequence[Claimed], outcomes: Sequence[PushOutcome], timing: Timing
+) -> bool:
+    """Record what became of each intent; a listing that moved meanwhile, or is unexplained, stays stale.
+
+    Returns: True when the store's orders should be pulled now.
+    """
+    rows, evidence = [], []
+    for one, outcome in zip(claimed, outcomes, strict=True):
+        rows.append(_settled(tx, one, outcome))
+        evidence.append(_evidence(tx, store_id, one, outcome, timing))
+    columns = [
+        "id",
+        "revision",
+        "believed_by",
+        "settled",
+        "shown",
+        "observed",
+        "observed_at",
+        "not_before",
+        "reason",
+        "reset",
+    ]
+    tx.run(
+        """WITH held AS (
+               SELECT l.id AS listing_id, l.tries AS tried, k.* FROM unnest(CAST(:id AS bigint[]), CAST(:revision AS bigint[]),
+                   CAST(:believed_by AS bigint[]), CAST(:settled AS boolean[]), CAST(:shown AS bigint[]),
+                   CAST(:observed AS bigint[]), CAST(:observed_at AS timestamptz[]), CAST(:not_before AS timestamptz[]),
+                   CAST(:reason AS text[]), CAST(:reset AS bigint[]))
+                   k (id, revision, believed_by, settled, shown, observed, observed_at, not_before, reason, reset)
+               CROSS JOIN LATERAL (SELECT id, tries FROM listing WHERE merchant_id = :merchant_id AND id = k.id
+                   FOR NO KEY UPDATE) l
+           )
+           UPDATE listing l SET
+               believed = coalesce(h.reset, l.believed) + coalesce(h.believed_by, 0),
+               published = coalesce(h.shown, l.published),
+               published_at = CASE WHEN h.shown IS NULL THEN l.published_at ELSE :now END,
+               observed = coalesce(h.observed, l.observed), observed_at = coalesce(h.observed_at, l.observed_at),
+               proven_equal_at = CASE WHEN h.settled AND h.shown IS NOT NULL AND l.revision = h.revision THEN :now
+                   ELSE l.proven_equal_at END,
+               pushed_revision = CASE WHEN h.settled THEN h.revision ELSE l.pushed_revision END,
+               stale_since = CASE WHEN h.settled AND l.revision = h.revision THEN NULL ELSE l.stale_since END,
+               not_before = CASE WHEN l.revision = h.revision THEN h.not_before END,
+               tries = CASE WHEN h.settled THEN 0 ELSE l.tries + 1 END,
+               quarantine_reason = h.reason
+           FROM held h WHERE l.merchant_id = :merchant_id AND l.id = h.listing_id""",
+        **{name: [row[n] for row in rows] for n, name in enumerate(columns)},
+    )
+    bulk.insert(
+        tx,
+        tables.push,
+        ["id", "store_id", "listing_id", "believed", "wanted", "status", "shown", "observed", "observed_at",
+         "orders_known_until", "reason", "heard_at", "stale_since", "claimed_at", "settled_at", "own_ms"],
+        evidence,
+    )  # fmt: skip
+    return any(outcome.pull_orders for outcome in outcomes)
+
+
+def _settled(tx: Transaction, one: Claimed, outcome: PushOutcome) -> tuple[Any, ...]:
+    """What a listing row becomes: see the columns in ``settle``.
+
+    After a write the store shows what we wanted, less sales of its own that it has not told us of, so what we believe
+    moves to the wanted number; orders applied while the write was under way have moved it on from there already.
+    """
+    intent = one.intent
+    wrote = outcome.status in (PushStatus.APPLIED, PushStatus.EQUAL)
+    settled = (wrote and not outcome.pull_orders) or outcome.status is PushStatus.PLANNED
+    reset = intent.wanted if wrote and intent.believed is None else None
+    believed_by = intent.wanted - intent.believed if wrote and intent.believed is not None else None
+    quarantine = outcome.reason or "refused by the store" if outcome.status is PushStatus.REFUSED else ""
+    delay = (
+        None if settled else tx.now + timedelta(seconds=max(RECHECK_S, 0.0 if outcome.pull_orders else backoff_s(2)))
+    )
+    return (
+        intent.listing_id, one.revision, believed_by, settled, outcome.shown, outcome.observed, outcome.observed_at,
+        delay, quarantine, reset,
+    )  # fmt: skip
+
+
+def _evidence(tx: Transaction, store_id: int, one: Claimed, outcome: PushOutcome, timing: Timing) -> tuple[Any, ...]:
+    intent = one.intent
+    waited_from = max(one.stale_since, timing.free_since or one.stale_since)
+    ours = max(timing.sent_at - min(waited_from, timing.sent_at), timedelta(0)) + (tx.now - timing.answered_at)
+    own_ms = one.heard_own_ms + int(ours.total_seconds() * 1000)
+    return (
+        tx.new_id(), store_id, intent.listing_id, intent.believed, intent.wanted, outcome.status, outcome.shown,
+        outcome.observed, outcome.observed_at, intent.orders_known_until, outcome.reason[:500], one.heard_at,
+        one.stale_since, timing.claimed_at, tx.now, own_ms,
+    )  # fmt: skip
+
+
+def stale_left(tx: Transaction, store_id: int) -> datetime | None:
+    """When the store's next stale listing may be tried; None when none is left."""
+    row = tx.run(
+        """SELECT min(coalesce(not_before, :now)) AS at FROM listing
+           WHERE merchant_id = :merchant_id AND store_id = :store_id AND stale_since IS NOT NULL
+             AND item_id IS NOT NULL AND untracked_reason = '' AND quarantine_reason = ''""",
+        store_id=store_id,
+    ).one()
+    at: datetime | None = row.at
+    return at
+
+
+def mark_all(tx: Transaction, store_id: int) -> int:
+    """Compute every listing of a store again; returns how many."""
+    ids = tx.run(
+        "SELECT id FROM listing WHERE merchant_id = :merchant_id AND store_id = :store_id AND item_id IS NOT NULL",
+        store_id=store_id,
+    ).scalars()
+    listing_ids = list(ids)
+    marks.stale(tx, (), listing_ids, (), None)
+    return len(listing_ids)

@@ -1,0 +1,231 @@
+"""Connected stores: their mode, their troubles, and how far their orders are known."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from core import work
+from core.errors import NotFound, Refused
+from core.model import OrderChange, Platform, StoreMode
+from core.transaction import Transaction
+
+OVERLAP_S = 15
+# A stamp of one-second resolution hides a second change until this much later, by the store's clock.
+SETTLED_AFTER_S = 3
+DEFAULT_SCHEDULE = {"poll": "every 60", "full_sync": "15 3 * * *", "hooks": "every 3600"}
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRow:
+    """One connected store; ``credentials`` are still encrypted."""
+
+    id: int
+    name: str
+    platform: Platform
+    url: str
+    mode: StoreMode
+    paused: bool
+    credentials: bytes
+    settings: Mapping[str, str]
+    trouble: str
+    trouble_since: datetime | None
+    last_webhook_at: datetime | None
+    last_poll_at: datetime | None
+    read_at: datetime | None
+    polled_until: datetime | None
+    orders_known_until: datetime | None
+    opened_at: datetime | None
+    blind: bool
+
+    @property
+    def reads(self) -> bool:
+        return self.mode is not StoreMode.OFF
+
+    @property
+    def writes(self) -> bool:
+        return self.mode is StoreMode.LIVE and not self.paused
+
+
+_COLUMNS = """id, name, platform, url, mode, paused, credentials, settings, trouble, trouble_since, last_webhook_at,
+    last_poll_at, read_at, polled_until, orders_known_until, opened_at, blind"""
+
+
+def _row(row: Any) -> StoreRow:
+    values = dict(row._mapping)
+    values |= {"platform": Platform(row.platform), "mode": StoreMode(row.mode), "credentials": bytes(row.credentials)}
+    return StoreRow(**values)
+
+
+def add(
+    tx: Transaction, *, name: str, platform: Platform, url: str, credentials: bytes, settings: Mapping[str, str]
+) -> int:
+    """Record a store whose credentials were just tested; it starts in observe. Raises: Refused for a name in use."""
+    if tx.run("SELECT 1 FROM store WHERE merchant_id = :merchant_id AND name = :name", name=name).scalar():
+        raise Refused(f"there is a store named {name} already; choose another name")
+    store_id = tx.new_id()
+    tx.run(
+        """INSERT INTO store (merchant_id, id, name, platform, url, mode, credentials, settings, created_at)
+           VALUES (:merchant_id, :id, :name, :platform, :url, 'observe', :credentials, CAST(:settings AS jsonb), :now)""",
+        id=store_id,
+        name=name,
+        platform=platform,
+        url=url,
+        credentials=credentials,
+        settings=json.dumps(dict(settings)),
+    )
+    for topic, cron in DEFAULT_SCHEDULE.items():
+        set_schedule(tx, topic, store_id, cron)
+    return store_id
+
+
+def set_schedule(tx: Transaction, topic: str, store_id: int, cron: str) -> None:
+    """``cron``: five fields in the merchant's time zone, or ``every N`` seconds. Due at once."""
+    tx.run(
+        """INSERT INTO schedule (merchant_id, topic, store_id, cron, next_at, enabled)
+           VALUES (:merchant_id, :topic, :store_id, :cron, :now, true)
+           ON CONFLICT (merchant_id, topic, store_id) DO UPDATE SET cron = EXCLUDED.cron, next_at = EXCLUDED.next_at""",
+        topic=topic,
+        store_id=store_id,
+        cron=cron,
+    )
+
+
+def get(tx: Transaction, store_id: int) -> StoreRow:
+    """Raises: NotFound."""
+    row = tx.run(
+        f"SELECT {_COLUMNS} FROM store WHERE merchant_id = :merchant_id AND id = :id", id=store_id
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no store {store_id}; `holdfast store list` shows them")
+    return _row(row)
+
+
+def find(tx: Transaction, name: str) -> StoreRow:
+    """A store by its name or id. Raises: NotFound, naming the stores there are."""
+    rows = every(tx)
+    for row in rows:
+        if name in (row.name, str(row.id)):
+            return row
+    raise NotFound(f"there is no store {name!r}; there are: {', '.join(r.name for r in rows) or 'none yet'}")
+
+
+def every(tx: Transaction) -> list[StoreRow]:
+    return [_row(row) for row in tx.run(f"SELECT {_COLUMNS} FROM store WHERE merchant_id = :merchant_id ORDER BY id")]
+
+
+def set_mode(tx: Transaction, store_id: int, mode: StoreMode) -> None:
+    """Change what may be done with a store; whatever waits for it is looked at again."""
+    tx.run("UPDATE store SET mode = :mode WHERE merchant_id = :merchant_id AND id = :id", id=store_id, mode=mode)
+    _wake(tx, [store_id])
+
+
+def set_paused(tx: Transaction, store_ids: Sequence[int], paused: bool) -> None:
+    """The red button: a paused store is read, and nothing is written to it."""
+    tx.run(
+        "UPDATE store SET paused = :paused WHERE merchant_id = :merchant_id AND id = ANY(CAST(:ids AS bigint[]))",
+        ids=list(store_ids),
+        paused=paused,
+    )
+    if not paused:
+        _wake(tx, store_ids)
+
+
+def _wake(tx: Transaction, store_ids: Sequence[int]) -> None:
+    work.want(tx, [work.Want(topic, store_id, "") for store_id in store_ids for topic in ("push", "poll")])
+
+
+def set_trouble(tx: Transaction, store_id: int, trouble: str) -> None:
+    """Say what is wrong with a store and the cure; empty: it works again."""
+    tx.run(
+        """UPDATE store SET trouble = :trouble, trouble_since = CASE WHEN :trouble = '' THEN NULL
+               ELSE coalesce(trouble_since, :now) END
+           WHERE merchant_id = :merchant_id AND id = :id AND trouble <> :trouble""",
+        id=store_id,
+        trouble=trouble[:500],
+    )
+
+
+def set_settings(tx: Transaction, store_id: int, settings: Mapping[str, str]) -> None:
+    tx.run(
+        "UPDATE store SET settings = CAST(:settings AS jsonb) WHERE merchant_id = :merchant_id AND id = :id",
+        id=store_id,
+        settings=json.dumps(dict(settings)),
+    )
+
+
+def opened(tx: Transaction, store_id: int, read_at: datetime) -> None:
+    """The store's numbers were read for the first time, by its clock at ``read_at``; orders are polled from there."""
+    tx.run(
+        """UPDATE store SET opened_at = :read_at, polled_until = :read_at, read_at = :read_at
+           WHERE merchant_id = :merchant_id AND id = :id AND opened_at IS NULL""",
+        id=store_id,
+        read_at=read_at,
+    )
+
+
+def heard(tx: Transaction, store_id: int) -> None:
+    """A webhook of this store arrived; noted to the second, so that a burst does not write one row over and over."""
+    tx.run(
+        """UPDATE store SET last_webhook_at = :now WHERE merchant_id = :merchant_id AND id = :id
+             AND (last_webhook_at IS NULL OR last_webhook_at < :before)""",
+        id=store_id,
+        before=tx.now - timedelta(seconds=1),
+    )
+
+
+def blind(tx: Transaction, store_ids: Sequence[int]) -> None:
+    """We were away: what these stores tried to tell us is lost. Poll them before any of their numbers rises."""
+    tx.run(
+        "UPDATE store SET blind = true WHERE merchant_id = :merchant_id AND id = ANY(CAST(:ids AS bigint[]))",
+        ids=list(store_ids),
+    )
+    work.want(tx, [work.Want(topic, store_id, "") for store_id in store_ids for topic in ("poll", "hooks")])
+
+
+def poll_from(store: StoreRow, now: datetime) -> datetime:
+    """The watermark of the next poll: where the last one ended, stepped back so that nothing falls between."""
+    return (store.polled_until or store.opened_at or now) - timedelta(seconds=OVERLAP_S)
+
+
+def needs_fetch(
+    tx: Transaction, store_id: int, changes: Sequence[OrderChange], read_at: datetime
+) -> tuple[list[str], datetime]:
+    """Which of these orders have a state that we have not applied, and up to when nothing is left open.
+
+    Stamps are coarse: an order applied within seconds of its last change is fetched once more when no second change
+    can hide behind the same stamp any more. Until then the end of what is known stays before it.
+    """
+    rows = tx.run(
+        """SELECT k.external_id, k.changed_at, o.changed_at AS applied, o.confirmed_at
+           FROM unnest(CAST(:ids AS text[]), CAST(:stamps AS timestamptz[])) k (external_id, changed_at)
+           LEFT JOIN LATERAL (SELECT changed_at, confirmed_at FROM store_order WHERE merchant_id = :merchant_id
+               AND store_id = :store_id AND external_id = k.external_id) o ON true""",
+        store_id=store_id,
+        ids=[change.external_id for change in changes],
+        stamps=[change.changed_at for change in changes],
+    )
+    fetch: list[str] = []
+    until = read_at
+    for row in rows:
+        if row.applied is None or row.applied < row.changed_at:
+            fetch.append(row.external_id)
+        elif row.confirmed_at is None or row.confirmed_at < row.changed_at:
+            if read_at >= row.changed_at + timedelta(seconds=SETTLED_AFTER_S):
+                fetch.append(row.external_id)
+            else:
+                until = min(until, row.changed_at)
+    return fetch, until
+
+
+def polled(tx: Transaction, store_id: int, read_at: datetime, until: datetime) -> None:
+    """A run of pages is complete: all changes up to ``until`` (the store's clock) are applied or stand in the work table."""
+    tx.run(
+        """UPDATE store SET last_poll_at = :now, read_at = :read_at, polled_until = greatest(polled_until, :until),
+               blind = false
+           WHERE merchant_id = :merchant_id AND id = :id""",
+        id=store_id,
+        read_at=read_at,
+        until=until,
+    )

@@ -1,0 +1,72 @@
+"""What wants doing, what was pushed, and whom to warn."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from core.tables.base import identity, instant, metadata, reference, tenant, units, words
+
+work = Table(
+    "work",
+    metadata,
+    tenant(),
+    Column("topic", Text, primary_key=True),
+    Column("store_id", BigInteger, primary_key=True),  # 0 where no store is meant
+    Column("subject", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    instant("heard_at"),
+    instant("due_at"),
+    instant("sent_until", nullable=True),
+    instant("leased_until", nullable=True),
+    reference("lease", nullable=True),
+    Column("tries", Integer, nullable=False),
+    words("reason"),
+    instant("dead_at", nullable=True),
+)
+
+schedule = Table(
+    "schedule",
+    metadata,
+    tenant(),
+    Column("topic", Text, primary_key=True),
+    Column("store_id", BigInteger, primary_key=True),
+    words("cron"),  # five fields in the merchant's time zone, or "every <seconds>"
+    instant("next_at"),
+    Column("enabled", Boolean, nullable=False),
+)
+
+push = Table(
+    "push",
+    metadata,
+    tenant(),
+    identity(),
+    reference("store_id"),
+    reference("listing_id"),
+    Column("believed", BigInteger, nullable=True),
+    units("wanted"),
+    words("status"),
+    Column("shown", BigInteger, nullable=True),
+    Column("observed", BigInteger, nullable=True),
+    instant("observed_at", nullable=True),
+    instant("orders_known_until", nullable=True),
+    words("reason"),
+    instant("heard_at", nullable=True),
+    instant("stale_since", nullable=True),
+    instant("claimed_at"),
+    instant("settled_at"),
+    # the part of the way from hint to settled that was spent in this system, not waiting for a store
+    Column("own_ms", Integer, nullable=False),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    tenant(),
+    identity(),
+    words("kind"),
+    words("subject"),
+    reference("item_id", nullable=True),
+    Column("facts", JSONB, nullable=False),
+    instant("opened_at"),
+    instant("closed_at", nullable=True),
+    instant("mailed_at", nullable=True),
+)

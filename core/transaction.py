@@ -1,0 +1,117 @@
+"""``Database.begin(merchant_id)``: the only commit, the tenant's wall, and where time and ids come from."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+
+Clock = Callable[[], datetime]
+
+APP_ROLE = "holdfast_app"
+_IDS_PER_BLOCK = 1024
+
+
+def wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def connect(url: str, *, pool_size: int = 8, role: str | None = APP_ROLE) -> Engine:
+    """An engine whose every connection is ``role`` (None: the login itself, for migrations).
+
+    A login that owns the database steps down to the application's role at once, so no process can change what was
+    recorded or look over a tenant's wall.
+    """
+    parsed = make_url(url)
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    engine = create_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=False,
+        pool_timeout=20,
+        connect_args={"connect_timeout": 5, "options": "-c timezone=UTC -c lock_timeout=15s -c statement_timeout=60s"},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(raw: Any, _record: Any) -> None:
+        raw.prepare_threshold = 2
+        if role is not None and raw.info.user != role:
+            raw.autocommit = True
+            raw.execute(f"SET ROLE {role}")
+            raw.autocommit = False
+
+    return engine
+
+
+class IdSource:
+    """Ids made by us: unique over all processes, each from a block of numbers that a sequence hands out."""
+
+    def __init__(self, blocks: Callable[[], int] | None = None) -> None:
+        self._next_block = blocks
+        self._lock = threading.Lock()
+        self._next = self._end = 0
+
+    def take(self, connection: Connection) -> int:
+        """The next id; asks the database once in a thousand times."""
+        with self._lock:
+            if self._next == self._end:
+                block = self._next_block() if self._next_block else _next_block(connection)
+                self._next, self._end = block * _IDS_PER_BLOCK, (block + 1) * _IDS_PER_BLOCK
+            self._next += 1
+            return self._next - 1
+
+
+def _next_block(connection: Connection) -> int:
+    return int(connection.execute(text("SELECT nextval('id_block')")).scalar_one())
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One open transaction of one merchant; ``now`` stands still in it."""
+
+    connection: Connection
+    merchant_id: int
+    now: datetime
+    actor: str
+    source: str
+    correlation_id: str
+    _ids: IdSource
+
+    def new_id(self) -> int:
+        return self._ids.take(self.connection)
+
+    def run(self, statement: str, /, **values: object) -> Any:
+        """Execute a text statement with ``:merchant_id`` and ``:now`` always bound."""
+        return self.connection.execute(text(statement), {"merchant_id": self.merchant_id, "now": self.now, **values})
+
+
+@dataclass(slots=True)
+class Database:
+    """The doors to one database."""
+
+    engine: Engine
+    clock: Clock = wall_clock
+    ids: IdSource = field(default_factory=IdSource)
+
+    @contextmanager
+    def begin(
+        self, merchant_id: int, *, actor: str, source: str = "", correlation_id: str = ""
+    ) -> Iterator[Transaction]:
+        """Open a transaction inside one merchant's wall; commits at the end, rolls back on any exception."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                text("SELECT set_config('holdfast.merchant_id', :merchant_id, true)"), {"merchant_id": str(merchant_id)}
+            )
+            yield Transaction(connection, merchant_id, self.clock(), actor, source, correlation_id, self.ids)
+
+    @contextmanager
+    def outside(self) -> Iterator[Connection]:
+        """A transaction of no merchant: sees no tenant's rows, only what the schema's functions hand out."""
+        with self.engine.begin() as connection:
+            yield connection

@@ -1,0 +1,150 @@
+"""What wants doing: (topic, store, subject) rows, claimed as leases and settled. The database remembers, jobs do.
+
+A row that is wanted again while somebody works on it gets a higher revision, so settling the older one leaves it open.
+What fails for good stays as a dead letter with its reason and can be replayed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from core.transaction import Transaction
+
+CHANNEL = "holdfast_work"
+MAX_TRIES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """``store_id`` is 0 where no store is meant; ``due_at`` None means now."""
+
+    topic: str
+    store_id: int
+    subject: str
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A claimed row; ``lease`` proves who holds it, ``revision`` what was wanted when it was claimed."""
+
+    topic: str
+    store_id: int
+    subject: str
+    revision: int
+    lease: int
+    tries: int
+    heard_at: datetime
+
+
+def want(tx: Transaction, wants: Iterable[Want]) -> None:
+    """Ask for work once more, whether or not it is already asked for; wakes the relay when this commits."""
+    unique = sorted({(w.topic, w.store_id, w.subject): w for w in wants}.items())
+    if not unique:
+        return
+    rows = [w for _, w in unique]
+    tx.run(
+        """INSERT INTO work AS w (merchant_id, topic, store_id, subject, revision, heard_at, due_at, tries, reason)
+           SELECT :merchant_id, k.topic, k.store_id, k.subject, 1, :now, coalesce(k.due_at, :now), 0, ''
+           FROM unnest(CAST(:topics AS text[]), CAST(:stores AS bigint[]), CAST(:subjects AS text[]),
+               CAST(:due AS timestamptz[])) WITH ORDINALITY k (topic, store_id, subject, due_at, nth) ORDER BY nth
+           ON CONFLICT (merchant_id, topic, store_id, subject) DO UPDATE SET
+               revision = w.revision + 1,
+               heard_at = CASE WHEN w.dead_at IS NULL THEN least(w.heard_at, :now) ELSE :now END,
+               due_at = CASE WHEN w.dead_at IS NULL THEN least(w.due_at, EXCLUDED.due_at) ELSE EXCLUDED.due_at END,
+               sent_until = CASE WHEN EXCLUDED.due_at <= :now AND w.due_at > :now THEN NULL ELSE w.sent_until END,
+               tries = CASE WHEN w.dead_at IS NULL THEN w.tries ELSE 0 END, dead_at = NULL""",
+        topics=[w.topic for w in rows],
+        stores=[w.store_id for w in rows],
+        subjects=[w.subject for w in rows],
+        due=[w.due_at for w in rows],
+    )
+    tx.run(f"SELECT pg_notify('{CHANNEL}', '')")
+
+
+def claim(tx: Transaction, topic: str, store_id: int, *, limit: int, lease_s: float) -> list[Lease]:
+    """Lease the rows of one topic and store that are due; rows that others hold are passed over.
+
+    ``lease_s`` must be longer than the job's time limit, which is longer than any HTTP time-out in it.
+    """
+    lease = tx.run("SELECT nextval('lease')").scalar_one()
+    rows = tx.run(
+        """WITH due AS (
+               SELECT subject FROM work WHERE merchant_id = :merchant_id AND topic = :topic AND store_id = :store_id
+                 AND dead_at IS NULL AND due_at <= :now AND (leased_until IS NULL OR leased_until <= :now)
+               ORDER BY due_at, subject LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+           )
+           UPDATE work w SET lease = :lease, leased_until = :until, tries = w.tries + 1, sent_until = NULL
+           FROM due WHERE w.merchant_id = :merchant_id AND w.topic = :topic AND w.store_id = :store_id
+             AND w.subject = due.subject
+           RETURNING w.subject, w.revision, w.tries, w.heard_at""",
+        topic=topic,
+        store_id=store_id,
+        limit=limit,
+        lease=lease,
+        until=tx.now + timedelta(seconds=lease_s),
+    )
+    return [Lease(topic, store_id, row.subject, row.revision, lease, row.tries, row.heard_at) for row in rows]
+
+
+def settle(tx: Transaction, leases: Sequence[Lease]) -> None:
+    """The work is done: forget rows that nobody has wanted again meanwhile, and free the others to be done again."""
+    if not leases:
+        return
+    tx.run(
+        """WITH mine AS (
+               SELECT w.topic, w.store_id, w.subject, w.revision = k.revision AS done
+               FROM unnest(CAST(:topics AS text[]), CAST(:stores AS bigint[]), CAST(:subjects AS text[]),
+                   CAST(:revisions AS bigint[]), CAST(:leases AS bigint[])) k (topic, store_id, subject, revision, lease)
+               CROSS JOIN LATERAL (SELECT * FROM work WHERE merchant_id = :merchant_id AND topic = k.topic
+                   AND store_id = k.store_id AND subject = k.subject AND lease = k.lease FOR NO KEY UPDATE) w
+           ), gone AS (
+               DELETE FROM work w USING mine WHERE mine.done AND w.merchant_id = :merchant_id
+                 AND (w.topic, w.store_id, w.subject) = (mine.topic, mine.store_id, mine.subject)
+           )
+           UPDATE work w SET lease = NULL, leased_until = NULL, sent_until = NULL, tries = 0, reason = ''
+           FROM mine WHERE NOT mine.done AND w.merchant_id = :merchant_id
+             AND (w.topic, w.store_id, w.subject) = (mine.topic, mine.store_id, mine.subject)""",
+        topics=[k.topic for k in leases],
+        stores=[k.store_id for k in leases],
+        subjects=[k.subject for k in leases],
+        revisions=[k.revision for k in leases],
+        leases=[k.lease for k in leases],
+    )
+    tx.run(f"SELECT pg_notify('{CHANNEL}', '')")
+
+
+def postpone(tx: Transaction, leases: Sequence[Lease], *, delay_s: float, reason: str, counts: bool = True) -> None:
+    """Give rows back to be done later. A wait that the store asked for does not count as a try.
+
+    After MAX_TRIES a row becomes a dead letter: it stays, with its reason, until somebody replays or wants it again.
+    """
+    for lease in leases:
+        dead = counts and lease.tries >= MAX_TRIES
+        tx.run(
+            """UPDATE work SET lease = NULL, leased_until = NULL, sent_until = NULL, reason = :reason,
+                   due_at = :due_at, tries = CASE WHEN :counts THEN tries ELSE tries - 1 END,
+                   dead_at = CASE WHEN :dead THEN :now END
+               WHERE merchant_id = :merchant_id AND topic = :topic AND store_id = :store_id AND subject = :subject
+                 AND lease = :lease""",
+            topic=lease.topic,
+            store_id=lease.store_id,
+            subject=lease.subject,
+            lease=lease.lease,
+            due_at=tx.now + timedelta(seconds=delay_s),
+            reason=reason[:500],
+            counts=counts,
+            dead=dead,
+        )
+    tx.run(f"SELECT pg_notify('{CHANNEL}', '')")
+
+
+def replay(tx: Transaction, topic: str | None = None) -> int:
+    """Bring dead letters back to life; returns how many."""
+    count = tx.run(
+        """UPDATE work SET dead_at = NULL, tries = 0, due_at = :now, sent_until = NULL
+           WHERE merchant_id = :merchant_id AND dead_at IS NOT NULL AND (CAST(:topic AS text) IS NULL OR topic = :topic)""",
+        topic=topic,
+    ).rowcount
+    tx.run(f"SELECT pg_notify('{CHANNEL}', '')")
+    return int(count)

@@ -1,0 +1,151 @@
+"""Connecting a store: test the credentials, keep them sealed, import its catalogue, arm its webhooks."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from config.wiring import App, make_connector
+from connectors.port import Connector
+from core import pushes, stores, work
+from core.model import Platform, StoreAccess, StoreMode, StoreOrder, StoreProfile
+from core.orders import ApplyOrder
+from core.receiving import Receive
+from core.stock import DocumentKind, Stocked
+from core.stores import StoreRow
+from core.transaction import Transaction
+from jobs.poll import hook_url
+from jobs.sync import import_catalogue
+
+_ACTOR = "cli:connect"
+_OPEN_ORDERS_WITHIN = timedelta(days=60)
+
+
+def probe(app: App, merchant_id: int, platform: Platform, url: str, credentials: Mapping[str, str]) -> StoreProfile:
+    """Try credentials without keeping them. Raises: ConnectorError with cause and cure."""
+    connector = make_connector(StoreAccess(merchant_id, 0, platform, url, credentials), app.net)
+    try:
+        return connector.probe()
+    finally:
+        connector.close()
+
+
+def connect_store(
+    app: App,
+    merchant_id: int,
+    *,
+    name: str,
+    platform: Platform,
+    url: str,
+    credentials: Mapping[str, str],
+    opening: bool = False,
+) -> tuple[StoreRow, StoreProfile]:
+    """Connect a store; it starts in observe, so nothing is written to it before a person says so.
+
+    With ``opening`` its numbers, together with its open orders, become the opening stock of items that have none.
+    Raises: ConnectorError when the credentials do not work (nothing is kept then); Refused for a name in use.
+    """
+    profile = probe(app, merchant_id, platform, url, credentials)
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        store_id = stores.add(
+            tx,
+            name=name,
+            platform=platform,
+            url=url,
+            credentials=app.secrets.seal(credentials),
+            settings=profile.settings,
+        )
+    connector = app.connector(merchant_id, store_id)
+    import_catalogue(app, merchant_id, store_id, connector)
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        stores.opened(tx, store_id, profile.clock)
+    if opening:
+        open_stock(app, merchant_id, store_id, connector)
+    if app.settings.public_url:
+        connector.ensure_webhooks(hook_url(app, merchant_id, store_id))
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        return stores.get(tx, store_id), profile
+
+
+def open_stock(app: App, merchant_id: int, store_id: int, connector: Connector) -> None:
+    """Post the opening stock from what a store shows and the units its open orders have taken off that number.
+
+    Items that have any document already are left alone, so running it again changes nothing.
+    """
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        store = stores.get(tx, store_id)
+        units = _shown_units(tx, store_id)
+        items = _items_of(tx, store_id)
+        fetch_seq = int(tx.run("SELECT nextval('fetch_seq')").scalar_one())
+    orders = _open_orders(app, connector, store)
+    for order in orders:
+        for line in order.lines:
+            item_id = items.get(line.external_id or "")
+            if item_id in units:
+                units[item_id] += max(line.counted - (line.shipped - line.returned), 0)
+    commands = [
+        Receive(f"opening/item/{item_id}", DocumentKind.OPENING, {Stocked(item_id): n}, f"shown by {store.name}")
+        for item_id, n in units.items()
+        if n > 0
+    ]
+    opening_orders = [ApplyOrder(store_id, order, fetch_seq, opened_at=store.opened_at) for order in orders]
+    for start in range(0, len(commands), 400):
+        app.combiner.run(merchant_id, commands[start : start + 400], actor=_ACTOR)
+    app.combiner.run(merchant_id, opening_orders, actor=_ACTOR)
+
+
+def _shown_units(tx: Transaction, store_id: int) -> dict[int, int]:
+    """Units per item that the store showed when its catalogue was read, for items without any history."""
+    rows = tx.run(
+        """SELECT l.item_id, sum(greatest(l.observed, 0) * l.pack_size)::bigint AS units FROM listing l
+           WHERE l.merchant_id = :merchant_id AND l.store_id = :store_id AND l.item_id IS NOT NULL
+             AND l.observed IS NOT NULL AND NOT EXISTS (SELECT FROM movement m
+                 WHERE m.merchant_id = :merchant_id AND m.item_id = l.item_id)
+           GROUP BY l.item_id""",
+        store_id=store_id,
+    )
+    return {row.item_id: row.units for row in rows}
+
+
+def _open_orders(app: App, connector: Connector, store: StoreRow) -> list[StoreOrder]:
+    """Orders placed before the numbers were read that still hold units."""
+    opened_at = store.opened_at or app.db.clock()
+    ids: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = connector.orders_changed_since(opened_at - _OPEN_ORDERS_WITHIN, cursor)
+        ids += [change.external_id for change in page.changes]
+        cursor = page.cursor
+        if cursor is None:
+            break
+    limit = connector.abilities.fetch_limit
+    found: list[StoreOrder] = []
+    for start in range(0, len(ids), limit):
+        found += connector.fetch_orders(ids[start : start + limit]).orders
+    return [order for order in found if order.holds and order.placed_at < opened_at]
+
+
+def _items_of(tx: Transaction, store_id: int) -> dict[str, int]:
+    rows = tx.run(
+        """SELECT external_id, item_id FROM listing WHERE merchant_id = :merchant_id AND store_id = :store_id
+           AND item_id IS NOT NULL""",
+        store_id=store_id,
+    )
+    return {row.external_id: row.item_id for row in rows}
+
+
+def change_mode(app: App, merchant_id: int, store_id: int, mode: StoreMode) -> int:
+    """Switch a store's mode; going live (or to a dry run) computes all its listings again. Returns how many."""
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        stores.set_mode(tx, store_id, mode)
+        if mode in (StoreMode.LIVE, StoreMode.DRY_RUN):
+            return pushes.mark_all(tx, store_id)
+    return 0
+
+
+def test_store(app: App, merchant_id: int, store: StoreRow) -> StoreProfile:
+    """Probe a connected store and clear or set its trouble. Raises: ConnectorError."""
+    profile = app.connector(merchant_id, store.id).probe()
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        stores.set_trouble(tx, store.id, "")
+        stores.set_settings(tx, store.id, profile.settings)
+        work.want(tx, [work.Want("poll", store.id, "")])
+    return profile

@@ -1,0 +1,136 @@
+"""Orders in: fetch what hints and polls named, and apply its newest state."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from config.wiring import App
+from connectors.port import Connector
+from core import stores, work
+from core.errors import HoldfastError, Malformed, Refused
+from core.model import FetchedOrders, StoreOrder
+from core.orders import ApplyOrder
+from core.stores import SETTLED_AFTER_S, StoreRow
+from core.work import Lease, Want
+from jobs.leases import giving_back
+from jobs.registry import LEASE_S, job
+
+_AT_ONCE = 20
+_MISSING_TRIES = 4
+_ACTOR = "job:order"
+
+
+@job("order")
+def apply_orders(app: App, merchant_id: int, store_id: int) -> None:
+    """Fetch the orders of one store that want it, in small lots so that several threads can share a rush."""
+    while True:
+        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+            leases = work.claim(tx, "order", store_id, limit=_AT_ONCE, lease_s=LEASE_S)
+            if not leases:
+                return
+            store = stores.get(tx, store_id)
+            fetch_seq = int(tx.run("SELECT nextval('fetch_seq')").scalar_one())
+            if not store.reads:
+                # The poll after the store is switched on again finds what it missed.
+                work.settle(tx, leases)
+                continue
+        with giving_back(app, merchant_id, store_id, leases, _ACTOR):
+            _fetch_and_apply(app, merchant_id, store, leases, fetch_seq)
+
+
+def _fetch_and_apply(app: App, merchant_id: int, store: StoreRow, leases: Sequence[Lease], fetch_seq: int) -> None:
+    connector = app.connector(merchant_id, store.id)
+    asked_at = app.db.clock()
+    fetched, unreadable = _fetch(connector, [lease.subject for lease in leases])
+    waited = app.db.clock() - asked_at
+    by_id = {lease.subject: lease for lease in leases}
+    orders = {order.external_id: order for order in fetched.orders}
+    gone, unknown = _gone(app, merchant_id, store.id, [by_id[i] for i in fetched.missing if i in by_id])
+    apply(
+        app,
+        merchant_id,
+        store,
+        [*orders.values(), *gone],
+        fetch_seq,
+        {i: k.heard_at + waited for i, k in by_id.items()},
+    )
+    done = [k for i, k in by_id.items() if i not in unreadable and i not in unknown]
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        work.settle(tx, done)
+        for lease_id, reason in {**unreadable, **unknown}.items():
+            lease = by_id[lease_id]
+            work.postpone(tx, [lease], delay_s=float(2**lease.tries), reason=reason)
+        again = [o for o in orders.values() if o.look_again_at is not None]
+        work.want(tx, [Want("order", store.id, o.external_id, o.look_again_at) for o in again])
+        stores.set_trouble(tx, store.id, "")
+
+
+def _fetch(connector: Connector, order_ids: Sequence[str]) -> tuple[FetchedOrders, dict[str, str]]:
+    """All orders at once; when one cannot be read, each by itself, so that it stops no other."""
+    try:
+        return connector.fetch_orders(order_ids), {}
+    except Malformed as error:
+        if len(order_ids) == 1:
+            return FetchedOrders([]), {order_ids[0]: str(error)}
+    found: list[StoreOrder] = []
+    missing: list[str] = []
+    unreadable: dict[str, str] = {}
+    for order_id in order_ids:
+        one, bad = _fetch(connector, [order_id])
+        found += one.orders
+        missing += one.missing
+        unreadable |= bad
+    return FetchedOrders(found, missing), unreadable
+
+
+def _gone(
+    app: App, merchant_id: int, store_id: int, leases: Sequence[Lease]
+) -> tuple[list[StoreOrder], dict[str, str]]:
+    """Orders that the store no longer has: what they hold is released. One that we never saw may only be late."""
+    gone: list[StoreOrder] = []
+    unknown: dict[str, str] = {}
+    if not leases:
+        return gone, unknown
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        for lease in leases:
+            row = tx.run(
+                """SELECT number, placed_at FROM store_order WHERE merchant_id = :merchant_id AND store_id = :store_id
+                   AND external_id = :external_id AND placed_at IS NOT NULL""",
+                store_id=store_id,
+                external_id=lease.subject,
+            ).one_or_none()
+            if row is not None:
+                gone.append(
+                    StoreOrder(lease.subject, row.number, "deleted", row.placed_at, tx.now, False, False, lines=())
+                )
+            elif lease.tries < _MISSING_TRIES:
+                unknown[lease.subject] = "the store does not know this order (yet)"
+    return gone, unknown
+
+
+def apply(
+    app: App,
+    merchant_id: int,
+    store: StoreRow,
+    orders: Sequence[StoreOrder],
+    fetch_seq: int,
+    heard_at: dict[str, datetime],
+) -> None:
+    """Apply fetched orders through the combiner. ``heard_at``: when each hint came, later by the time the store took.
+
+    Raises: what a command was refused with; an order that exists on a store is never refused, so that is a fault.
+    """
+    commands = [
+        ApplyOrder(
+            store.id,
+            order,
+            fetch_seq,
+            opened_at=store.opened_at,
+            heard_at=heard_at.get(order.external_id),
+            confirmed=store.read_at is not None
+            and order.changed_at + timedelta(seconds=SETTLED_AFTER_S) <= store.read_at,
+        )
+        for order in orders
+    ]
+    for order, result in zip(orders, app.combiner.run(merchant_id, commands, actor=_ACTOR), strict=True):
+        if isinstance(result, Refused):
+            raise HoldfastError(f"order {order.number} was refused: {result}") from result

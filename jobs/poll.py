@@ -1,0 +1,62 @@
+"""The safety net: ask each store which orders changed, and walk the same road as its webhooks."""
+
+from config.wiring import App
+from core import stores, work
+from core.stores import StoreRow
+from core.work import Want
+from jobs.leases import giving_back
+from jobs.registry import LEASE_S, job
+
+_ACTOR = "job:poll"
+
+
+@job("poll")
+def poll_orders(app: App, merchant_id: int, store_id: int) -> None:
+    """One run of pages from the watermark; what changed becomes work, and the watermark moves when all is noted."""
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        leases = work.claim(tx, "poll", store_id, limit=1, lease_s=LEASE_S)
+        if not leases:
+            return
+        store = stores.get(tx, store_id)
+    with giving_back(app, merchant_id, store_id, leases, _ACTOR):
+        if store.reads and store.opened_at is not None:
+            _poll(app, merchant_id, store)
+        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+            work.settle(tx, leases)
+
+
+def _poll(app: App, merchant_id: int, store: StoreRow) -> None:
+    connector = app.connector(merchant_id, store.id)
+    watermark = stores.poll_from(store, app.db.clock())
+    page = connector.orders_changed_since(watermark, None)
+    read_at = until = page.read_at
+    while True:
+        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+            fetch, open_from = stores.needs_fetch(tx, store.id, page.changes, read_at)
+            until = min(until, open_from)
+            work.want(tx, [Want("order", store.id, order_id) for order_id in fetch])
+            if page.cursor is None:
+                stores.polled(tx, store.id, read_at, until)
+                stores.set_trouble(tx, store.id, "")
+                return
+        page = connector.orders_changed_since(watermark, page.cursor)
+
+
+@job("hooks", queue="upkeep")
+def ensure_hooks(app: App, merchant_id: int, store_id: int) -> None:
+    """See that the store's webhook subscriptions stand and point at us."""
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        leases = work.claim(tx, "hooks", store_id, limit=1, lease_s=LEASE_S)
+        if not leases:
+            return
+        store = stores.get(tx, store_id)
+    with giving_back(app, merchant_id, store_id, leases, _ACTOR):
+        if store.reads and app.settings.public_url:
+            app.connector(merchant_id, store_id).ensure_webhooks(hook_url(app, merchant_id, store_id))
+        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+            work.settle(tx, leases)
+
+
+def hook_url(app: App, merchant_id: int, store_id: int) -> str:
+    """Where a store's webhooks are to be delivered."""
+    return f"{app.settings.public_url}/hooks/{merchant_id}/{store_id}"

@@ -1,0 +1,66 @@
+"""Numbers out: send a store the newest number of each stale listing."""
+
+import time
+from datetime import datetime
+
+from config.wiring import App
+from core import pushes, stores, work
+from core.model import PushOutcome, PushStatus, StoreMode
+from core.pushes import Claimed, Timing
+from core.stores import StoreRow
+from core.work import Lease, Want
+from jobs.leases import giving_back
+from jobs.registry import LEASE_S, TIME_LIMIT_S, job
+
+_ACTOR = "job:push"
+_ROUNDS_FOR_S = TIME_LIMIT_S / 3
+
+
+@job("push")
+def push_store(app: App, merchant_id: int, store_id: int) -> None:
+    """Push rounds until nothing is stale; one job per store at a time, so nobody overtakes himself."""
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        leases = work.claim(tx, "push", store_id, limit=1, lease_s=LEASE_S)
+        if not leases:
+            return
+        store = stores.get(tx, store_id)
+    with giving_back(app, merchant_id, store_id, leases, _ACTOR):
+        if store.writes or (store.mode is StoreMode.DRY_RUN and not store.paused):
+            _rounds(app, merchant_id, store)
+        _finish(app, merchant_id, store_id, leases)
+
+
+def _rounds(app: App, merchant_id: int, store: StoreRow) -> None:
+    until = time.monotonic() + _ROUNDS_FOR_S
+    free_since: datetime | None = None
+    connector = app.connector(merchant_id, store.id)
+    while time.monotonic() < until:
+        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+            claimed = pushes.claim(tx, store.id, limit=connector.abilities.push_limit)
+            claimed_at = tx.now
+        if not claimed:
+            return
+        sent_at = app.db.clock()
+        if store.writes:
+            outcomes = connector.push([one.intent for one in claimed])
+        else:
+            outcomes = [_planned(one) for one in claimed]
+        timing = Timing(claimed_at, sent_at, app.db.clock(), free_since)
+        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+            if pushes.settle(tx, store.id, claimed, outcomes, timing):
+                work.want(tx, [Want("poll", store.id, "")])
+        free_since = timing.answered_at
+
+
+def _planned(one: Claimed) -> PushOutcome:
+    return PushOutcome(one.intent.listing_id, PushStatus.PLANNED)
+
+
+def _finish(app: App, merchant_id: int, store_id: int, leases: list[Lease]) -> None:
+    """Give the lease back; what is still stale is due again when it may be tried."""
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        work.settle(tx, leases)
+        store = stores.get(tx, store_id)
+        again_at = pushes.stale_left(tx, store_id)
+        if again_at is not None and store.writes:
+            work.want(tx, [Want("push", store_id, "", again_at)])

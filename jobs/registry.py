@@ -1,0 +1,37 @@
+"""``@job``: a function of (app, merchant_id, store_id) that does the work of one topic. No broker in sight.
+
+The simulator and the tests call the same functions that the actors do. Limits nest: an HTTP time-out is shorter than a
+job's time limit, which is shorter than the lease it takes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from config.wiring import App
+
+JobFunction = Callable[[App, int, int], None]
+
+TIME_LIMIT_S = 120
+LEASE_S = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """``queue``: "store" for what shoppers wait for, "upkeep" for the rest."""
+
+    topic: str
+    queue: str
+    run: JobFunction
+
+
+JOBS: dict[str, Job] = {}
+
+
+def job(topic: str, *, queue: str = "store") -> Callable[[JobFunction], JobFunction]:
+    """Register the function that does the work of ``topic``."""
+
+    def register(function: JobFunction) -> JobFunction:
+        JOBS[topic] = Job(topic, queue, function)
+        return function
+
+    return register

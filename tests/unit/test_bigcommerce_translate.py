@@ -1,0 +1,191 @@
+"""BigCommerce's order states, lines and catalogue in our words."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from connectors.bigcommerce.translate import (
+    Level,
+    StockRules,
+    levels,
+    listings,
+    refunded_units,
+    split_id,
+    store_order,
+)
+from core.errors import Malformed
+from core.model import StoreOrderLine
+
+BY_DEFAULT = StockRules()
+FIVE_WANTED = {"id": 7, "product_id": 31, "variant_id": 42, "sku": "MUG", "name": "Mug", "quantity": 5}
+
+
+def order_row(status_id: int) -> dict[str, Any]:
+    return {
+        "id": 100,
+        "status_id": status_id,
+        "date_created": "Wed, 10 Jan 2018 21:05:30 +0000",
+        "date_modified": "Wed, 10 Jan 2018 22:05:30 +0100",
+    }
+
+
+def line_of(
+    status_id: int, shipped: int = 0, refunded: int = 0, rules: StockRules = BY_DEFAULT, **facts: object
+) -> StoreOrderLine:
+    product = {**FIVE_WANTED, "quantity_shipped": shipped, **facts}
+    return store_order(order_row(status_id), [product], {7: refunded}, rules).lines[0]
+
+
+def numbers(line: StoreOrderLine) -> tuple[int, int, int, int]:
+    return line.cancelled, line.written_off, line.shipped, line.counted
+
+
+@pytest.mark.parametrize(
+    ("status_id", "state", "holds", "paid"),
+    [
+        (0, "Incomplete", False, False),
+        (1, "Pending", False, False),
+        (2, "Shipped", True, True),
+        (3, "Partially Shipped", True, True),
+        (4, "Refunded", True, True),
+        (5, "Cancelled", True, True),
+        (6, "Declined", True, True),
+        (7, "Awaiting Payment", True, False),
+        (8, "Awaiting Pickup", True, True),
+        (9, "Awaiting Shipment", True, True),
+        (10, "Completed", True, True),
+        (11, "Awaiting Fulfillment", True, True),
+        (12, "Manual Verification Required", True, False),
+        (13, "Disputed", True, True),
+        (14, "Partially Refunded", True, True),
+        (99, "status 99", True, False),
+    ],
+)
+def test_each_state_says_whether_the_order_holds_units_and_is_paid(
+    status_id: int, state: str, holds: bool, paid: bool
+) -> None:
+    order = store_order(order_row(status_id), [FIVE_WANTED], {}, StockRules())
+
+    assert (order.state, order.holds, order.paid) == (state, holds, paid)
+
+
+@pytest.mark.parametrize(
+    ("status_id", "shipped", "refunded", "expected"),
+    [
+        (0, 0, 0, (0, 0, 0, 0)),
+        (1, 0, 0, (0, 0, 0, 0)),
+        (7, 0, 0, (0, 0, 0, 0)),
+        (11, 0, 0, (0, 0, 0, 5)),
+        (12, 0, 0, (0, 0, 0, 5)),
+        (3, 2, 0, (0, 0, 2, 5)),
+        (2, 0, 0, (0, 0, 5, 5)),
+        (2, 4, 1, (1, 0, 4, 4)),
+        (10, 0, 0, (0, 0, 5, 5)),
+        (5, 0, 0, (5, 0, 0, 0)),
+        (6, 2, 0, (3, 0, 2, 2)),
+        (4, 0, 0, (5, 0, 0, 0)),
+        (14, 0, 2, (2, 0, 0, 3)),
+        (14, 4, 3, (1, 0, 4, 2)),
+        (13, 2, 0, (0, 0, 2, 5)),
+        (99, 0, 0, (0, 0, 0, 5)),
+    ],
+)
+def test_each_state_splits_a_lines_units(
+    status_id: int, shipped: int, refunded: int, expected: tuple[int, int, int, int]
+) -> None:
+    assert numbers(line_of(status_id, shipped, refunded)) == expected
+
+
+def test_a_store_that_does_not_restock_refunds_writes_the_units_off_but_still_cancels() -> None:
+    keeps_its_number = StockRules(restocks_refunds=False)
+
+    assert numbers(line_of(14, 0, 2, keeps_its_number)) == (0, 2, 0, 5)
+    assert numbers(line_of(5, 0, 0, keeps_its_number)) == (5, 0, 0, 5)
+
+
+def test_a_store_that_counts_on_shipping_has_lost_only_what_left() -> None:
+    on_shipping = StockRules(counts_when_shipped=True)
+
+    assert line_of(11, rules=on_shipping).counted == 0
+    assert line_of(3, shipped=2, rules=on_shipping).counted == 2
+
+
+def test_the_lines_own_refund_count_stands_in_for_a_refund_not_listed_yet() -> None:
+    assert line_of(14, quantity_refunded=2).cancelled == 2
+
+
+def test_gift_certificates_are_no_goods_and_custom_lines_have_no_listing() -> None:
+    certificate = {**FIVE_WANTED, "id": 8, "type": "giftcertificate"}
+    custom = {"id": 9, "product_id": 0, "sku": "", "name": "Engraving", "quantity": 1}
+
+    order = store_order(order_row(11), [FIVE_WANTED, certificate, custom], {}, StockRules())
+
+    assert [(line.line_id, line.external_id) for line in order.lines] == [("7", "31/42"), ("9", None)]
+
+
+def test_dates_of_any_zone_become_utc() -> None:
+    order = store_order(order_row(11), [], {}, StockRules())
+
+    assert order.placed_at == order.changed_at == datetime(2018, 1, 10, 21, 5, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("broken", [{"quantity": "5"}, {"quantity": None}, {"quantity": 1.5}, {"id": True}])
+def test_a_line_without_whole_numbers_is_malformed(broken: dict[str, object]) -> None:
+    with pytest.raises(Malformed):
+        store_order(order_row(11), [{**FIVE_WANTED, **broken}], {}, StockRules())
+
+
+def test_refunds_add_up_per_line_and_money_alone_moves_no_units() -> None:
+    refunds = [
+        {"order_id": 100, "items": [{"item_type": "PRODUCT", "item_id": 7, "quantity": 1}]},
+        {"order_id": 100, "items": [{"item_type": "PRODUCT", "item_id": 7, "quantity": 2}]},
+        {"order_id": 100, "items": [{"item_type": "SHIPPING", "item_id": 7, "quantity": 9}]},
+    ]
+
+    assert refunded_units(refunds) == {100: {7: 3}}
+
+
+def inventory_item(**identity: object) -> dict[str, Any]:
+    place = {"location_id": 1, "total_inventory_onhand": 12, "settings": {"safety_stock": 2}}
+    elsewhere = {"location_id": 2, "total_inventory_onhand": 90, "settings": {}}
+    return {"identity": identity, "locations": [elsewhere, place]}
+
+
+def test_a_level_is_our_locations_stock_less_its_safety_stock() -> None:
+    found = levels([inventory_item(variant_id=42, product_id=31, sku_id=None)], location_id=1)
+
+    assert found == {42: Level(on_hand=12, safety_stock=2, product_tracked=True)}
+    assert found[42].quantity == 10
+
+
+def test_stock_below_the_safety_stock_sells_nothing() -> None:
+    assert Level(on_hand=1, safety_stock=3, product_tracked=True).quantity == 0
+
+
+def test_a_simple_product_is_one_listing_named_by_its_base_variant() -> None:
+    product = {"id": 31, "name": "Mug", "sku": "MUG", "inventory_tracking": "product", "base_variant_id": 42}
+
+    (found,) = listings({**product, "variants": [{"id": 42, "sku": "MUG"}]}, {42: Level(12, 2, True)})
+
+    assert (found.external_id, found.sku, found.title, found.quantity) == ("31/42", "MUG", "Mug", 10)
+    assert split_id(found.external_id) == (31, 42)
+
+
+def test_each_variant_is_a_listing_with_its_options_in_the_title() -> None:
+    variants = [{"id": 42, "sku": "TEE-S", "option_values": [{"option_display_name": "Size", "label": "S"}]}]
+    product = {"id": 31, "name": "Tee", "inventory_tracking": "variant", "base_variant_id": None, "variants": variants}
+
+    (found,) = listings(product, {42: Level(3, 0, False)})
+
+    assert (found.external_id, found.title, found.quantity) == ("31/42", "Tee (S)", 3)
+
+
+@pytest.mark.parametrize(("tracking", "base"), [("none", 42), ("product", None), ("variant", None)])
+def test_what_cannot_be_counted_says_why(tracking: str, base: int | None) -> None:
+    product = {"id": 31, "name": "Tee", "inventory_tracking": tracking, "base_variant_id": base}
+
+    (found,) = listings({**product, "variants": [{"id": 42, "sku": "TEE"}]}, {})
+
+    assert found.quantity is None
+    assert found.untracked_reason.endswith(".")
