@@ -33,7 +33,7 @@ lock: .tools-or-uv ## choose versions again and pin them with hashes
 .venv/ready: requirements.lock pyproject.toml | .tools-or-uv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Holdfast needs Python 3.11 or newer; name one with PYTHON=/path/to/python3" >&2; exit 1; }
 	@{ test -x $(BIN)/python || $(UV) venv -q --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv; } >&2
-	@$(UV) pip sync -q --require-hashes --python $(BIN)/python requirements.lock >&2
+	@$(UV) pip sync -q --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock >&2
 	@$(UV) pip install -q --no-deps --no-build-isolation --python $(BIN)/python -e . >&2
 	@touch $@
 

@@ -34,7 +34,7 @@ def make_connector(access: StoreAccess, net: Net) -> Connector:
 
 @dataclass(slots=True)
 class App:
-    """What every process works with. Connectors are kept per thread and store, and renewed when a store changes."""
+    """What every process works with. Connectors are kept, and renewed when a store changes."""
 
     settings: Settings
     db: Database
@@ -42,12 +42,24 @@ class App:
     secrets: Secrets
     net: Net
     _local: threading.local = field(default_factory=threading.local)
+    _pushing: dict[tuple[int, int], tuple[object, Connector]] = field(default_factory=dict)
 
     def connector(self, merchant_id: int, store_id: int) -> Connector:
         """A connector for one store, for use by this thread. Raises: NotFound; ConfigError without its key."""
+        return self._connector(self._local.__dict__.setdefault("connectors", {}), merchant_id, store_id)
+
+    def pushing_connector(self, merchant_id: int, store_id: int) -> Connector:
+        """The one connector that writes to a store, whatever thread pushes: it remembers writes that may still land.
+
+        For the holder of the store's push lease only, so that no two threads use it at once.
+        """
+        return self._connector(self._pushing, merchant_id, store_id)
+
+    def _connector(
+        self, kept: dict[tuple[int, int], tuple[object, Connector]], merchant_id: int, store_id: int
+    ) -> Connector:
         with self.db.begin(merchant_id, actor="system") as tx:
             store = stores.get(tx, store_id)
-        kept: dict[tuple[int, int], tuple[object, Connector]] = self._local.__dict__.setdefault("connectors", {})
         stamp = (store.url, store.credentials, tuple(sorted(store.settings.items())))
         known = kept.get((merchant_id, store_id))
         if known is not None and known[0] == stamp:

@@ -32,8 +32,7 @@ class OrderRow:
     holds: bool
     paid: bool
     placed_at: datetime | None
-    changed_at: datetime | None
-    confirmed_at: datetime | None
+    version: str
     fetch_seq: int
     applied_at: datetime | None
 

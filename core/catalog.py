@@ -22,10 +22,7 @@ def ensure_merchant(
 
     Raises: ConfigError for an unknown time zone.
     """
-    try:
-        ZoneInfo(time_zone)
-    except (KeyError, ValueError, OSError) as error:
-        raise ConfigError(f"{time_zone!r} is no time zone; use a name like Europe/Berlin") from error
+    _require_time_zone(time_zone)
     with db.begin(merchant_id, actor="cli", source="setup") as tx:
         made = tx.run(
             """INSERT INTO merchant (id, name, time_zone, alert_email, created_at)
@@ -53,6 +50,28 @@ def ensure_merchant(
             "INSERT INTO pool (merchant_id, id, kind, name) VALUES (:merchant_id, :id, 'shared', 'Shared')",
             id=tx.new_id(),
         )
+
+
+def set_merchant(tx: Transaction, *, name: str | None, time_zone: str | None, alert_email: str | None) -> None:
+    """Change what is not None. Raises: ConfigError for an unknown time zone."""
+    if time_zone is not None:
+        _require_time_zone(time_zone)
+    tx.run(
+        """UPDATE merchant SET name = coalesce(CAST(:name AS text), name),
+               time_zone = coalesce(CAST(:time_zone AS text), time_zone),
+               alert_email = coalesce(CAST(:alert_email AS text), alert_email)
+           WHERE id = :merchant_id""",
+        name=name,
+        time_zone=time_zone,
+        alert_email=alert_email,
+    )
+
+
+def _require_time_zone(time_zone: str) -> None:
+    try:
+        ZoneInfo(time_zone)
+    except (KeyError, ValueError, OSError) as error:
+        raise ConfigError(f"{time_zone!r} is no time zone; use a name like Europe/Berlin") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class _OneOrder:
     def order_keys(self) -> Iterable[StoreKey]:
         return (StoreKey(OWN, self.key),)
 
-    def listing_keys(self) -> Iterable[StoreKey]:
+    def listing_keys(self, _books: Books) -> Iterable[StoreKey]:
         return ()
 
 

@@ -39,8 +39,8 @@ class Command(Protocol):
     def order_keys(self) -> Iterable[StoreKey]:
         """Orders to load and lock (made when missing), with their lines and promises."""
 
-    def listing_keys(self) -> Iterable[StoreKey]:
-        """Listings to look up by their store's id."""
+    def listing_keys(self, books: Books) -> Iterable[StoreKey]:
+        """Listings to look up by their store's id, now that orders are known."""
 
     def balance_keys(self, books: Books) -> Iterable[BalanceKey]:
         """Balance rows to lock, now that orders and listings are known."""
@@ -87,11 +87,13 @@ class Batch:
     ) -> tuple[dict[int, Any], dict[int, frozenset[BalanceKey]]]:
         """Load, decide, write. Returns results by number, and the commands that need a wider batch."""
         books = self.books
-        self._load_effects({key for c in commands.values() for key in c.effect_keys()})
         self._load_orders(sorted({key for c in commands.values() for key in c.order_keys()}))
-        self._load_listings(sorted({key for c in commands.values() for key in c.listing_keys()}))
+        self._load_listings(sorted({key for c in commands.values() for key in c.listing_keys(books)}))
         keys = {key for c in commands.values() for key in c.balance_keys(books)}
         self._lock_balances(sorted(keys.union(*extra.values())))
+        # Only now: whoever posts one of these keys, or serves one of these promises, holds a row that we hold.
+        self._load_effects({key for c in commands.values() for key in c.effect_keys()})
+        self._load_served()
         self._load_waiting()
         self._remember()
         done: dict[int, Any] = {}
@@ -200,6 +202,21 @@ class Batch:
             for bucket in BUCKETS[layer]:
                 self.books.cells[key, bucket] = getattr(row, bucket)
         return len(rows)
+
+    def _load_served(self) -> None:
+        """Promises of our orders that waited when they were read, again: units may have come free for them since."""
+        waited = [promise.id for promise in self.books.promises.values() if promise.waiting]
+        rows = (
+            self.tx.run(
+                """SELECT p.* FROM unnest(CAST(:ids AS bigint[])) k (id)
+               CROSS JOIN LATERAL (SELECT * FROM promise WHERE merchant_id = :merchant_id AND id = k.id) p""",
+                ids=waited,
+            )
+            if waited
+            else ()
+        )
+        for row in rows:
+            self.books.add_promise(PromiseRow(*(getattr(row, name) for name in _PROMISE_COLUMNS)))
 
     def _load_waiting(self) -> None:
         """Promises that wait for what this batch may free; their item's balance row is locked already."""

@@ -36,8 +36,11 @@ def stale(
                    SELECT id, store_id FROM listing WHERE merchant_id = :merchant_id AND id = t.id FOR NO KEY UPDATE) l
            ), marked AS (
                UPDATE listing l SET
-                   revision = l.revision + 1, stale_since = coalesce(l.stale_since, :now), not_before = NULL,
+                   revision = l.revision + 1, tries = 0, stale_since = coalesce(l.stale_since, :now), not_before = NULL,
                    believed = l.believed - coalesce((SELECT units FROM taken WHERE taken.id = l.id), 0),
+                   -- a number read before the store moved it is no evidence any more
+                   observed = CASE WHEN l.id IN (SELECT id FROM taken) THEN NULL ELSE l.observed END,
+                   observed_at = CASE WHEN l.id IN (SELECT id FROM taken) THEN NULL ELSE l.observed_at END,
                    heard_at = CASE WHEN l.stale_since IS NULL THEN CAST(:heard_at AS timestamptz)
                               ELSE least(l.heard_at, CAST(:heard_at AS timestamptz)) END,
                    heard_own_ms = CASE WHEN l.stale_since IS NULL THEN :own_ms ELSE greatest(l.heard_own_ms, :own_ms) END

@@ -132,7 +132,7 @@ class StoreOrder:
     ``paid``          the store counts it as paid: what it holds is deducted.
     ``state``         the platform's own word for its state, for people to read.
     ``placed_at``     by the store's clock.
-    ``changed_at``    the store's own stamp of its last change, as in ``OrderChange``.
+    ``version``       of this state, as in ``OrderChange``.
     ``look_again_at`` the state is known to change by itself then (a pending order's hold runs out).
     """
 
@@ -140,7 +140,7 @@ class StoreOrder:
     number: str
     state: str
     placed_at: datetime
-    changed_at: datetime
+    version: str
     holds: bool
     paid: bool
     lines: Sequence[StoreOrderLine]
@@ -157,10 +157,14 @@ class FetchedOrders:
 
 @dataclass(frozen=True, slots=True)
 class OrderChange:
-    """An order of a store and its own stamp of the last change (as coarse as the platform's stamps are)."""
+    """An order of a store and the version of its state, as a list of orders shows it.
+
+    ``version`` is opaque and equal as long as nothing we use has changed: the store's stamp of the last change is too
+    coarse by itself (a second, or worse), so what else the list tells of the state is part of it.
+    """
 
     external_id: str
-    changed_at: datetime
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +217,7 @@ class PushIntent:
 class PushStatus(StrEnum):
     APPLIED = "applied"  # written, and the store's answer agrees
     EQUAL = "equal"  # the store already shows the wanted number; nothing was written
-    STALE = "stale"  # the store shows something we cannot explain yet; nothing was raised
+    STALE = "stale"  # the store shows something we cannot explain yet; the number was lowered at most
     PLANNED = "planned"  # a dry run: nothing was sent
     RETRY = "retry"  # no usable answer for this one; try again later
     REFUSED = "refused"  # the store will never take it as it is; ``reason`` says why and what to do
@@ -224,7 +228,7 @@ class PushOutcome:
     """What became of one intent.
 
     ``observed`` is what the store showed before the write at ``observed_at`` (store's clock), where it was read.
-    ``shown`` is what it shows afterwards by its own answer. ``pull_orders`` asks to fetch the store's orders now: it
+    ``shown`` is what it shows afterwards by its own answer; None when it did not say. ``pull_orders`` asks to fetch the store's orders now: it
     sold something that we have not heard of, or a rise waits for that evidence.
     """
 

@@ -48,7 +48,6 @@ class ApplyOrder:
     """Apply ``order`` as fetched; ``fetch_seq`` was taken before the request, and a lower one is dropped.
 
     ``opened_at``: units that left before then were never part of our stock. ``heard_at``: when the hint arrived.
-    ``confirmed``: the fetch began long enough after the order's last change that its coarse stamp hides no other.
     """
 
     store_id: int
@@ -56,7 +55,6 @@ class ApplyOrder:
     fetch_seq: int
     opened_at: datetime | None = None
     heard_at: datetime | None = None
-    confirmed: bool = False
 
     def effect_keys(self) -> Iterable[str]:
         return ()
@@ -64,13 +62,15 @@ class ApplyOrder:
     def order_keys(self) -> Iterable[StoreKey]:
         return (StoreKey(self.store_id, self.order.external_id),)
 
-    def listing_keys(self) -> Iterable[StoreKey]:
-        return {StoreKey(self.store_id, line.external_id) for line in self.order.lines if line.external_id is not None}
+    def listing_keys(self, books: Books) -> Iterable[StoreKey]:
+        row = books.orders[StoreKey(self.store_id, self.order.external_id)]
+        ids = {line.external_id for line in self.order.lines} | {line.external_id for line in books.lines_of(row.id)}
+        return {StoreKey(self.store_id, external_id) for external_id in ids if external_id is not None}
 
     def balance_keys(self, books: Books) -> Iterable[BalanceKey]:
         row = books.orders[StoreKey(self.store_id, self.order.external_id)]
         items = {line.item_id for line in books.lines_of(row.id)}
-        items |= {books.listings[key].item_id for key in self.listing_keys() if key in books.listings}
+        items |= {books.listings[key].item_id for key in self.listing_keys(books) if key in books.listings}
         moves_goods = any(line.shipped or line.written_off or line.returned for line in self.order.lines)
         layers = tuple(Layer) if moves_goods else (Layer.SALES,)
         return {books.home.key(layer, Stocked(item)) for item in items if item is not None for layer in layers}
@@ -84,9 +84,7 @@ class ApplyOrder:
         order = self.order
         row = replace(
             row, number=order.number, state=order.state, holds=order.holds, paid=order.paid,
-            placed_at=order.placed_at, changed_at=order.changed_at,
-            confirmed_at=order.changed_at if self.confirmed else row.confirmed_at,
-            fetch_seq=self.fetch_seq, applied_at=books.now,
+            placed_at=order.placed_at, version=order.version, fetch_seq=self.fetch_seq, applied_at=books.now,
         )  # fmt: skip
         books.put(books.orders, key, row)
         work = list(self._bind(books, row))
@@ -104,7 +102,7 @@ class ApplyOrder:
             line = self._line_row(books, row, told, known)
             books.add_line(line)
             if line.item_id is not None:
-                pack = self._pack(books, told)
+                pack = self._pack(books, line.external_id)
                 self._count(books, line, known)
                 target = target_of(self.order, told, pack)
                 yield line, self._promise(books, line, target), target
@@ -117,20 +115,22 @@ class ApplyOrder:
                 target = Target(0, shipped, line.written_off, line.returned, line.deducted)
                 yield gone, self._promise(books, gone, target), target
 
-    def _pack(self, books: Books, told: StoreOrderLine) -> int:
-        listing = books.listings.get(StoreKey(self.store_id, told.external_id or ""))
+    def _pack(self, books: Books, external_id: str | None) -> int:
+        listing = books.listings.get(StoreKey(self.store_id, external_id or ""))
         return listing.pack_size if listing else 1
 
     def _line_row(self, books: Books, row: OrderRow, told: StoreOrderLine, known: LineRow | None) -> LineRow:
-        listing = books.listings.get(StoreKey(self.store_id, told.external_id or ""))
+        # A product deleted on the store is not named any more, but what was sold is known from before.
+        external_id = told.external_id or (known.external_id if known else None)
+        listing = books.listings.get(StoreKey(self.store_id, external_id or ""))
         item_id = known.item_id if known and known.item_id is not None else (listing.item_id if listing else None)
-        pack = self._pack(books, told)
+        pack = self._pack(books, external_id)
         held = "" if item_id is not None else _why_held(told, listing is not None)
         return LineRow(
             id=known.id if known else books.new_id(),
             order_id=row.id,
             external_line_id=told.line_id,
-            external_id=told.external_id,
+            external_id=external_id,
             sku=told.sku,
             title=told.title,
             listing_id=known.listing_id if known and known.listing_id else (listing.id if listing else None),

@@ -11,7 +11,7 @@ from core.backoff import backoff_s
 from core.model import PushIntent, PushOutcome, PushStatus
 from core.transaction import Transaction
 
-RECHECK_S = 0.5
+_RECHECK_MOST_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Claimed:
     heard_at: datetime | None
     heard_own_ms: int
     stale_since: datetime
+    tries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Timing:
 
 FACTS_SQL = """
     SELECT l.id, l.external_id, l.believed, l.observed, l.observed_at, l.revision, l.heard_at, l.heard_own_ms,
-        l.stale_since, l.pack_size, l.sku, l.title, s.safety_stock, coalesce(b.free, 0) AS free, h.hidden
+        l.stale_since, l.tries, l.pack_size, l.sku, l.title, s.safety_stock, coalesce(b.free, 0) AS free, h.hidden
     FROM {source}
     JOIN store s ON s.merchant_id = :merchant_id AND s.id = l.store_id
     JOIN pool p ON p.merchant_id = :merchant_id AND p.kind = 'shared'
@@ -74,7 +75,7 @@ def claim(tx: Transaction, store_id: int, *, limit: int) -> list[Claimed]:
             last_observed_at=row.observed_at,
             orders_known_until=known_until,
         )
-        claimed.append(Claimed(intent, row.revision, row.heard_at, row.heard_own_ms, row.stale_since))
+        claimed.append(Claimed(intent, row.revision, row.heard_at, row.heard_own_ms, row.stale_since, row.tries))
     return sorted(claimed, key=_urgency)[:limit]
 
 
@@ -92,7 +93,8 @@ def _orders_known_until(tx: Transaction, store_id: int) -> datetime | None:
         """UPDATE store s SET orders_known_until = CASE
                WHEN s.blind THEN NULL
                WHEN EXISTS (SELECT FROM work w WHERE w.merchant_id = :merchant_id AND w.topic = 'order'
-                   AND w.store_id = s.id AND w.heard_at <= s.last_poll_at) THEN s.orders_known_until
+                   AND w.store_id = s.id AND w.heard_at <= s.last_poll_at
+                   AND (w.due_at <= :now OR w.tries > 0 OR w.reason <> '')) THEN s.orders_known_until
                ELSE s.polled_until END
            WHERE s.merchant_id = :merchant_id AND s.id = :store_id RETURNING orders_known_until""",
         store_id=store_id,
@@ -112,25 +114,14 @@ def settle(
     for one, outcome in zip(claimed, outcomes, strict=True):
         rows.append(_settled(tx, one, outcome))
         evidence.append(_evidence(tx, store_id, one, outcome, timing))
-    columns = [
-        "id",
-        "revision",
-        "believed_by",
-        "settled",
-        "shown",
-        "observed",
-        "observed_at",
-        "not_before",
-        "reason",
-        "reset",
-    ]
+    columns = ("id revision believed_by settled shown observed observed_at not_before reason reset moved").split()
     tx.run(
         """WITH held AS (
                SELECT l.id AS listing_id, l.tries AS tried, k.* FROM unnest(CAST(:id AS bigint[]), CAST(:revision AS bigint[]),
                    CAST(:believed_by AS bigint[]), CAST(:settled AS boolean[]), CAST(:shown AS bigint[]),
                    CAST(:observed AS bigint[]), CAST(:observed_at AS timestamptz[]), CAST(:not_before AS timestamptz[]),
-                   CAST(:reason AS text[]), CAST(:reset AS bigint[]))
-                   k (id, revision, believed_by, settled, shown, observed, observed_at, not_before, reason, reset)
+                   CAST(:reason AS text[]), CAST(:reset AS bigint[]), CAST(:moved AS boolean[]))
+                   k (id, revision, believed_by, settled, shown, observed, observed_at, not_before, reason, reset, moved)
                CROSS JOIN LATERAL (SELECT id, tries FROM listing WHERE merchant_id = :merchant_id AND id = k.id
                    FOR NO KEY UPDATE) l
            )
@@ -138,7 +129,9 @@ def settle(
                believed = coalesce(h.reset, l.believed) + coalesce(h.believed_by, 0),
                published = coalesce(h.shown, l.published),
                published_at = CASE WHEN h.shown IS NULL THEN l.published_at ELSE :now END,
-               observed = coalesce(h.observed, l.observed), observed_at = coalesce(h.observed_at, l.observed_at),
+               observed = CASE WHEN h.moved THEN NULL ELSE coalesce(h.observed, l.observed) END,
+               observed_at = CASE WHEN h.moved THEN NULL WHEN h.observed IS DISTINCT FROM l.observed
+                   AND h.observed IS NOT NULL THEN h.observed_at ELSE l.observed_at END,
                proven_equal_at = CASE WHEN h.settled AND h.shown IS NOT NULL AND l.revision = h.revision THEN :now
                    ELSE l.proven_equal_at END,
                pushed_revision = CASE WHEN h.settled THEN h.revision ELSE l.pushed_revision END,
@@ -162,21 +155,24 @@ def settle(
 def _settled(tx: Transaction, one: Claimed, outcome: PushOutcome) -> tuple[Any, ...]:
     """What a listing row becomes: see the columns in ``settle``.
 
+    ``observed_at`` is since when the store has shown ``observed`` with nothing known to have moved it: a second read of
+    the same number keeps the first time, and a write forgets both.
+
     After a write the store shows what we wanted, less sales of its own that it has not told us of, so what we believe
     moves to the wanted number; orders applied while the write was under way have moved it on from there already.
     """
     intent = one.intent
-    wrote = outcome.status in (PushStatus.APPLIED, PushStatus.EQUAL)
-    settled = (wrote and not outcome.pull_orders) or outcome.status is PushStatus.PLANNED
+    lowered = outcome.status is PushStatus.STALE and outcome.shown is not None and outcome.shown != outcome.observed
+    wrote = outcome.status in (PushStatus.APPLIED, PushStatus.EQUAL) or lowered
+    settled = (wrote and not outcome.pull_orders and not lowered) or outcome.status is PushStatus.PLANNED
     reset = intent.wanted if wrote and intent.believed is None else None
     believed_by = intent.wanted - intent.believed if wrote and intent.believed is not None else None
     quarantine = outcome.reason or "refused by the store" if outcome.status is PushStatus.REFUSED else ""
-    delay = (
-        None if settled else tx.now + timedelta(seconds=max(RECHECK_S, 0.0 if outcome.pull_orders else backoff_s(2)))
-    )
+    delay = None if settled else tx.now + timedelta(seconds=min(backoff_s(one.tries + 1), _RECHECK_MOST_S))
+    moved = wrote and outcome.status is not PushStatus.EQUAL
     return (
         intent.listing_id, one.revision, believed_by, settled, outcome.shown, outcome.observed, outcome.observed_at,
-        delay, quarantine, reset,
+        delay, quarantine, reset, moved,
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ class Receive:
     def order_keys(self) -> Iterable[StoreKey]:
         return ()
 
-    def listing_keys(self) -> Iterable[StoreKey]:
+    def listing_keys(self, _books: Books) -> Iterable[StoreKey]:
         return ()
 
     def balance_keys(self, books: Books) -> Iterable[BalanceKey]:

@@ -12,8 +12,6 @@ from core.model import OrderChange, Platform, StoreMode
 from core.transaction import Transaction
 
 OVERLAP_S = 15
-# A stamp of one-second resolution hides a second change until this much later, by the store's clock.
-SETTLED_AFTER_S = 3
 DEFAULT_SCHEDULE = {"poll": "every 60", "full_sync": "15 3 * * *", "hooks": "every 3600"}
 
 
@@ -33,7 +31,6 @@ class StoreRow:
     trouble_since: datetime | None
     last_webhook_at: datetime | None
     last_poll_at: datetime | None
-    read_at: datetime | None
     polled_until: datetime | None
     orders_known_until: datetime | None
     opened_at: datetime | None
@@ -49,7 +46,7 @@ class StoreRow:
 
 
 _COLUMNS = """id, name, platform, url, mode, paused, credentials, settings, trouble, trouble_since, last_webhook_at,
-    last_poll_at, read_at, polled_until, orders_known_until, opened_at, blind"""
+    last_poll_at, polled_until, orders_known_until, opened_at, blind"""
 
 
 def _row(row: Any) -> StoreRow:
@@ -155,10 +152,22 @@ def set_settings(tx: Transaction, store_id: int, settings: Mapping[str, str]) ->
     )
 
 
+def set_credentials(tx: Transaction, store_id: int, credentials: bytes, settings: Mapping[str, str]) -> None:
+    """Replace a store's credentials with others that were just tested; what was wrong with it is forgotten."""
+    tx.run(
+        "UPDATE store SET credentials = :credentials WHERE merchant_id = :merchant_id AND id = :id",
+        id=store_id,
+        credentials=credentials,
+    )
+    set_settings(tx, store_id, settings)
+    set_trouble(tx, store_id, "")
+    work.want(tx, [work.Want(topic, store_id, "") for topic in ("poll", "hooks", "push")])
+
+
 def opened(tx: Transaction, store_id: int, read_at: datetime) -> None:
     """The store's numbers were read for the first time, by its clock at ``read_at``; orders are polled from there."""
     tx.run(
-        """UPDATE store SET opened_at = :read_at, polled_until = :read_at, read_at = :read_at
+        """UPDATE store SET opened_at = :read_at, polled_until = :read_at
            WHERE merchant_id = :merchant_id AND id = :id AND opened_at IS NULL""",
         id=store_id,
         read_at=read_at,
@@ -189,43 +198,33 @@ def poll_from(store: StoreRow, now: datetime) -> datetime:
     return (store.polled_until or store.opened_at or now) - timedelta(seconds=OVERLAP_S)
 
 
-def needs_fetch(
-    tx: Transaction, store_id: int, changes: Sequence[OrderChange], read_at: datetime
-) -> tuple[list[str], datetime]:
-    """Which of these orders have a state that we have not applied, and up to when nothing is left open.
-
-    Stamps are coarse: an order applied within seconds of its last change is fetched once more when no second change
-    can hide behind the same stamp any more. Until then the end of what is known stays before it.
-    """
+def needs_fetch(tx: Transaction, store_id: int, changes: Sequence[OrderChange]) -> list[str]:
+    """Which of these orders have a state that we have not applied."""
     rows = tx.run(
-        """SELECT k.external_id, k.changed_at, o.changed_at AS applied, o.confirmed_at
-           FROM unnest(CAST(:ids AS text[]), CAST(:stamps AS timestamptz[])) k (external_id, changed_at)
-           LEFT JOIN LATERAL (SELECT changed_at, confirmed_at FROM store_order WHERE merchant_id = :merchant_id
-               AND store_id = :store_id AND external_id = k.external_id) o ON true""",
+        """SELECT k.external_id FROM unnest(CAST(:ids AS text[]), CAST(:versions AS text[])) k (external_id, version)
+           LEFT JOIN LATERAL (SELECT version FROM store_order WHERE merchant_id = :merchant_id
+               AND store_id = :store_id AND external_id = k.external_id) o ON true
+           WHERE o.version IS DISTINCT FROM k.version""",
         store_id=store_id,
         ids=[change.external_id for change in changes],
-        stamps=[change.changed_at for change in changes],
+        versions=[change.version for change in changes],
     )
-    fetch: list[str] = []
-    until = read_at
-    for row in rows:
-        if row.applied is None or row.applied < row.changed_at:
-            fetch.append(row.external_id)
-        elif row.confirmed_at is None or row.confirmed_at < row.changed_at:
-            if read_at >= row.changed_at + timedelta(seconds=SETTLED_AFTER_S):
-                fetch.append(row.external_id)
-            else:
-                until = min(until, row.changed_at)
-    return fetch, until
+    return list(rows.scalars())
 
 
-def polled(tx: Transaction, store_id: int, read_at: datetime, until: datetime) -> None:
-    """A run of pages is complete: all changes up to ``until`` (the store's clock) are applied or stand in the work table."""
+def polled(tx: Transaction, store_id: int, read_at: datetime) -> None:
+    """A run of pages is complete: all changes up to ``read_at`` (the store's clock) are applied, or stand as work."""
     tx.run(
-        """UPDATE store SET last_poll_at = :now, read_at = :read_at, polled_until = greatest(polled_until, :until),
-               blind = false
+        """UPDATE store SET last_poll_at = :now, polled_until = greatest(polled_until, :read_at), blind = false
            WHERE merchant_id = :merchant_id AND id = :id""",
         id=store_id,
         read_at=read_at,
-        until=until,
     )
+    waiting = tx.run(
+        """WITH held AS (SELECT id FROM listing WHERE merchant_id = :merchant_id AND store_id = :id
+               AND stale_since IS NOT NULL AND not_before > :now ORDER BY id FOR NO KEY UPDATE)
+           UPDATE listing l SET not_before = NULL FROM held WHERE l.merchant_id = :merchant_id AND l.id = held.id""",
+        id=store_id,
+    ).rowcount
+    if waiting:
+        work.want(tx, [work.Want("push", store_id, "")])

@@ -50,7 +50,8 @@ def want(tx: Transaction, wants: Iterable[Want]) -> None:
                CAST(:due AS timestamptz[])) WITH ORDINALITY k (topic, store_id, subject, due_at, nth) ORDER BY nth
            ON CONFLICT (merchant_id, topic, store_id, subject) DO UPDATE SET
                revision = w.revision + 1,
-               heard_at = CASE WHEN w.dead_at IS NULL THEN least(w.heard_at, :now) ELSE :now END,
+               -- a look planned for later is news only now; what was put off or failed is still owed since then
+               heard_at = CASE WHEN w.due_at > :now AND w.tries = 0 AND w.reason = '' THEN :now ELSE w.heard_at END,
                due_at = CASE WHEN w.dead_at IS NULL THEN least(w.due_at, EXCLUDED.due_at) ELSE EXCLUDED.due_at END,
                sent_until = CASE WHEN EXCLUDED.due_at <= :now AND w.due_at > :now THEN NULL ELSE w.sent_until END,
                tries = CASE WHEN w.dead_at IS NULL THEN w.tries ELSE 0 END, dead_at = NULL""",

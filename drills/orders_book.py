@@ -33,8 +33,13 @@ class OrdersBook:
     _orders: dict[str, Sold] = field(default_factory=dict)
     _by_sku: dict[str, list[Sold]] = field(default_factory=dict)
 
-    def add(self, order: Sold) -> None:
+    def add(self, order: Sold, *, refundable: bool) -> None:
+        """Note a sale; no cancellation finds it before it is ``refundable``, that is paid."""
         self._orders[order.reference] = order
+        if refundable:
+            self.refundable(order)
+
+    def refundable(self, order: Sold) -> None:
         for sku in order.left:
             self._by_sku.setdefault(sku, []).append(order)
 

@@ -17,8 +17,8 @@ QUEUES = ("store", "upkeep")
 _KEEP = (mail, orders, poll, push, sync, upkeep)  # importing them registers their jobs
 
 
-def make_broker(redis_url: str) -> RedisBroker:
-    """A broker with our queues. An unexpected failure is tried again by Dramatiq for minutes, with growing waits."""
+def make_broker(redis_url: str, queues: Iterable[str] = QUEUES) -> RedisBroker:
+    """A broker with our queues; each worker has its own. An unexpected failure is tried again by Dramatiq for minutes, with growing waits."""
     middleware: list[Middleware] = [
         AgeLimit(max_age=TIME_LIMIT_S * 1000),
         TimeLimit(time_limit=TIME_LIMIT_S * 1000),
@@ -27,7 +27,7 @@ def make_broker(redis_url: str) -> RedisBroker:
         Retries(max_retries=5, min_backoff=500, max_backoff=60_000),
     ]
     broker: RedisBroker = _RedisBroker(url=redis_url, middleware=middleware, namespace="holdfast")
-    for queue in QUEUES:
+    for queue in queues:
         broker.declare_queue(queue)
     return broker
 
@@ -35,6 +35,8 @@ def make_broker(redis_url: str) -> RedisBroker:
 def declare_actors(broker: RedisBroker, app: App) -> None:
     """One actor per topic, each calling its job with this process's App."""
     for registered in JOBS.values():
+        if registered.queue not in broker.queues:
+            continue
 
         def perform(merchant_id: int, store_id: int, _run: Any = registered.run) -> None:
             _run(app, merchant_id, store_id)

@@ -56,7 +56,7 @@ def connect_store(
     connector = app.connector(merchant_id, store_id)
     import_catalogue(app, merchant_id, store_id, connector)
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-        stores.opened(tx, store_id, profile.clock)
+        stores.opened(tx, store_id, profile.clock.replace(microsecond=0))
     if opening:
         open_stock(app, merchant_id, store_id, connector)
     if app.settings.public_url:
@@ -139,6 +139,14 @@ def change_mode(app: App, merchant_id: int, store_id: int, mode: StoreMode) -> i
         if mode in (StoreMode.LIVE, StoreMode.DRY_RUN):
             return pushes.mark_all(tx, store_id)
     return 0
+
+
+def renew_credentials(app: App, merchant_id: int, store: StoreRow, credentials: Mapping[str, str]) -> StoreProfile:
+    """Replace the credentials of a store by others that work. Raises: ConnectorError; the old ones stay then."""
+    profile = probe(app, merchant_id, store.platform, store.url, credentials)
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        stores.set_credentials(tx, store.id, app.secrets.seal(credentials), {**store.settings, **profile.settings})
+    return profile
 
 
 def test_store(app: App, merchant_id: int, store: StoreRow) -> StoreProfile:

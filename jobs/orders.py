@@ -1,7 +1,7 @@
 """Orders in: fetch what hints and polls named, and apply its newest state."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from config.wiring import App
 from connectors.port import Connector
@@ -9,7 +9,7 @@ from core import stores, work
 from core.errors import HoldfastError, Malformed, Refused
 from core.model import FetchedOrders, StoreOrder
 from core.orders import ApplyOrder
-from core.stores import SETTLED_AFTER_S, StoreRow
+from core.stores import StoreRow
 from core.work import Lease, Want
 from jobs.leases import giving_back
 from jobs.registry import LEASE_S, job
@@ -100,7 +100,7 @@ def _gone(
             ).one_or_none()
             if row is not None:
                 gone.append(
-                    StoreOrder(lease.subject, row.number, "deleted", row.placed_at, tx.now, False, False, lines=())
+                    StoreOrder(lease.subject, row.number, "deleted", row.placed_at, "deleted", False, False, lines=())
                 )
             elif lease.tries < _MISSING_TRIES:
                 unknown[lease.subject] = "the store does not know this order (yet)"
@@ -126,8 +126,6 @@ def apply(
             fetch_seq,
             opened_at=store.opened_at,
             heard_at=heard_at.get(order.external_id),
-            confirmed=store.read_at is not None
-            and order.changed_at + timedelta(seconds=SETTLED_AFTER_S) <= store.read_at,
         )
         for order in orders
     ]

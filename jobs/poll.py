@@ -29,14 +29,13 @@ def _poll(app: App, merchant_id: int, store: StoreRow) -> None:
     connector = app.connector(merchant_id, store.id)
     watermark = stores.poll_from(store, app.db.clock())
     page = connector.orders_changed_since(watermark, None)
-    read_at = until = page.read_at
+    read_at = page.read_at
     while True:
         with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-            fetch, open_from = stores.needs_fetch(tx, store.id, page.changes, read_at)
-            until = min(until, open_from)
+            fetch = stores.needs_fetch(tx, store.id, page.changes)
             work.want(tx, [Want("order", store.id, order_id) for order_id in fetch])
             if page.cursor is None:
-                stores.polled(tx, store.id, read_at, until)
+                stores.polled(tx, store.id, read_at)
                 stores.set_trouble(tx, store.id, "")
                 return
         page = connector.orders_changed_since(watermark, page.cursor)

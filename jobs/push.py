@@ -33,7 +33,7 @@ def push_store(app: App, merchant_id: int, store_id: int) -> None:
 def _rounds(app: App, merchant_id: int, store: StoreRow) -> None:
     until = time.monotonic() + _ROUNDS_FOR_S
     free_since: datetime | None = None
-    connector = app.connector(merchant_id, store.id)
+    connector = app.pushing_connector(merchant_id, store.id)
     while time.monotonic() < until:
         with app.db.begin(merchant_id, actor=_ACTOR) as tx:
             claimed = pushes.claim(tx, store.id, limit=connector.abilities.push_limit)

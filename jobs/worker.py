@@ -10,8 +10,8 @@ from config.wiring import App
 from jobs.broker import QUEUES, declare_actors, make_broker
 
 logger = logging.getLogger(__name__)
-# Milliseconds: how long an idle consumer may sleep, and so the most that a message waits unseen.
-_IDLE_MS = 15
+# Milliseconds: how long an idle consumer may sleep, and so the most that a message of the queue waits unseen.
+_IDLE_MS = {"store": 15, "upkeep": 500}
 _DRAIN_MS = 30_000
 
 
@@ -20,17 +20,15 @@ def run(app: App) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    broker = make_broker(app.settings.redis_url)
-    declare_actors(broker, app)
-    workers = [
-        Worker(broker, queues={queue}, worker_timeout=_IDLE_MS, worker_threads=threads)
-        for queue, threads in zip(QUEUES, (app.settings.worker_threads, 2), strict=True)
-    ]
-    for worker in workers:
-        worker.start()
+    workers = []
+    for queue, threads in zip(QUEUES, (app.settings.worker_threads, 2), strict=True):
+        broker = make_broker(app.settings.redis_url, [queue])
+        declare_actors(broker, app)
+        workers.append(Worker(broker, worker_timeout=_IDLE_MS[queue], worker_threads=threads))
+        workers[-1].start()
     logger.info("working on %s", ", ".join(QUEUES))
     stop.wait()
     for worker in workers:
         worker.stop(timeout=_DRAIN_MS)
-    broker.close()
+        worker.broker.close()
     app.close()

@@ -54,8 +54,7 @@ store = Table(
     Column("paused", Boolean, nullable=False),
     instant("last_webhook_at", nullable=True),
     instant("last_poll_at", nullable=True),
-    # by the store's clock: its time at our last look; changes until here are listed; and are applied
-    instant("read_at", nullable=True),
+    # by the store's clock: changes up to here are listed; and are applied
     instant("polled_until", nullable=True),
     instant("orders_known_until", nullable=True),
     # when its numbers were first read: what it sold before then is off those numbers already

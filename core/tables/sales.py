@@ -17,9 +17,8 @@ store_order = Table(
     Column("holds", Boolean, nullable=False),
     Column("paid", Boolean, nullable=False),
     instant("placed_at", nullable=True),
-    # the store's own stamp of the state applied, and of the state a later poll has confirmed
-    instant("changed_at", nullable=True),
-    instant("confirmed_at", nullable=True),
+    # of the state applied, as the store's list of orders shows it
+    words("version"),
     Column("fetch_seq", BigInteger, nullable=False),
     instant("applied_at", nullable=True),
 )

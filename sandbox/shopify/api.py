@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import parse_qsl
 
 from graphql import (
     DocumentNode,
@@ -65,7 +66,7 @@ class Admin:
         return _answer({"errors": [_THROTTLED], "extensions": {"cost": _cost(50, None, status)}})
 
     async def _token(self, request: Request) -> Response:
-        form = await request.form()
+        form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
         if form.get("grant_type") != "client_credentials":
             return JSONResponse({"error": "unsupported_grant_type"}, status_code=400)
         if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, self._keys.secret):

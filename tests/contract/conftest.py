@@ -12,9 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from storefronts import CASES, Receiver, Storefront
 
 from core.model import Platform, StoreAccess
+from tests.contract.storefronts import CASES, Receiver, Storefront
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
-from storefronts import Receiver, Storefront, eventually
 
 from core.errors import BadSignature, Unauthorized
 from core.model import FetchedOrders, HintKind, ListingRef, Platform, PushIntent, PushOutcome, PushStatus, StoreOrder
+from tests.contract.storefronts import Receiver, Storefront, eventually
 
 _attempts = count(1)
 

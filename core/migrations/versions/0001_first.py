@@ -46,7 +46,7 @@ CREATE TABLE store (
     url text NOT NULL, mode text NOT NULL CHECK (mode IN ('off', 'observe', 'dry_run', 'live')),
     credentials bytea NOT NULL, settings jsonb NOT NULL, trouble text NOT NULL DEFAULT '', trouble_since timestamptz,
     paused boolean NOT NULL DEFAULT false, last_webhook_at timestamptz, last_poll_at timestamptz,
-    read_at timestamptz, polled_until timestamptz, orders_known_until timestamptz, opened_at timestamptz, blind boolean NOT NULL DEFAULT false,
+    polled_until timestamptz, orders_known_until timestamptz, opened_at timestamptz, blind boolean NOT NULL DEFAULT false,
     safety_stock integer NOT NULL DEFAULT 0 CHECK (safety_stock >= 0), created_at timestamptz NOT NULL,
     PRIMARY KEY (merchant_id, id), UNIQUE (merchant_id, name)
 );
@@ -150,7 +150,7 @@ SALES = """
 CREATE TABLE store_order (
     merchant_id bigint NOT NULL, id bigint NOT NULL, store_id bigint NOT NULL, external_id text NOT NULL,
     number text NOT NULL, state text NOT NULL, holds boolean NOT NULL, paid boolean NOT NULL, placed_at timestamptz,
-    changed_at timestamptz, confirmed_at timestamptz, fetch_seq bigint NOT NULL, applied_at timestamptz,
+    version text NOT NULL DEFAULT '', fetch_seq bigint NOT NULL, applied_at timestamptz,
     PRIMARY KEY (merchant_id, id), UNIQUE (merchant_id, store_id, external_id)
 );
 COMMENT ON COLUMN store_order.store_id IS '0: a hold made through our own interface';

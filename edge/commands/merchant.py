@@ -1,0 +1,35 @@
+"""``holdfast merchant``: whose stock it is, in which time zone, and who is warned."""
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from edge.commands.common import ACTOR, FIRST_MERCHANT, AsJson, DataDir, Merchant, hub, say, say_json
+
+
+def merchant(
+    name: Annotated[str | None, typer.Option(help="what the merchant is called")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="like Europe/Berlin; nightly work runs in its night")] = None,
+    email: Annotated[str | None, typer.Option(help="where warnings go; an empty text sends none")] = None,
+    number: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who the merchant is and where warnings go, or change it.
+
+    \b
+    Example: holdfast merchant --email stock@shop.example --time-zone Europe/Berlin
+    """
+    from core import catalog
+    from core.queries import merchant_view
+
+    with hub(number, data_dir) as app, app.db.begin(number, actor=ACTOR) as tx:
+        if any(value is not None for value in (name, time_zone, email)):
+            catalog.set_merchant(tx, name=name, time_zone=time_zone, alert_email=email)
+        view = merchant_view(tx)
+    if as_json:
+        say_json(dataclasses.asdict(view))
+    else:
+        warned = f"warnings go to {view.alert_email}" if view.alert_email else "nobody is warned (--email says who)"
+        say(f"Merchant {view.id}: {view.name}, {view.time_zone}; {warned}.")

@@ -1,0 +1,303 @@
+"""``holdfast store``: connecting shops, and how much Holdfast may do with each."""
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.errors import ConfigError
+from core.model import Platform, StoreMode
+from edge.commands.common import (
+    ACTOR,
+    FIRST_MERCHANT,
+    AsJson,
+    DataDir,
+    Merchant,
+    ago,
+    confirm,
+    counted,
+    hub,
+    say,
+    say_json,
+    say_table,
+)
+
+if TYPE_CHECKING:
+    from config.wiring import App
+    from core.queries import StoreView
+    from core.stores import StoreRow
+
+commands = typer.Typer(
+    help="Connect shops, and say how much Holdfast may do with each.", no_args_is_help=True, rich_markup_mode=None
+)
+
+StoreName = Annotated[str, typer.Argument(metavar="STORE", help="the store's name, as `holdfast store list` shows it")]
+MaybeStore = Annotated[str, typer.Argument(metavar="STORE", help="the store's name; or use --all")]
+Credentials = Annotated[
+    str, typer.Option(metavar="FILE", help="file of NAME=VALUE lines or JSON; - reads stdin; else you are asked")
+]
+All = Annotated[bool, typer.Option("--all", help="all stores of the merchant")]
+
+
+@commands.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="what you call the store")],
+    platform: Annotated[Platform, typer.Option(help="what the store runs on")],
+    url: Annotated[str, typer.Option(help="the store's address; may be left out for BigCommerce")] = "",
+    credentials: Credentials = "",
+    opening: Annotated[
+        bool | None,
+        typer.Option("--opening/--no-opening", help="take the numbers it shows as the opening stock of new items"),
+    ] = None,
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+) -> None:
+    """Connect a store: its credentials are tested first, and kept encrypted.
+
+    It starts in mode observe: Holdfast reads, and writes nothing until you say `holdfast store mode NAME live`.
+    Credentials are never given on the command line, where others could read them: you are asked and what you type
+    stays hidden, or they come from a file or a pipe.
+
+    \b
+    Example: holdfast store add Berlin --platform woocommerce --url https://shop.example --opening
+             holdfast store add Berlin --platform shopify --url x.myshopify.com --credentials - < keys.txt
+    """
+    import sys
+
+    from core.queries import store_views
+    from edge.commands.credentials import gather, tidy_url
+    from jobs.connect import connect_store
+
+    address = tidy_url(platform, url)
+    with hub(merchant, data_dir) as app:
+        given = gather(platform, credentials)
+        if opening is None:
+            question = "Take the numbers it shows as the opening stock of items that have none (yes for a first store)?"
+            opening = sys.stdin.isatty() and not credentials and typer.confirm(question)
+        store, profile = connect_store(
+            app, merchant, name=name, platform=platform, url=address, credentials=given, opening=opening
+        )
+        with app.db.begin(merchant, actor=ACTOR) as tx:
+            view = next(view for view in store_views(tx) if view.id == store.id)
+    say(f"Connected {name}: {profile.name}, {counted(view.listings, 'listing')}, in mode {view.mode}.")
+    for warning in profile.warnings:
+        say(f"  Note: {warning}")
+    if view.unmapped:
+        say(f"  {counted(view.unmapped, 'listing')} cannot be mapped by SKU; see `holdfast store map {name}`.")
+    if not opening:
+        say("  Its numbers were not taken over; `holdfast stock receive SKU N` books what you have.")
+    say(f"Next: `holdfast sync {name} --dry-run` shows what would change; `holdfast store mode {name} live` writes.")
+
+
+@commands.command("list")
+def list_stores(merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show all stores: mode, trouble, when each was last heard of, and how many listings wait for a push.
+
+    \b
+    Example: holdfast store list
+    """
+    from core.queries import store_views
+
+    with hub(merchant, data_dir) as app, app.db.begin(merchant, actor=ACTOR) as tx:
+        views, now = store_views(tx), tx.now
+    if as_json:
+        say_json([dataclasses.asdict(view) for view in views])
+    elif not views:
+        say("No store yet. Connect one: holdfast store add NAME --platform shopify|woocommerce|bigcommerce --url URL")
+    else:
+        columns = ["store", "platform", "mode", "last webhook", "last poll", ">listings", ">stale", "trouble"]
+        say_table(columns, [_line(view, now) for view in views])
+
+
+def _line(view: "StoreView", now: datetime) -> list[object]:
+    mode = f"{view.mode}, paused" if view.paused else view.mode
+    return [
+        view.name,
+        view.platform,
+        mode,
+        ago(view.last_webhook_at, now),
+        ago(view.last_poll_at, now),
+        view.listings,
+        view.stale,
+        view.trouble,
+    ]
+
+
+@commands.command("test")
+def try_store(store: StoreName, merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None) -> None:
+    """Try a store's credentials and rights now; what was wrong with it is forgotten when all is well.
+
+    \b
+    Example: holdfast store test Berlin
+    """
+    from core import stores
+    from jobs.connect import test_store
+
+    with hub(merchant, data_dir) as app:
+        with app.db.begin(merchant, actor=ACTOR) as tx:
+            row = stores.find(tx, store)
+        profile = test_store(app, merchant, row)
+        off_s = round((profile.clock - app.db.clock()).total_seconds())
+    say(f"{row.name} works: {profile.name}. Its clock is {abs(off_s)} s {'ahead' if off_s > 0 else 'behind'} of ours.")
+    for warning in profile.warnings:
+        say(f"  Note: {warning}")
+
+
+@commands.command()
+def renew(
+    store: StoreName,
+    credentials: Credentials = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+) -> None:
+    """Give a store new credentials; they are tested first, and the old ones stay when they do not work.
+
+    \b
+    Example: holdfast store renew Berlin
+    """
+    from core import stores
+    from edge.commands.credentials import gather
+    from jobs.connect import renew_credentials
+
+    with hub(merchant, data_dir) as app:
+        with app.db.begin(merchant, actor=ACTOR) as tx:
+            row = stores.find(tx, store)
+        given = gather(row.platform, credentials, _known(app, row))
+        profile = renew_credentials(app, merchant, row, given)
+    say(f"{row.name} has new credentials, and they work: {profile.name}.")
+    for warning in profile.warnings:
+        say(f"  Note: {warning}")
+
+
+def _known(app: "App", row: "StoreRow") -> Mapping[str, str]:
+    try:
+        return app.secrets.open(row.credentials)
+    except ConfigError:
+        # The key is lost, which new credentials are the cure for.
+        return {}
+
+
+@commands.command()
+def pause(
+    store: MaybeStore = "", every: All = False, merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None
+) -> None:
+    """Stop writing to a store at once; `--all` is the red button. Orders are still taken in.
+
+    \b
+    Example: holdfast store pause Berlin
+             holdfast store pause --all
+    """
+    names = _set_paused(merchant, data_dir, store, every=every, paused=True)
+    say(f"Paused: {', '.join(names)}. Nothing is written until `holdfast store resume {'--all' if every else store}`.")
+
+
+@commands.command()
+def resume(
+    store: MaybeStore = "", every: All = False, merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None
+) -> None:
+    """Write to a paused store again; what changed meanwhile is sent first.
+
+    \b
+    Example: holdfast store resume Berlin
+             holdfast store resume --all
+    """
+    names = _set_paused(merchant, data_dir, store, every=every, paused=False)
+    say(f"Resumed: {', '.join(names)}. Stores in mode live are written to again.")
+
+
+def _set_paused(merchant: int, data_dir: DataDir, store: str, *, every: bool, paused: bool) -> list[str]:
+    from core import stores
+
+    if bool(store) == every:
+        raise typer.BadParameter("name one store, or say --all")
+    with hub(merchant, data_dir) as app, app.db.begin(merchant, actor=ACTOR) as tx:
+        rows = stores.every(tx) if every else [stores.find(tx, store)]
+        if not rows:
+            raise ConfigError("there is no store yet; connect one with `holdfast store add`")
+        stores.set_paused(tx, [row.id for row in rows], paused)
+        return [row.name for row in rows]
+
+
+@commands.command()
+def mode(
+    store: StoreName,
+    to: Annotated[StoreMode, typer.Argument(metavar="MODE", help="off, observe, dry_run or live")],
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask before going live")] = False,
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+) -> None:
+    """Say how much Holdfast may do with a store.
+
+    \b
+    off      nothing at all
+    observe  take in its orders, write nothing
+    dry_run  the same, and note what would be written
+    live     write numbers; asks first, and says how many listings change
+    Example: holdfast store mode Berlin live
+    """
+    from core import stores
+    from jobs.connect import change_mode
+
+    with hub(merchant, data_dir) as app:
+        with app.db.begin(merchant, actor=ACTOR) as tx:
+            row = stores.find(tx, store)
+        if to is StoreMode.LIVE and row.mode is not StoreMode.LIVE:
+            _ask_to_go_live(app, merchant, row, yes=yes)
+        looked_at = change_mode(app, merchant, row.id, to)
+    say(f"{row.name} is in mode {to} (was {row.mode}).")
+    if to in (StoreMode.LIVE, StoreMode.DRY_RUN):
+        say(f"{counted(looked_at, 'listing')} are computed again; `holdfast doctor` shows what is still stale.")
+    if row.paused and to is StoreMode.LIVE:
+        say(f"It is still paused: nothing is written until `holdfast store resume {row.name}`.")
+
+
+def _ask_to_go_live(app: "App", merchant: int, row: "StoreRow", *, yes: bool) -> None:
+    from jobs.sync import full_sync
+
+    report = full_sync(app, merchant, row.id, dry_run=True)
+    change = [found for found in report.differences if found.shown is not None]
+    emptied = sum(found.wanted == 0 for found in change)
+    say(
+        f"{row.name}: {len(change):,} of {counted(report.compared, 'listing')} would change, {emptied:,} of them to "
+        f"0; `holdfast sync {row.name} --dry-run` lists them."
+    )
+    confirm(f"Write to {row.name} from now on?", yes=yes)
+
+
+@commands.command("map")
+def map_listing(
+    store: StoreName,
+    listing: Annotated[str, typer.Argument(metavar="LISTING", help="the store's own id of the listing")] = "",
+    sku: Annotated[str, typer.Argument(metavar="SKU", help="the item it sells")] = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which item a listing sells; held order lines are replayed. With STORE alone: what needs mapping.
+
+    \b
+    Example: holdfast store map Berlin
+             holdfast store map Berlin 4711 MUG-RED
+    """
+    from core import catalog, stores
+    from core.queries import mapping_gaps
+
+    if bool(listing) != bool(sku):
+        raise typer.BadParameter("name both the listing and the SKU, or neither")
+    with hub(merchant, data_dir) as app, app.db.begin(merchant, actor=ACTOR) as tx:
+        row = stores.find(tx, store)
+        if listing:
+            catalog.map_listing(tx, row.id, listing, sku)
+        gaps = [] if listing else mapping_gaps(tx, row.id)
+    if listing:
+        say(f"Listing {listing} of {row.name} sells {sku}; its held orders are fetched again.")
+    elif as_json:
+        say_json([dataclasses.asdict(gap) for gap in gaps])
+    elif not gaps:
+        say(f"Every listing of {row.name} is mapped, and no order line is held.")
+    else:
+        columns = ["listing", "SKU", "title", ">held order lines", "why"]
+        say_table(columns, [[gap.external_id, gap.sku, gap.title, gap.held_lines, gap.why] for gap in gaps])
+        say(f"Map one: holdfast store map {row.name} LISTING SKU")

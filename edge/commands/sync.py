@@ -1,0 +1,72 @@
+"""``holdfast sync``: compare a whole store with what it should show, now."""
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from core.errors import Refused
+from core.model import StoreMode
+from edge.commands.common import (
+    ACTOR,
+    FIRST_MERCHANT,
+    AsJson,
+    DataDir,
+    Merchant,
+    counted,
+    hub,
+    say,
+    say_json,
+    say_table,
+)
+
+_ROWS_SHOWN = 50
+
+
+def sync(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="the store's name")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only look: write nothing, here or there")] = False,
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read every number of a store back and show what differs; then set it right, unless it is a dry run.
+
+    A store that is not live is never written to: what differs waits until it is.
+
+    \b
+    Example: holdfast sync Berlin --dry-run
+    """
+    from core import stores
+    from jobs.sync import full_sync
+
+    with hub(merchant, data_dir) as app:
+        with app.db.begin(merchant, actor=ACTOR) as tx:
+            row = stores.find(tx, store)
+        if row.mode is StoreMode.OFF:
+            raise Refused(f"{row.name} is off; `holdfast store mode {row.name} observe` lets Holdfast read it")
+        report = full_sync(app, merchant, row.id, dry_run=dry_run)
+    if as_json:
+        say_json({"store": row.name, "mode": row.mode, "dry_run": dry_run, **dataclasses.asdict(report)})
+        return
+    if report.differences:
+        shown = report.differences[:_ROWS_SHOWN]
+        say_table(["SKU", "title", ">shows", ">should show"], [[d.sku, d.title, d.shown, d.wanted] for d in shown])
+        if len(report.differences) > _ROWS_SHOWN:
+            say(f"... and {len(report.differences) - _ROWS_SHOWN:,} more; --json lists all.")
+    say(
+        f"{row.name}: {counted(report.listings, 'listing')}, {report.new_listings:,} new; {report.compared:,} "
+        f"compared, {len(report.differences):,} differ."
+    )
+    if report.differences:
+        say(_what_follows(row.name, row.mode, paused=row.paused, dry_run=dry_run))
+
+
+def _what_follows(name: str, mode: StoreMode, *, paused: bool, dry_run: bool) -> str:
+    if dry_run:
+        return f"Nothing was written; `holdfast sync {name}` sets it right."
+    if paused:
+        return f"{name} is paused, so nothing is written; `holdfast store resume {name}` goes on."
+    if mode is not StoreMode.LIVE:
+        return f"{name} is in mode {mode}, so nothing is written; `holdfast store mode {name} live` changes that."
+    return "They are set right within seconds; what cannot be explained yet waits for the store's newest orders."

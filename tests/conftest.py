@@ -1,0 +1,197 @@
+"""One PostgreSQL for the whole run, a database of its own for each test, and an audit when the test is over."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from cryptography.fernet import Fernet
+from hypothesis import settings
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+
+from config import wiring
+from config.embedded import start_postgres, start_valkey
+from config.settings import Settings
+from config.wiring import App
+from core import audit, catalog, schema
+from core.transaction import Database, connect
+from tests.builders import World
+
+FIRST_MERCHANT = 1
+SECRET_KEY = Fernet.generate_key().decode()
+
+# HOLDFAST_SOAK=1 plays far more random histories than a desk or CI has time for.
+settings.register_profile("check", max_examples=40, deadline=None, print_blob=True)
+settings.register_profile("soak", max_examples=5_000, deadline=None, print_blob=True)
+settings.load_profile("soak" if os.environ.get("HOLDFAST_SOAK") else "check")
+
+
+@dataclass(frozen=True, slots=True)
+class Logins:
+    """One database, by the three logins that may enter it."""
+
+    superuser: str
+    owner: str
+    app: str
+
+    def at(self, database: str) -> "Logins":
+        """The same logins at another database of the server."""
+        urls = (make_url(url).set(database=database) for url in (self.superuser, self.owner, self.app))
+        return Logins(*(url.render_as_string(hide_password=False) for url in urls))
+
+    @property
+    def database(self) -> str:
+        return str(make_url(self.app).database)
+
+
+class Host:
+    """The run's PostgreSQL: started when first asked for, by the one process that outlives all test workers."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._logins: Logins | None = None
+
+    def logins(self) -> Logins:
+        if self._logins is None:
+            folder = Path(tempfile.mkdtemp(prefix="holdfast-tests-"))
+            self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            server = self._stack.enter_context(start_postgres(folder, fsync=False))
+            logins = Logins(server.superuser_url, server.owner_url, server.app_url)
+            make_template(logins)
+            self._logins = logins
+        return self._logins
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+def make_template(logins: Logins) -> None:
+    """A migrated database with merchant 1 in it, to be cloned for each test."""
+    owner = connect(logins.owner, role=None)
+    schema.migrate(owner)
+    owner.dispose()
+    app = connect(logins.app)
+    catalog.ensure_merchant(Database(app), FIRST_MERCHANT, name="Test shop", time_zone="Europe/Berlin")
+    app.dispose()
+
+
+_HOST = pytest.StashKey[Host]()
+_CLONES = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_HOST] = Host()
+    config.addinivalue_line("markers", "broken_books: the test corrupts the books on purpose; no audit afterwards")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Only xdist's controller calls this, once per worker, before the worker starts."""
+    node.workerinput["logins"] = asdict(node.config.stash[_HOST].logins())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[_HOST].close()
+
+
+@pytest.fixture(scope="session")
+def template(pytestconfig: pytest.Config) -> Logins:
+    """The run's migrated database; nobody may stay connected to it."""
+    handed = getattr(pytestconfig, "workerinput", None)
+    return Logins(**handed["logins"]) if handed else pytestconfig.stash[_HOST].logins()
+
+
+@pytest.fixture(scope="session")
+def _server(template: Logins) -> Iterator[Engine]:
+    engine = create_engine(template.at("postgres").superuser, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def logins(request: pytest.FixtureRequest, template: Logins, _server: Engine) -> Iterator[Logins]:
+    """A fresh database with merchant 1 and nothing in stock. Its books must be right when the test ends."""
+    name = f"test_{os.getpid()}_{next(_CLONES)}"
+    with _server.connect() as connection:
+        connection.execute(
+            text(f"CREATE DATABASE {name} TEMPLATE {template.database} OWNER holdfast_owner STRATEGY FILE_COPY")
+        )
+    here = template.at(name)
+    yield here
+    try:
+        if request.node.get_closest_marker("broken_books") is None:
+            assert violations(here) == []
+    finally:
+        with _server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def violations(logins: Logins) -> list[audit.Violation]:
+    """What the audit of every merchant finds."""
+    engine = connect(logins.app, pool_size=1)
+    try:
+        db = Database(engine)
+        with db.outside() as connection:
+            merchants = connection.execute(text("SELECT id FROM all_merchants()")).scalars().all()
+        found = []
+        for merchant_id in merchants:
+            with db.begin(merchant_id, actor="test") as tx:
+                found += audit.audit(tx)
+        return found
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture
+def db(logins: Logins) -> Iterator[Database]:
+    """The core's own door to the test's database, as the application's role."""
+    engine = connect(logins.app, pool_size=20)
+    yield Database(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def superuser(logins: Logins) -> Iterator[Engine]:
+    """For what no process of the hub may do: looking over walls, and corrupting books."""
+    engine = create_engine(logins.superuser, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def app(logins: Logins, tmp_path: Path) -> Iterator[App]:
+    """The whole App on the test's database, allowed to talk to stores on this machine."""
+    built = wiring.build(
+        Settings.load(database_url=logins.app, data_dir=tmp_path, secret_keys=SECRET_KEY, sandbox=True)
+    )
+    yield built
+    built.close()
+
+
+@pytest.fixture(scope="session")
+def _valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with start_valkey(tmp_path_factory.mktemp("valkey"), fsync=False) as server:
+        yield server.url
+
+
+@pytest.fixture
+def valkey_url(_valkey: str) -> str:
+    """An empty Valkey."""
+    with redis.Redis.from_url(_valkey) as client:
+        client.flushall()
+    return _valkey
+
+
+@pytest.fixture
+def world(db: Database) -> World:
+    """Merchant 1, told about in few words."""
+    return World(db)

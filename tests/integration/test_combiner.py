@@ -1,0 +1,190 @@
+"""Concurrent callers share batches, and a failing batch takes only its own commands with it."""
+
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from core.books import Books, StoreKey
+from core.combiner import Combiner
+from core.errors import InsufficientStock, Overloaded
+from core.holds import Hold
+from core.stock import BalanceKey
+from tests.builders import Units, World, at
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A command that touches nothing and does what its test wants."""
+
+    def effect_keys(self) -> Iterable[str]:
+        return ()
+
+    def order_keys(self) -> Iterable[StoreKey]:
+        return ()
+
+    def listing_keys(self, _books: Books) -> Iterable[StoreKey]:
+        return ()
+
+    def balance_keys(self, _books: Books) -> Iterable[BalanceKey]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fail(Act):
+    error: type[BaseException]
+
+    def decide(self, books: Books) -> None:
+        raise self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Wait(Act):
+    """Keeps its batch open until it is let go."""
+
+    begun: threading.Event
+    let_go: threading.Event
+
+    def decide(self, books: Books) -> str:
+        self.begun.set()
+        assert self.let_go.wait(20)
+        return "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor(Act):
+    def decide(self, books: Books) -> tuple[str, int]:
+        return books.actor, id(books)
+
+
+def until_waiting(combiner: Combiner, commands: int) -> None:
+    """Returns when so many commands stand in merchant 1's queue."""
+    deadline = time.monotonic() + 10
+    while len(combiner._queues[1].waiting) < commands:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+class Line:
+    """A combiner whose leader is busy, so that what is asked now has to wait in line."""
+
+    def __init__(self, world: World, pool: ThreadPoolExecutor, **limits: int) -> None:
+        self.combiner = Combiner(world.db, **limits)
+        self.pool, self.let_go = pool, threading.Event()
+        begun = threading.Event()
+        self.leader = self.ask(Wait(begun, self.let_go))
+        assert begun.wait(10)
+
+    def ask(self, *commands: object, actor: str = "test"):  # type: ignore[no-untyped-def]  # a Future of the results
+        return self.pool.submit(self.combiner.run, 1, commands, actor=actor)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def pool():  # type: ignore[no-untyped-def]
+    with ThreadPoolExecutor(12) as threads:
+        yield threads
+
+
+def test_results_come_back_in_the_order_of_the_commands(world: World) -> None:
+    world.stocked("mug", units=3)
+    mug = world.item("mug")
+    results = Combiner(world.db).run(1, [Hold(f"h{n}", {mug: 2}, at(10**9)) for n in range(3)], actor="test")
+    assert [isinstance(result, InsufficientStock) for result in results] == [False, True, True]
+
+
+def test_callers_that_wait_together_share_one_batch(world: World, pool: ThreadPoolExecutor) -> None:
+    queue = Line(world, pool)
+    waiting = [queue.ask(Actor()) for _ in range(6)]
+    until_waiting(queue.combiner, 6)
+    queue.let_go.set()
+    assert queue.leader.result(10) == ["done"]
+    assert len({asked.result(10)[0] for asked in waiting}) == 1
+
+
+def test_actors_are_never_mixed_in_one_batch(world: World, pool: ThreadPoolExecutor) -> None:
+    queue = Line(world, pool)
+    anna = queue.ask(Actor(), actor="user:anna")
+    until_waiting(queue.combiner, 1)
+    job = queue.ask(Actor(), actor="job:order")
+    until_waiting(queue.combiner, 2)
+    queue.let_go.set()
+    assert (anna.result(10)[0][0], job.result(10)[0][0]) == ("user:anna", "job:order")
+
+
+def test_more_commands_than_a_batch_holds_take_several(world: World) -> None:
+    results = Combiner(world.db, batch_limit=4).run(1, [Actor() for _ in range(10)], actor="test")
+    assert len(results) == 10
+    assert len({batch for _, batch in results}) >= 1
+
+
+def test_a_full_queue_says_when_to_come_back(world: World, pool: ThreadPoolExecutor) -> None:
+    queue = Line(world, pool, queue_limit=2)
+    waiting = queue.ask(Actor(), Actor())
+    until_waiting(queue.combiner, 2)
+    with pytest.raises(Overloaded):
+        queue.combiner.run(1, [Actor()], actor="test")
+    queue.let_go.set()
+    assert len(waiting.result(10)) == 2
+
+
+def test_a_list_longer_than_the_whole_queue_is_still_served_when_nobody_waits(world: World) -> None:
+    assert len(Combiner(world.db, queue_limit=2).run(1, [Actor()] * 5, actor="test")) == 5
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_a_batch_that_dies_fails_its_own_commands_and_the_next_ones_are_served(
+    world: World, pool: ThreadPoolExecutor, error: type[BaseException]
+) -> None:
+    queue = Line(world, pool, batch_limit=1)
+    dies = queue.ask(Fail(error))
+    until_waiting(queue.combiner, 1)
+    after = queue.ask(Actor())
+    until_waiting(queue.combiner, 2)
+    queue.let_go.set()
+    assert queue.leader.result(10) == ["done"]
+    with pytest.raises(error):
+        dies.result(10)
+    assert after.result(10)[0][0] == "test"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_leader_that_dies_hands_the_lead_on(
+    world: World, pool: ThreadPoolExecutor, error: type[BaseException]
+) -> None:
+    combiner = Combiner(world.db)
+    with pytest.raises(error):
+        combiner.run(1, [Fail(error)], actor="test")
+    assert combiner.run(1, [Actor()], actor="test")[0][0] == "test"
+
+
+def test_merchants_do_not_wait_for_each_other(world: World, pool: ThreadPoolExecutor) -> None:
+    from core import catalog
+
+    catalog.ensure_merchant(world.db, 2, name="Second shop")
+    queue = Line(world, pool)
+    assert queue.combiner.run(2, [Actor()], actor="other")[0][0] == "other"
+    queue.let_go.set()
+    queue.leader.result(10)
+
+
+def test_a_leader_serves_its_own_commands_and_lets_another_go_on(world: World, pool: ThreadPoolExecutor) -> None:
+    """The first caller has its answer although a later caller's batch is still open."""
+    queue = Line(world, pool, batch_limit=1)
+    begun, let_go = threading.Event(), threading.Event()
+    slow = queue.ask(Wait(begun, let_go))
+    until_waiting(queue.combiner, 1)
+    queue.let_go.set()
+    assert queue.leader.result(10) == ["done"]
+    assert begun.wait(10)
+    let_go.set()
+    assert slow.result(10) == ["done"]
+
+
+def test_everything_asked_through_the_combiner_is_committed_when_it_answers(world: World) -> None:
+    world.stocked("mug", units=3)
+    Combiner(world.db).run(1, [Hold("h", {world.item("mug"): 2}, at(10**9))], actor="test")
+    assert world.units("mug") == Units(1, 2)
