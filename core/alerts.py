@@ -58,7 +58,7 @@ def _open_low_stock(tx: Transaction, subject: str, item: Any, free: int) -> None
         id=alert_id,
         kind=LOW_STOCK,
         subject=subject,
-        item_id=int(subject.split("/")[0]),
+        item_id=int(subject.split("/", maxsplit=1)[0]),
         facts=json.dumps(facts),
     ).scalar_one_or_none()
     if opened is not None:

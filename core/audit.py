@@ -25,16 +25,19 @@ _REPLAY = """
         SELECT layer, item_id, grade, place, bucket, sum(n) AS n FROM ends GROUP BY 1, 2, 3, 4, 5
     ), stored AS (
         SELECT 'warehouse' AS layer, item_id, grade, bin_id AS place, v.bucket, v.n FROM warehouse_balance
-            CROSS JOIN LATERAL (VALUES ('available', available), ('picking', picking), ('unavailable', unavailable)) v (bucket, n)
+            CROSS JOIN LATERAL (VALUES ('available', available), ('picking', picking), ('unavailable', unavailable))
+                v (bucket, n)
             WHERE merchant_id = :merchant_id
         UNION ALL
         SELECT 'dispatch', item_id, grade, warehouse_id, v.bucket, v.n FROM dispatch_balance
             CROSS JOIN LATERAL (VALUES ('available', available), ('allocated', allocated), ('locked', locked),
-                ('unavailable', unavailable), ('incoming', incoming), ('incoming_sellable', incoming_sellable)) v (bucket, n)
+                ('unavailable', unavailable), ('incoming', incoming), ('incoming_sellable', incoming_sellable))
+                v (bucket, n)
             WHERE merchant_id = :merchant_id
         UNION ALL
         SELECT 'sales', item_id, grade, pool_id, v.bucket, v.n FROM sales_balance
-            CROSS JOIN LATERAL (VALUES ('free', free), ('reserved', reserved), ('sold', sold), ('backordered', backordered))
+            CROSS JOIN LATERAL (VALUES ('free', free), ('reserved', reserved), ('sold', sold),
+                ('backordered', backordered))
                 v (bucket, n)
             WHERE merchant_id = :merchant_id
     )
@@ -64,7 +67,8 @@ INVARIANTS: Mapping[str, str] = {
         )
         SELECT item_id, grade, warehouse_id, w.sellable AS in_bins, d.sellable AS in_dispatch FROM w
         FULL JOIN d USING (item_id, grade, warehouse_id)
-        WHERE coalesce(w.sellable, 0) <> coalesce(d.sellable, 0) OR coalesce(w.unavailable, 0) <> coalesce(d.unavailable, 0)""",
+        WHERE coalesce(w.sellable, 0) <> coalesce(d.sellable, 0)
+            OR coalesce(w.unavailable, 0) <> coalesce(d.unavailable, 0)""",
     "4 dispatch and sales hold the same goods": """
         WITH d AS (
             SELECT item_id, grade, sum(available + allocated + locked + incoming_sellable) AS n
@@ -84,13 +88,15 @@ INVARIANTS: Mapping[str, str] = {
         )
         SELECT item_id, grade, pool_id, s.reserved, p.reserved AS promised_reserved, s.sold, p.sold AS promised_sold,
             s.backordered, p.waiting AS promised_waiting
-        FROM (SELECT * FROM sales_balance WHERE merchant_id = :merchant_id) s FULL JOIN p USING (item_id, grade, pool_id)
+        FROM (SELECT * FROM sales_balance WHERE merchant_id = :merchant_id) s
+        FULL JOIN p USING (item_id, grade, pool_id)
         WHERE coalesce(s.reserved, 0) <> coalesce(p.reserved, 0) OR coalesce(s.sold, 0) <> coalesce(p.sold, 0)
             OR coalesce(s.backordered, 0) <> coalesce(p.waiting, 0)""",
     "6a each document has its one effect": """
         SELECT d.id AS document_id, d.effect_key FROM document d
         WHERE d.merchant_id = :merchant_id AND NOT EXISTS (SELECT FROM effect e
-            WHERE e.merchant_id = d.merchant_id AND e.key_hash = substring(sha256(convert_to(d.effect_key, 'UTF8')) for 16)
+            WHERE e.merchant_id = d.merchant_id
+              AND e.key_hash = substring(sha256(convert_to(d.effect_key, 'UTF8')) for 16)
               AND e.document_id = d.id)""",
     "6b no effect key was posted twice": """
         SELECT effect_key, count(*) AS times FROM document WHERE merchant_id = :merchant_id
@@ -109,7 +115,8 @@ INVARIANTS: Mapping[str, str] = {
             WHERE i.merchant_id = p.merchant_id AND i.order_line_id = p.order_line_id AND i.closed_at IS NULL)""",
     "8 what was recorded cannot be changed": """
         SELECT t.name AS table_name FROM (VALUES ('effect'), ('document'), ('movement')) t (name)
-        WHERE has_table_privilege('holdfast_app', t.name, 'UPDATE') OR has_table_privilege('holdfast_app', t.name, 'DELETE')
+        WHERE has_table_privilege('holdfast_app', t.name, 'UPDATE')
+            OR has_table_privilege('holdfast_app', t.name, 'DELETE')
             OR has_table_privilege('holdfast_app', t.name, 'TRUNCATE')
             OR EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = t.name::regclass AND (
                 SELECT count(*) FROM pg_trigger g WHERE g.tgrelid = h.inhrelid AND g.tgenabled IN ('O', 'A')

@@ -129,7 +129,7 @@ def key_hash(effect_key: str) -> bytes:
     return hashlib.sha256(effect_key.encode()).digest()[:16]
 
 
-class Widen(Exception):  # noqa: N818 - not an error: a decision met a row outside its batch, and comes again with it
+class Widen(Exception):
     """A decision needs balance rows that its batch has not locked."""
 
     def __init__(self, keys: Iterable[BalanceKey]) -> None:
@@ -139,7 +139,9 @@ class Widen(Exception):  # noqa: N818 - not an error: a decision met a row outsi
 
 @dataclass(slots=True)
 class Books:
-    """The state a batch decides on. Every change goes through ``put`` or ``post`` and can be undone command by command."""
+    """The state a batch decides on. Every change goes through ``put`` or ``post`` and can be undone, command by
+    command.
+    """
 
     merchant_id: int
     home: Home

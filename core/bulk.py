@@ -40,8 +40,9 @@ def _insert_text(table: Table, columns: tuple[str, ...], conflict: str) -> str:
     names = ", ".join(columns)
     picked = ", ".join(f"row.{c}" for c in columns)
     return (
-        f"INSERT INTO {table.name} (merchant_id, {names}) "  # noqa: S608 - names come from our own Tables
-        f"SELECT :merchant_id, {picked} FROM unnest({arrays}) WITH ORDINALITY AS row ({names}, nth) ORDER BY nth {conflict}"
+        f"INSERT INTO {table.name} (merchant_id, {names}) "
+        f"SELECT :merchant_id, {picked} FROM unnest({arrays}) WITH ORDINALITY AS row ({names}, nth) "
+        f"ORDER BY nth {conflict}"
     )
 
 

@@ -114,25 +114,39 @@ def import_listings(tx: Transaction, store_id: int, told: Sequence[StoreListing]
             )
         )
     names = ["id", "external_id", "sku", "title", "key", "parked", "untracked", "quantity"]
+    _lock_known(tx, store_id, told)
     made = tx.run(
         """INSERT INTO listing AS l (merchant_id, id, store_id, external_id, sku, title, item_id, quarantine_reason,
                untracked_reason, believed, observed, observed_at)
            SELECT :merchant_id, k.id, :store_id, k.external_id, k.sku, k.title,
-               CASE WHEN k.parked = '' THEN (SELECT i.id FROM item i WHERE i.merchant_id = :merchant_id AND i.sku_key = k.key) END,
+               CASE WHEN k.parked = '' THEN (SELECT i.id FROM item i
+                   WHERE i.merchant_id = :merchant_id AND i.sku_key = k.key) END,
                k.parked, k.untracked, k.quantity, k.quantity, :now
-           FROM unnest(CAST(:id AS bigint[]), CAST(:external_id AS text[]), CAST(:sku AS text[]), CAST(:title AS text[]),
+           FROM unnest(CAST(:id AS bigint[]), CAST(:external_id AS text[]), CAST(:sku AS text[]),
+               CAST(:title AS text[]),
                CAST(:key AS text[]), CAST(:parked AS text[]), CAST(:untracked AS text[]), CAST(:quantity AS bigint[]))
                WITH ORDINALITY k (id, external_id, sku, title, key, parked, untracked, quantity, nth)
            ORDER BY k.external_id
            ON CONFLICT (merchant_id, store_id, external_id) DO UPDATE SET sku = EXCLUDED.sku, title = EXCLUDED.title,
                untracked_reason = EXCLUDED.untracked_reason
-           RETURNING l.id, l.external_id, l.xmax = 0 AS new""",
+           RETURNING l.id, l.external_id, l.item_id, l.xmax = 0 AS new""",
         store_id=store_id,
         **{name: [row[n] for row in rows] for n, name in enumerate(names)},
     ).all()
     fresh = [row for row in made if row.new]
-    _replay_held(tx, store_id, [row.external_id for row in fresh])
+    # Not only for new ones: an order that was applied while its listing was being imported found no listing yet.
+    _replay_held(tx, store_id, [row.external_id for row in made if row.item_id is not None])
     return Imported(len(made), len(fresh), 0, ambiguous)
+
+
+def _lock_known(tx: Transaction, store_id: int, told: Sequence[StoreListing]) -> None:
+    """Take the rows that are there already by id, as ``marks.stale`` does, so that nobody waits in a circle."""
+    tx.run(
+        """SELECT id FROM listing WHERE merchant_id = :merchant_id AND store_id = :store_id
+             AND external_id = ANY(CAST(:external_ids AS text[])) ORDER BY id FOR NO KEY UPDATE""",
+        store_id=store_id,
+        external_ids=[listing.external_id for listing in told],
+    )
 
 
 def _make_items(tx: Transaction, told: Sequence[StoreListing]) -> None:

@@ -79,7 +79,7 @@ def fill(home: Home, stocked: Stocked, quantity: int, deducted: bool, line_id: i
 
 
 def ship(home: Home, stocked: Stocked, quantity: int, line_id: int) -> list[Movement]:
-    """Sold units leave: allocated, handed to the warehouse and shipped in one document when a store tells of it late."""
+    """Sold units leave: allocated, handed over and shipped in one document, as a store tells of it late."""
     warehouse, bin_ = home.warehouse, home.bin
     return [
         Movement(stocked, Layer.DISPATCH, warehouse(Bucket.AVAILABLE), warehouse(Bucket.ALLOCATED), quantity, line_id),

@@ -31,7 +31,8 @@ def causes_of(tx: Transaction, incidents: Sequence[IncidentRow]) -> dict[int, tu
                AND li.id = ol.listing_id WHERE ol.merchant_id = :merchant_id AND ol.id = k.line_id) l ON true
            LEFT JOIN LATERAL (
                SELECT m.recorded_at, oo.number, ss.name AS store FROM movement m
-               JOIN document d ON d.merchant_id = m.merchant_id AND d.id = m.document_id AND d.recorded_at = m.recorded_at
+               JOIN document d ON d.merchant_id = m.merchant_id AND d.id = m.document_id
+                   AND d.recorded_at = m.recorded_at
                JOIN store_order oo ON oo.merchant_id = m.merchant_id AND oo.id = d.order_id
                JOIN store ss ON ss.merchant_id = m.merchant_id AND ss.id = oo.store_id
                WHERE m.merchant_id = :merchant_id AND m.item_id = k.item_id AND m.layer = 'sales'

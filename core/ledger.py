@@ -118,7 +118,8 @@ class Batch:
         rows = (
             self.tx.run(
                 """SELECT e.key_hash, e.content_hash, e.document_id FROM unnest(CAST(:keys AS bytea[])) k (key_hash)
-               CROSS JOIN LATERAL (SELECT * FROM effect WHERE merchant_id = :merchant_id AND key_hash = k.key_hash) e""",
+               CROSS JOIN LATERAL (SELECT * FROM effect
+                   WHERE merchant_id = :merchant_id AND key_hash = k.key_hash) e""",
                 keys=[key_hash(key) for key in keys],
             )
             if keys
@@ -152,7 +153,7 @@ class Batch:
         return self.tx.run(
             f"""SELECT r.* FROM unnest(CAST(:ids AS bigint[])) k (id)
                 CROSS JOIN LATERAL (SELECT * FROM {table} WHERE merchant_id = :merchant_id AND order_id = k.id) r
-                ORDER BY r.id""",  # noqa: S608 - the two table names stand above
+                ORDER BY r.id""",
             ids=order_ids,
         )
 
@@ -192,7 +193,7 @@ class Batch:
             f"""SELECT b.* FROM unnest(CAST(:items AS bigint[]), CAST(:grades AS text[]), CAST(:places AS bigint[]))
                     k (item_id, grade, place_id)
                 CROSS JOIN LATERAL (SELECT * FROM {table.name} WHERE merchant_id = :merchant_id
-                    AND item_id = k.item_id AND grade = k.grade AND {place} = k.place_id {self.row_lock}) b""",  # noqa: S608
+                    AND item_id = k.item_id AND grade = k.grade AND {place} = k.place_id {self.row_lock}) b""",
             items=[key.item_id for key in keys],
             grades=[key.grade for key in keys],
             places=[key.place_id for key in keys],

@@ -25,7 +25,8 @@ def stale(
     own_ms = 0 if heard_at is None else max(int((tx.now - heard_at).total_seconds() * 1000), 0)
     stores = tx.run(
         """WITH taken AS (
-               SELECT id, sum(units) AS units FROM unnest(CAST(:counted AS bigint[]), CAST(:units AS bigint[])) c (id, units)
+               SELECT id, sum(units) AS units
+               FROM unnest(CAST(:counted AS bigint[]), CAST(:units AS bigint[])) c (id, units)
                GROUP BY id
            ), target AS (
                SELECT l.id FROM unnest(CAST(:items AS bigint[])) i (id) CROSS JOIN LATERAL (
@@ -43,7 +44,8 @@ def stale(
                    observed_at = CASE WHEN l.id IN (SELECT id FROM taken) THEN NULL ELSE l.observed_at END,
                    heard_at = CASE WHEN l.stale_since IS NULL THEN CAST(:heard_at AS timestamptz)
                               ELSE least(l.heard_at, CAST(:heard_at AS timestamptz)) END,
-                   heard_own_ms = CASE WHEN l.stale_since IS NULL THEN :own_ms ELSE greatest(l.heard_own_ms, :own_ms) END
+                   heard_own_ms = CASE WHEN l.stale_since IS NULL THEN :own_ms
+                       ELSE greatest(l.heard_own_ms, :own_ms) END
                FROM held WHERE l.merchant_id = :merchant_id AND l.id = held.id
                RETURNING l.store_id
            )

@@ -99,8 +99,8 @@ class StoreOrderLine:
     """One line of a store's order as it stands now. All counts are sale units of the listing, >= 0.
 
     ``quantity``      units the customer wanted, as the order reads now, before anything below is taken off.
-    ``cancelled``     of them: never to be delivered and back on the shelf (cancelled, or refunded with restock before shipping).
-    ``written_off``   of them: never to be delivered and not to be sold again (refunded without restock before shipping).
+    ``cancelled``     of them: never to be delivered, back on the shelf (cancelled, refunded with restock, unshipped).
+    ``written_off``   of them: never to be delivered, not to be sold again (refunded without restock, unshipped).
     ``shipped``       of them: left the warehouse.
     ``returned``      of the shipped: came back and went back into stock.
     ``counted``       units this store's own counter has lost for the line, net of what it has put back.
@@ -228,8 +228,8 @@ class PushOutcome:
     """What became of one intent.
 
     ``observed`` is what the store showed before the write at ``observed_at`` (store's clock), where it was read.
-    ``shown`` is what it shows afterwards by its own answer; None when it did not say. ``pull_orders`` asks to fetch the store's orders now: it
-    sold something that we have not heard of, or a rise waits for that evidence.
+    ``shown`` is what it shows afterwards by its own answer; None when it did not say. ``pull_orders``
+    asks to fetch the store's orders now: it sold something that we have not heard of, or a rise waits for evidence.
     """
 
     listing_id: int

@@ -111,17 +111,20 @@ def settle(
     Returns: True when the store's orders should be pulled now.
     """
     rows, evidence = [], []
-    for one, outcome in zip(claimed, outcomes, strict=True):
+    # By id, the order in which ``marks.stale`` takes them: two that want the same rows then never wait in a circle.
+    for one, outcome in sorted(zip(claimed, outcomes, strict=True), key=lambda pair: pair[0].intent.listing_id):
         rows.append(_settled(tx, one, outcome))
         evidence.append(_evidence(tx, store_id, one, outcome, timing))
-    columns = ("id revision believed_by settled shown observed observed_at not_before reason reset moved").split()
+    columns = ["id", "revision", "believed_by", "settled", "shown", "observed", "observed_at", "not_before", "reason"]
+    columns += ["reset", "moved"]
     tx.run(
         """WITH held AS (
-               SELECT l.id AS listing_id, l.tries AS tried, k.* FROM unnest(CAST(:id AS bigint[]), CAST(:revision AS bigint[]),
+               SELECT l.id AS listing_id, k.* FROM unnest(CAST(:id AS bigint[]), CAST(:revision AS bigint[]),
                    CAST(:believed_by AS bigint[]), CAST(:settled AS boolean[]), CAST(:shown AS bigint[]),
                    CAST(:observed AS bigint[]), CAST(:observed_at AS timestamptz[]), CAST(:not_before AS timestamptz[]),
                    CAST(:reason AS text[]), CAST(:reset AS bigint[]), CAST(:moved AS boolean[]))
-                   k (id, revision, believed_by, settled, shown, observed, observed_at, not_before, reason, reset, moved)
+                   k (id, revision, believed_by, settled, shown, observed, observed_at, not_before, reason, reset,
+                       moved)
                CROSS JOIN LATERAL (SELECT id, tries FROM listing WHERE merchant_id = :merchant_id AND id = k.id
                    FOR NO KEY UPDATE) l
            )

@@ -64,7 +64,8 @@ def add(
     store_id = tx.new_id()
     tx.run(
         """INSERT INTO store (merchant_id, id, name, platform, url, mode, credentials, settings, created_at)
-           VALUES (:merchant_id, :id, :name, :platform, :url, 'observe', :credentials, CAST(:settings AS jsonb), :now)""",
+           VALUES (:merchant_id, :id, :name, :platform, :url, 'observe', :credentials, CAST(:settings AS jsonb),
+               :now)""",
         id=store_id,
         name=name,
         platform=platform,

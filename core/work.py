@@ -92,11 +92,13 @@ def settle(tx: Transaction, leases: Sequence[Lease]) -> None:
     """The work is done: forget rows that nobody has wanted again meanwhile, and free the others to be done again."""
     if not leases:
         return
+    held = _in_order(leases)
     tx.run(
         """WITH mine AS (
                SELECT w.topic, w.store_id, w.subject, w.revision = k.revision AS done
                FROM unnest(CAST(:topics AS text[]), CAST(:stores AS bigint[]), CAST(:subjects AS text[]),
-                   CAST(:revisions AS bigint[]), CAST(:leases AS bigint[])) k (topic, store_id, subject, revision, lease)
+                   CAST(:revisions AS bigint[]), CAST(:leases AS bigint[]))
+                   k (topic, store_id, subject, revision, lease)
                CROSS JOIN LATERAL (SELECT * FROM work WHERE merchant_id = :merchant_id AND topic = k.topic
                    AND store_id = k.store_id AND subject = k.subject AND lease = k.lease FOR NO KEY UPDATE) w
            ), gone AS (
@@ -106,11 +108,11 @@ def settle(tx: Transaction, leases: Sequence[Lease]) -> None:
            UPDATE work w SET lease = NULL, leased_until = NULL, sent_until = NULL, tries = 0, reason = ''
            FROM mine WHERE NOT mine.done AND w.merchant_id = :merchant_id
              AND (w.topic, w.store_id, w.subject) = (mine.topic, mine.store_id, mine.subject)""",
-        topics=[k.topic for k in leases],
-        stores=[k.store_id for k in leases],
-        subjects=[k.subject for k in leases],
-        revisions=[k.revision for k in leases],
-        leases=[k.lease for k in leases],
+        topics=[k.topic for k in held],
+        stores=[k.store_id for k in held],
+        subjects=[k.subject for k in held],
+        revisions=[k.revision for k in held],
+        leases=[k.lease for k in held],
     )
     tx.run(f"SELECT pg_notify('{CHANNEL}', '')")
 
@@ -120,7 +122,7 @@ def postpone(tx: Transaction, leases: Sequence[Lease], *, delay_s: float, reason
 
     After MAX_TRIES a row becomes a dead letter: it stays, with its reason, until somebody replays or wants it again.
     """
-    for lease in leases:
+    for lease in _in_order(leases):
         dead = counts and lease.tries >= MAX_TRIES
         tx.run(
             """UPDATE work SET lease = NULL, leased_until = NULL, sent_until = NULL, reason = :reason,
@@ -140,11 +142,17 @@ def postpone(tx: Transaction, leases: Sequence[Lease], *, delay_s: float, reason
     tx.run(f"SELECT pg_notify('{CHANNEL}', '')")
 
 
+def _in_order(leases: Sequence[Lease]) -> list[Lease]:
+    """As ``want`` takes the rows, so that nobody waits in a circle."""
+    return sorted(leases, key=lambda lease: (lease.topic, lease.store_id, lease.subject))
+
+
 def replay(tx: Transaction, topic: str | None = None) -> int:
     """Bring dead letters back to life; returns how many."""
     count = tx.run(
         """UPDATE work SET dead_at = NULL, tries = 0, due_at = :now, sent_until = NULL
-           WHERE merchant_id = :merchant_id AND dead_at IS NOT NULL AND (CAST(:topic AS text) IS NULL OR topic = :topic)""",
+           WHERE merchant_id = :merchant_id AND dead_at IS NOT NULL
+             AND (CAST(:topic AS text) IS NULL OR topic = :topic)""",
         topic=topic,
     ).rowcount
     tx.run(f"SELECT pg_notify('{CHANNEL}', '')")

@@ -18,7 +18,10 @@ _KEEP = (mail, orders, poll, push, sync, upkeep)  # importing them registers the
 
 
 def make_broker(redis_url: str, queues: Iterable[str] = QUEUES) -> RedisBroker:
-    """A broker with our queues; each worker has its own. An unexpected failure is tried again by Dramatiq for minutes, with growing waits."""
+    """A broker with our queues; each worker has its own.
+
+    An unexpected failure is tried again by Dramatiq for minutes, with growing waits.
+    """
     middleware: list[Middleware] = [
         AgeLimit(max_age=TIME_LIMIT_S * 1000),
         TimeLimit(time_limit=TIME_LIMIT_S * 1000),

@@ -126,7 +126,8 @@ def _remember(tx: Transaction, levels: Sequence[ObservedLevel]) -> None:
                    k (id, observed, observed_at)
                CROSS JOIN LATERAL (SELECT id FROM listing WHERE merchant_id = :merchant_id AND id = k.id
                    FOR NO KEY UPDATE) l)
-           UPDATE listing l SET observed = told.quantity, observed_at = CASE WHEN l.observed IS DISTINCT FROM told.quantity
+           UPDATE listing l SET observed = told.quantity,
+               observed_at = CASE WHEN l.observed IS DISTINCT FROM told.quantity
                    THEN told.read_at ELSE l.observed_at END,
                proven_equal_at = CASE WHEN l.stale_since IS NULL AND told.quantity = l.believed THEN :now
                    ELSE l.proven_equal_at END

@@ -36,7 +36,7 @@ def order(*lines: StoreOrderLine, external_id: str = "1001", **told: Any) -> Sto
         "number": f"#{external_id}",
         "state": "open",
         "placed_at": at(0),
-        "changed_at": at(0),
+        "version": "1",
         "holds": True,
         "paid": False,
     }
