@@ -17,9 +17,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HOLDFAST_", frozen=True, extra="ignore", env_ignore_empty=True)
 
-    database_url: str = Field("", description="PostgreSQL of your own; empty: the embedded one")
-    owner_database_url: str = Field("", description="the login that migrates; empty: database_url")
-    redis_url: str = Field("", description="Redis or Valkey of your own; empty: the embedded one")
+    database_url: str = Field("", repr=False, description="PostgreSQL of your own; empty: the embedded one")
+    owner_database_url: str = Field("", repr=False, description="the login that migrates; empty: database_url")
+    redis_url: str = Field("", repr=False, description="Redis or Valkey of your own; empty: the embedded one")
     data_dir: Path = Field(_DEFAULT_DATA, description="where the embedded servers keep their data")
     secret_keys: SecretStr = Field(SecretStr(""), description="Fernet keys, newest first, separated by commas")
     secret_key_file: Path = Field(_DEFAULT_KEYS, description="file of Fernet keys (mode 0600), outside the data folder")
@@ -28,7 +28,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8700, ge=0, le=65535)
     poll_s: float = Field(60, ge=0.5, description="seconds between polls of a store's orders")
-    worker_threads: int = Field(8, ge=1, le=64)
+    worker_name: str = Field("", description="name kept over restarts, so that a new worker frees its dead one's work")
+    worker_threads: int = Field(8, ge=1, le=64, description="threads for orders, and as many for pushes and polls")
     webhook_body_limit: int = Field(2_000_000, ge=1_000, description="bytes; larger bodies are refused with 413")
     smtp_url: SecretStr = Field(SecretStr(""), description="smtp://user:password@host:587, or smtps://...:465")
     mail_from: str = Field("", description="sender of warnings; the receiver is set per merchant")

@@ -11,19 +11,23 @@ import ipaddress
 import json
 import re
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any, TypeVar
 
 import httpcore
 import httpx
 import requests
 import requests.adapters
+import requests.utils
 import tenacity
 import urllib3
+import urllib3.util
 
 from core.errors import Malformed, Rejected, Throttled, Unauthorized, Unreachable
 
@@ -241,13 +245,27 @@ class _PinnedBackend(httpcore.NetworkBackend):
         return self._sockets.connect_tcp(self._addresses.of(host), port, timeout, local_address, socket_options)
 
 
+@cache
+def httpx_tls() -> ssl.SSLContext:
+    """What all httpx clients of the process trust; made once, for reading the world's certificates takes its time."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+@cache
+def requests_tls() -> ssl.SSLContext:
+    """The same for requests: a context of its own, in which urllib3 switches off the name check to do it itself."""
+    context = urllib3.util.create_urllib3_context()
+    context.load_verify_locations(requests.utils.DEFAULT_CA_BUNDLE_PATH)
+    return context
+
+
 class _GuardedTransport(httpx.HTTPTransport):
     def __init__(self, net: Net) -> None:
-        super().__init__(trust_env=False)
+        super().__init__(verify=httpx_tls(), trust_env=False)
         self._body_seconds = 3 * net.read_timeout_s
         # httpx offers no argument for the network backend; its pool is the documented seam of httpcore.
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=httpx_tls(),
             max_connections=10,
             max_keepalive_connections=5,
             keepalive_expiry=15.0,
@@ -288,8 +306,12 @@ class _GuardedAdapter(requests.adapters.HTTPAdapter):
         name = where["host"]
         where["host"] = self._addresses.of(name)
         if where["scheme"] == "https":
-            return where, {**tls, "server_hostname": name, "assert_hostname": name}
+            checks = {"cert_reqs": "CERT_REQUIRED", "server_hostname": name, "assert_hostname": name}
+            return where, {**tls, "ssl_context": requests_tls(), **checks}
         return where, tls
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Leave the connection as it is: the shared context holds the certificates and requires one."""
 
     def add_headers(self, request: requests.PreparedRequest, **kwargs: Any) -> None:
         del kwargs

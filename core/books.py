@@ -161,6 +161,7 @@ class Books:
     counted: list[tuple[int, int]] = field(default_factory=list)  # listing id, units its store took off by itself
     shown_again: set[int] = field(default_factory=set)  # listings to compute again although no balance moved
     heard_at: datetime | None = None
+    ours_since: datetime | None = None
     _undo: list[tuple[dict[Any, Any], Any, Any]] = field(default_factory=list)
     _lines_of: dict[int, dict[str, int]] = field(default_factory=dict)
     _promises_of: dict[int, list[int]] = field(default_factory=dict)
@@ -282,6 +283,12 @@ class Books:
         for promise_id in list(self._promises_of.get(line_id, [])):
             if promise_id in self.promises:
                 yield self.promises[promise_id]
+
+    def news(self, heard_at: datetime | None, ours_since: datetime | None) -> None:
+        """Remember when the earliest news arrived that this batch acts on, for the measure of the lag."""
+        if heard_at is not None:
+            self.heard_at = min(self.heard_at or heard_at, heard_at)
+            self.ours_since = min(self.ours_since or self.now, ours_since or heard_at)
 
     def waiting(self) -> Mapping[Stocked, list[PromiseRow]]:
         """Promises with waiting units whose rows are in this batch, by what they wait for."""

@@ -183,7 +183,7 @@ def map_listing(tx: Transaction, store_id: int, external_id: str, sku: str) -> N
     ).scalar_one_or_none()
     if listing_id is None:
         raise NotFound(f"store {store_id} has no listing {external_id}; run `holdfast sync` to import its catalogue")
-    marks.stale(tx, (), [listing_id], (), None)
+    marks.stale(tx, (), [listing_id], ())
     _replay_held(tx, store_id, [external_id])
 
 

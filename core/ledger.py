@@ -314,7 +314,14 @@ class Batch:
         alerts.open_incidents(tx, books.incidents)
         alerts.close_incidents(tx, [p.order_line_id for p in self._changed("promises") if not p.waiting])
         alerts.watch_low_stock(tx, freed)
-        marks.stale(tx, {stocked.item_id for stocked in freed}, books.shown_again, books.counted, books.heard_at)
+        marks.stale(
+            tx,
+            {stocked.item_id for stocked in freed},
+            books.shown_again,
+            books.counted,
+            books.heard_at,
+            books.ours_since,
+        )
 
     def _flush_balances(self) -> dict[Stocked, tuple[int, int]]:
         """Write changed rows whole; returns free units of the shared pool before and after, where they changed."""

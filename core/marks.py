@@ -12,7 +12,8 @@ def stale(
     item_ids: Iterable[int],
     listing_ids: Iterable[int],
     counted: Iterable[tuple[int, int]],
-    heard_at: datetime | None,
+    heard_at: datetime | None = None,
+    ours_since: datetime | None = None,
 ) -> None:
     """Mark the listings of these items (and these listings) stale, in the transaction that changed their balances.
 
@@ -22,7 +23,7 @@ def stale(
     items, listings, deltas = sorted(item_ids), sorted(listing_ids), list(counted)
     if not items and not listings and not deltas:
         return
-    own_ms = 0 if heard_at is None else max(int((tx.now - heard_at).total_seconds() * 1000), 0)
+    own_ms = 0 if ours_since is None else max(int((tx.now - ours_since).total_seconds() * 1000), 0)
     stores = tx.run(
         """WITH taken AS (
                SELECT id, sum(units) AS units
@@ -37,7 +38,10 @@ def stale(
                    SELECT id, store_id FROM listing WHERE merchant_id = :merchant_id AND id = t.id FOR NO KEY UPDATE) l
            ), marked AS (
                UPDATE listing l SET
-                   revision = l.revision + 1, tries = 0, stale_since = coalesce(l.stale_since, :now), not_before = NULL,
+                   revision = l.revision + 1, tries = 0, stale_since = coalesce(l.stale_since, :now),
+                   tryable_since = CASE WHEN l.stale_since IS NULL OR l.not_before > :now THEN :now
+                       ELSE coalesce(l.tryable_since, :now) END,
+                   not_before = NULL,
                    believed = l.believed - coalesce((SELECT units FROM taken WHERE taken.id = l.id), 0),
                    -- a number read before the store moved it is no evidence any more
                    observed = CASE WHEN l.id IN (SELECT id FROM taken) THEN NULL ELSE l.observed END,

@@ -48,6 +48,7 @@ class ApplyOrder:
     """Apply ``order`` as fetched; ``fetch_seq`` was taken before the request, and a lower one is dropped.
 
     ``opened_at``: units that left before then were never part of our stock. ``heard_at``: when the hint arrived.
+    ``ours_since``: the same, later by all the time that went into waiting for the store.
     """
 
     store_id: int
@@ -55,6 +56,7 @@ class ApplyOrder:
     fetch_seq: int
     opened_at: datetime | None = None
     heard_at: datetime | None = None
+    ours_since: datetime | None = None
 
     def effect_keys(self) -> Iterable[str]:
         return ()
@@ -89,8 +91,7 @@ class ApplyOrder:
         books.put(books.orders, key, row)
         work = list(self._bind(books, row))
         _Act(books, row, f"store/{self.store_id}/order/{order.external_id}/{self.fetch_seq}", order.placed_at).run(work)
-        if self.heard_at is not None:
-            books.heard_at = min(books.heard_at or self.heard_at, self.heard_at)
+        books.news(self.heard_at, self.ours_since)
         return True
 
     def _bind(self, books: Books, row: OrderRow) -> Iterator[tuple[LineRow, PromiseRow, Target]]:
@@ -108,7 +109,9 @@ class ApplyOrder:
                 yield line, self._promise(books, line, target), target
         for line in list(books.lines_of(row.id)):
             if line.external_line_id not in seen and line.item_id is not None:
-                gone = replace(line, cancelled=line.ordered, counted=0, hidden=0)
+                # Taking one line out gives its units back on the store; deleting the order leaves its number alone.
+                counted = 0 if self.order.lines else line.counted
+                gone = replace(line, cancelled=line.ordered, counted=counted, hidden=0)
                 books.add_line(gone)
                 self._count(books, gone, line)
                 shipped = sum(p.shipped for p in books.promises_of(line.id))
@@ -218,7 +221,9 @@ class _Act:
         """Units the promise must hold before goods leave or are written off."""
         ships = max(target.shipped - promise.shipped, 0)
         written = max(target.written_off - self.books.lines[line_id].written_off, 0)
-        return target.outstanding + ships + written
+        # What left the house comes back by a return only: a store that takes a status back does not fetch the goods.
+        unshipped = max(promise.shipped - target.shipped, 0)
+        return max(target.outstanding - unshipped, 0) + ships + written
 
     def _release(self, lines: "_Lines", state: dict[int, PromiseRow]) -> None:
         moves: list[Movement] = []

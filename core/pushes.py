@@ -23,22 +23,28 @@ class Claimed:
     heard_at: datetime | None
     heard_own_ms: int
     stale_since: datetime
+    tryable_since: datetime
     tries: int
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When one round of pushes did what, by our clock. ``free_since``: when the store's previous round had ended."""
+    """When one round of pushes did what, by our clock.
+
+    ``free_since``: since when nothing but us kept the round from beginning: the store's previous round had ended, and
+    no wait was asked for.
+    """
 
     claimed_at: datetime
     sent_at: datetime
     answered_at: datetime
-    free_since: datetime | None
+    free_since: datetime
 
 
 FACTS_SQL = """
     SELECT l.id, l.external_id, l.believed, l.observed, l.observed_at, l.revision, l.heard_at, l.heard_own_ms,
-        l.stale_since, l.tries, l.pack_size, l.sku, l.title, s.safety_stock, coalesce(b.free, 0) AS free, h.hidden
+        l.stale_since, l.tryable_since, l.tries, l.pack_size, l.sku, l.title, s.safety_stock,
+        coalesce(b.free, 0) AS free, h.hidden
     FROM {source}
     JOIN store s ON s.merchant_id = :merchant_id AND s.id = l.store_id
     JOIN pool p ON p.merchant_id = :merchant_id AND p.kind = 'shared'
@@ -75,7 +81,17 @@ def claim(tx: Transaction, store_id: int, *, limit: int) -> list[Claimed]:
             last_observed_at=row.observed_at,
             orders_known_until=known_until,
         )
-        claimed.append(Claimed(intent, row.revision, row.heard_at, row.heard_own_ms, row.stale_since, row.tries))
+        claimed.append(
+            Claimed(
+                intent,
+                row.revision,
+                row.heard_at,
+                row.heard_own_ms,
+                row.stale_since,
+                row.tryable_since or row.stale_since,
+                row.tries,
+            )
+        )
     return sorted(claimed, key=_urgency)[:limit]
 
 
@@ -119,13 +135,14 @@ def settle(
     columns += ["reset", "moved"]
     tx.run(
         """WITH held AS (
-               SELECT l.id AS listing_id, k.* FROM unnest(CAST(:id AS bigint[]), CAST(:revision AS bigint[]),
+               SELECT l.id AS listing_id, k.*
+               FROM (SELECT * FROM unnest(CAST(:id AS bigint[]), CAST(:revision AS bigint[]),
                    CAST(:believed_by AS bigint[]), CAST(:settled AS boolean[]), CAST(:shown AS bigint[]),
                    CAST(:observed AS bigint[]), CAST(:observed_at AS timestamptz[]), CAST(:not_before AS timestamptz[]),
                    CAST(:reason AS text[]), CAST(:reset AS bigint[]), CAST(:moved AS boolean[]))
-                   k (id, revision, believed_by, settled, shown, observed, observed_at, not_before, reason, reset,
-                       moved)
-               CROSS JOIN LATERAL (SELECT id, tries FROM listing WHERE merchant_id = :merchant_id AND id = k.id
+                   u (id, revision, believed_by, settled, shown, observed, observed_at, not_before, reason, reset,
+                       moved) ORDER BY id) k
+               CROSS JOIN LATERAL (SELECT id FROM listing WHERE merchant_id = :merchant_id AND id = k.id
                    FOR NO KEY UPDATE) l
            )
            UPDATE listing l SET
@@ -140,6 +157,7 @@ def settle(
                pushed_revision = CASE WHEN h.settled THEN h.revision ELSE l.pushed_revision END,
                stale_since = CASE WHEN h.settled AND l.revision = h.revision THEN NULL ELSE l.stale_since END,
                not_before = CASE WHEN l.revision = h.revision THEN h.not_before END,
+               tryable_since = CASE WHEN l.revision = h.revision THEN h.not_before ELSE l.tryable_since END,
                tries = CASE WHEN h.settled THEN 0 ELSE l.tries + 1 END,
                quarantine_reason = h.reason
            FROM held h WHERE l.merchant_id = :merchant_id AND l.id = h.listing_id""",
@@ -181,8 +199,7 @@ def _settled(tx: Transaction, one: Claimed, outcome: PushOutcome) -> tuple[Any, 
 
 def _evidence(tx: Transaction, store_id: int, one: Claimed, outcome: PushOutcome, timing: Timing) -> tuple[Any, ...]:
     intent = one.intent
-    waited_from = max(one.stale_since, timing.free_since or one.stale_since)
-    ours = max(timing.sent_at - min(waited_from, timing.sent_at), timedelta(0)) + (tx.now - timing.answered_at)
+    ours = max(timing.sent_at - max(one.tryable_since, timing.free_since), timedelta(0)) + (tx.now - timing.answered_at)
     own_ms = one.heard_own_ms + int(ours.total_seconds() * 1000)
     return (
         tx.new_id(), store_id, intent.listing_id, intent.believed, intent.wanted, outcome.status, outcome.shown,
@@ -203,12 +220,11 @@ def stale_left(tx: Transaction, store_id: int) -> datetime | None:
     return at
 
 
-def mark_all(tx: Transaction, store_id: int) -> int:
-    """Compute every listing of a store again; returns how many."""
-    ids = tx.run(
-        "SELECT id FROM listing WHERE merchant_id = :merchant_id AND store_id = :store_id AND item_id IS NOT NULL",
-        store_id=store_id,
-    ).scalars()
-    listing_ids = list(ids)
-    marks.stale(tx, (), listing_ids, (), None)
-    return len(listing_ids)
+def mark_wrong(tx: Transaction, store_id: int) -> int:
+    """Mark the listings of a store that are not believed to show the number they should; returns how many."""
+    source = """(SELECT * FROM listing WHERE merchant_id = :merchant_id AND store_id = :store_id
+        AND item_id IS NOT NULL AND untracked_reason = '') l"""
+    rows = tx.run(FACTS_SQL.format(source=source), store_id=store_id)
+    wrong = [row.id for row in rows if row.believed != number_to_write(facts_of(row))]
+    marks.stale(tx, (), wrong, ())
+    return len(wrong)

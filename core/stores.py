@@ -12,6 +12,7 @@ from core.model import OrderChange, Platform, StoreMode
 from core.transaction import Transaction
 
 OVERLAP_S = 15
+_FIRST_DUE_S = 60
 DEFAULT_SCHEDULE = {"poll": "every 60", "full_sync": "15 3 * * *", "hooks": "every 3600"}
 
 
@@ -58,14 +59,24 @@ def _row(row: Any) -> StoreRow:
 def add(
     tx: Transaction, *, name: str, platform: Platform, url: str, credentials: bytes, settings: Mapping[str, str]
 ) -> int:
-    """Record a store whose credentials were just tested; it starts in observe. Raises: Refused for a name in use."""
-    if tx.run("SELECT 1 FROM store WHERE merchant_id = :merchant_id AND name = :name", name=name).scalar():
+    """Record a store whose credentials were just tested; it starts in observe.
+
+    A store of that name whose connection broke off half-way is taken up again. Raises: Refused for a name in use.
+    """
+    row = tx.run(
+        """SELECT s.id, EXISTS (SELECT FROM schedule c
+               WHERE c.merchant_id = s.merchant_id AND c.store_id = s.id) AS started
+           FROM store s WHERE s.merchant_id = :merchant_id AND s.name = :name""",
+        name=name,
+    ).one_or_none()
+    if row is not None and row.started:
         raise Refused(f"there is a store named {name} already; choose another name")
-    store_id = tx.new_id()
+    store_id = row.id if row is not None else tx.new_id()
     tx.run(
         """INSERT INTO store (merchant_id, id, name, platform, url, mode, credentials, settings, created_at)
-           VALUES (:merchant_id, :id, :name, :platform, :url, 'observe', :credentials, CAST(:settings AS jsonb),
-               :now)""",
+           VALUES (:merchant_id, :id, :name, :platform, :url, 'observe', :credentials, CAST(:settings AS jsonb), :now)
+           ON CONFLICT (merchant_id, id) DO UPDATE SET platform = EXCLUDED.platform, url = EXCLUDED.url,
+               credentials = EXCLUDED.credentials, settings = EXCLUDED.settings""",
         id=store_id,
         name=name,
         platform=platform,
@@ -73,20 +84,29 @@ def add(
         credentials=credentials,
         settings=json.dumps(dict(settings)),
     )
+    return int(store_id)
+
+
+def start(tx: Transaction, store_id: int) -> None:
+    """Begin to poll and sync a store whose catalogue was imported, and see to its webhooks at once."""
     for topic, cron in DEFAULT_SCHEDULE.items():
         set_schedule(tx, topic, store_id, cron)
-    return store_id
+    work.want(tx, [work.Want("hooks", store_id, "")])
 
 
 def set_schedule(tx: Transaction, topic: str, store_id: int, cron: str) -> None:
-    """``cron``: five fields in the merchant's time zone, or ``every N`` seconds. Due at once."""
+    """``cron``: five fields in the merchant's time zone, or ``every N`` seconds.
+
+    A new row is first due in a minute, a changed one at once.
+    """
     tx.run(
         """INSERT INTO schedule (merchant_id, topic, store_id, cron, next_at, enabled)
-           VALUES (:merchant_id, :topic, :store_id, :cron, :now, true)
-           ON CONFLICT (merchant_id, topic, store_id) DO UPDATE SET cron = EXCLUDED.cron, next_at = EXCLUDED.next_at""",
+           VALUES (:merchant_id, :topic, :store_id, :cron, :next_at, true)
+           ON CONFLICT (merchant_id, topic, store_id) DO UPDATE SET cron = EXCLUDED.cron, next_at = :now""",
         topic=topic,
         store_id=store_id,
         cron=cron,
+        next_at=tx.now + timedelta(seconds=_FIRST_DUE_S),
     )
 
 
@@ -224,7 +244,8 @@ def polled(tx: Transaction, store_id: int, read_at: datetime) -> None:
     waiting = tx.run(
         """WITH held AS (SELECT id FROM listing WHERE merchant_id = :merchant_id AND store_id = :id
                AND stale_since IS NOT NULL AND not_before > :now ORDER BY id FOR NO KEY UPDATE)
-           UPDATE listing l SET not_before = NULL FROM held WHERE l.merchant_id = :merchant_id AND l.id = held.id""",
+           UPDATE listing l SET not_before = NULL, tryable_since = :now FROM held
+           WHERE l.merchant_id = :merchant_id AND l.id = held.id""",
         id=store_id,
     ).rowcount
     if waiting:

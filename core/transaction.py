@@ -81,6 +81,7 @@ class Transaction:
     actor: str
     source: str
     correlation_id: str
+    holder: str
     _ids: IdSource
 
     def new_id(self) -> int:
@@ -93,11 +94,12 @@ class Transaction:
 
 @dataclass(slots=True)
 class Database:
-    """The doors to one database."""
+    """The doors to one database. ``holder`` names the process in the leases that it takes."""
 
     engine: Engine
     clock: Clock = wall_clock
     ids: IdSource = field(default_factory=IdSource)
+    holder: str = ""
 
     @contextmanager
     def begin(
@@ -108,7 +110,9 @@ class Database:
             connection.execute(
                 text("SELECT set_config('holdfast.merchant_id', :merchant_id, true)"), {"merchant_id": str(merchant_id)}
             )
-            yield Transaction(connection, merchant_id, self.clock(), actor, source, correlation_id, self.ids)
+            yield Transaction(
+                connection, merchant_id, self.clock(), actor, source, correlation_id, self.holder, self.ids
+            )
 
     @contextmanager
     def outside(self) -> Iterator[Connection]:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection, text
+
 from core.transaction import Transaction
 
 CHANNEL = "holdfast_work"
@@ -35,6 +37,7 @@ class Lease:
     lease: int
     tries: int
     heard_at: datetime
+    due_at: datetime
 
 
 def want(tx: Transaction, wants: Iterable[Want]) -> None:
@@ -52,8 +55,11 @@ def want(tx: Transaction, wants: Iterable[Want]) -> None:
                revision = w.revision + 1,
                -- a look planned for later is news only now; what was put off or failed is still owed since then
                heard_at = CASE WHEN w.due_at > :now AND w.tries = 0 AND w.reason = '' THEN :now ELSE w.heard_at END,
-               due_at = CASE WHEN w.dead_at IS NULL THEN least(w.due_at, EXCLUDED.due_at) ELSE EXCLUDED.due_at END,
-               sent_until = CASE WHEN EXCLUDED.due_at <= :now AND w.due_at > :now THEN NULL ELSE w.sent_until END,
+               due_at = CASE WHEN w.dead_at IS NOT NULL THEN EXCLUDED.due_at
+                   WHEN w.reason <> '' AND w.due_at > :now THEN w.due_at  -- a store asked for this wait
+                   ELSE least(w.due_at, EXCLUDED.due_at) END,
+               sent_until = CASE WHEN EXCLUDED.due_at <= :now AND w.due_at > :now AND w.reason = '' THEN NULL
+                   ELSE w.sent_until END,
                tries = CASE WHEN w.dead_at IS NULL THEN w.tries ELSE 0 END, dead_at = NULL""",
         topics=[w.topic for w in rows],
         stores=[w.store_id for w in rows],
@@ -64,28 +70,40 @@ def want(tx: Transaction, wants: Iterable[Want]) -> None:
 
 
 def claim(tx: Transaction, topic: str, store_id: int, *, limit: int, lease_s: float) -> list[Lease]:
-    """Lease the rows of one topic and store that are due; rows that others hold are passed over.
+    """Lease the rows of one topic and store that are due.
 
+    Rows that others hold at this moment are passed over when there are others to take, else waited for: who wants a
+    row again holds it too, and a claim that passed over the only row would leave it until its message is sent again.
     ``lease_s`` must be longer than the job's time limit, which is longer than any HTTP time-out in it.
     """
     lease = tx.run("SELECT nextval('lease')").scalar_one()
-    rows = tx.run(
-        """WITH due AS (
-               SELECT subject FROM work WHERE merchant_id = :merchant_id AND topic = :topic AND store_id = :store_id
-                 AND dead_at IS NULL AND due_at <= :now AND (leased_until IS NULL OR leased_until <= :now)
-               ORDER BY due_at, subject LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
-           )
-           UPDATE work w SET lease = :lease, leased_until = :until, tries = w.tries + 1, sent_until = NULL
-           FROM due WHERE w.merchant_id = :merchant_id AND w.topic = :topic AND w.store_id = :store_id
-             AND w.subject = due.subject
-           RETURNING w.subject, w.revision, w.tries, w.heard_at""",
-        topic=topic,
-        store_id=store_id,
-        limit=limit,
-        lease=lease,
-        until=tx.now + timedelta(seconds=lease_s),
+    values = {
+        "topic": topic,
+        "store_id": store_id,
+        "limit": limit,
+        "lease": lease,
+        "holder": tx.holder,
+        "until": tx.now + timedelta(seconds=lease_s),
+    }
+    rows = (
+        tx.run(_CLAIM.format(locked="SKIP LOCKED"), **values).all() or tx.run(_CLAIM.format(locked=""), **values).all()
     )
-    return [Lease(topic, store_id, row.subject, row.revision, lease, row.tries, row.heard_at) for row in rows]
+    return [
+        Lease(topic, store_id, row.subject, row.revision, lease, row.tries, row.heard_at, row.due_at) for row in rows
+    ]
+
+
+_CLAIM = """
+    WITH due AS (
+        SELECT subject FROM work WHERE merchant_id = :merchant_id AND topic = :topic AND store_id = :store_id
+          AND dead_at IS NULL AND due_at <= :now AND (leased_until IS NULL OR leased_until <= :now)
+        ORDER BY due_at, subject LIMIT :limit FOR NO KEY UPDATE {locked}
+    )
+    UPDATE work w SET lease = :lease, leased_until = :until, holder = :holder, tries = w.tries + 1, sent_until = NULL
+    FROM due WHERE w.merchant_id = :merchant_id AND w.topic = :topic AND w.store_id = :store_id
+      AND w.subject = due.subject
+    RETURNING w.subject, w.revision, w.tries, w.heard_at, w.due_at
+"""
 
 
 def settle(tx: Transaction, leases: Sequence[Lease]) -> None:
@@ -117,13 +135,22 @@ def settle(tx: Transaction, leases: Sequence[Lease]) -> None:
     tx.run(f"SELECT pg_notify('{CHANNEL}', '')")
 
 
-def postpone(tx: Transaction, leases: Sequence[Lease], *, delay_s: float, reason: str, counts: bool = True) -> None:
+def postpone(
+    tx: Transaction,
+    leases: Sequence[Lease],
+    *,
+    delay_s: float,
+    reason: str,
+    counts: bool = True,
+    may_die: bool = True,
+) -> None:
     """Give rows back to be done later. A wait that the store asked for does not count as a try.
 
-    After MAX_TRIES a row becomes a dead letter: it stays, with its reason, until somebody replays or wants it again.
+    After MAX_TRIES a row that ``may_die`` becomes a dead letter: it stays, with its reason, until somebody replays or
+    wants it again.
     """
     for lease in _in_order(leases):
-        dead = counts and lease.tries >= MAX_TRIES
+        dead = may_die and counts and lease.tries >= MAX_TRIES
         tx.run(
             """UPDATE work SET lease = NULL, leased_until = NULL, sent_until = NULL, reason = :reason,
                    due_at = :due_at, tries = CASE WHEN :counts THEN tries ELSE tries - 1 END,
@@ -145,6 +172,18 @@ def postpone(tx: Transaction, leases: Sequence[Lease], *, delay_s: float, reason
 def _in_order(leases: Sequence[Lease]) -> list[Lease]:
     """As ``want`` takes the rows, so that nobody waits in a circle."""
     return sorted(leases, key=lambda lease: (lease.topic, lease.store_id, lease.subject))
+
+
+def give_back(tx: Transaction, leases: Sequence[Lease]) -> None:
+    """Free claimed rows as if they had never been claimed: what went wrong was not their fault."""
+    postpone(tx, leases, delay_s=0, reason="", counts=False)
+
+
+def free_leases_of(connection: Connection, holder: str) -> int:
+    """Free what a dead process of this name had claimed, for all merchants; returns how many rows."""
+    freed = connection.execute(text("SELECT free_leases_of(:holder)"), {"holder": holder}).scalar_one()
+    connection.execute(text(f"SELECT pg_notify('{CHANNEL}', '')"))
+    return int(freed)
 
 
 def replay(tx: Transaction, topic: str | None = None) -> int:

@@ -23,7 +23,7 @@ from drills.plan import Plan
 from drills.referee.records import Delays
 from drills.result import Result, details, failed_checks, numbers
 from drills.screen import Screen
-from drills.shoppers import Shoppers
+from drills.shoppers import Shoppers, Tally
 from drills.storefronts import Control
 from drills.watch import Watch
 
@@ -53,10 +53,6 @@ class Options:
     calm: bool = False
     keep: bool = False
     pace: float = 1.0
-
-
-class NoRest(HoldfastError):
-    """The hub did not come to rest in time; says what is left."""
 
 
 def run(options: Options) -> int:
@@ -135,10 +131,10 @@ def _play(options: Options, screen: Screen, file: OrdersFile | None, day: Plan, 
             screen.say(f"the shops open: {len(day.steps)} acts in {day.steps[-1].at_s:.0f} s")
             _shop(hub, shoppers, watch, screen)
             screen.say("the shops close; waiting for rest")
-            _wait_for_rest(hub, watch, control)
+            left = _wait_for_rest(hub, watch, control)
         finally:
             shoppers.stop()
-        result = _judge(options, hub, control, watch, shoppers, file, day, screen.seconds)
+        result = _judge(options, hub, control, watch, shoppers.tally, left, file, day, screen.seconds)
         failed = _report(options, screen, result)
         if screen.is_watched and not options.once:
             _stay(hub, watch, shoppers, screen)
@@ -155,18 +151,16 @@ def _shop(hub: Hub, shoppers: Shoppers, watch: Watch, screen: Screen) -> None:
     shoppers.join()
 
 
-def _wait_for_rest(hub: Hub, watch: Watch, control: Control) -> None:
-    """Until nothing has been under way for 2 s. Raises: NoRest after 60 s, naming what is left."""
+def _wait_for_rest(hub: Hub, watch: Watch, control: Control) -> list[str]:
+    """Until nothing has been under way for 2 s, at most 60 s. Returns: what is left then, by name; empty at rest."""
     last_event = _last_events(control.journal())
     began, quiet_since = time.monotonic(), None
     while True:
         left = watch.unrest(last_event)
         now = time.monotonic()
         quiet_since = None if left else (quiet_since or now)
-        if quiet_since is not None and now - quiet_since >= REST_FOR_S:
-            return
-        if left and now - began > REST_LIMIT_S:
-            raise NoRest(f"no rest within {REST_LIMIT_S:g} s; left: {'; '.join(left)}")
+        if (left and now - began > REST_LIMIT_S) or (quiet_since is not None and now - quiet_since >= REST_FOR_S):
+            return left
         hub.pause(LOOK_S)
 
 
@@ -177,8 +171,8 @@ def _last_events(journal: Sequence[Mapping[str, Any]]) -> dict[str, datetime]:
 
 
 def _judge(
-    options: Options, hub: Hub, control: Control, watch: Watch, shoppers: Shoppers, file: OrdersFile | None,
-    day: Plan, seconds: float,
+    options: Options, hub: Hub, control: Control, watch: Watch, tally: Tally, left: Sequence[str],
+    file: OrdersFile | None, day: Plan, seconds: float,
 ) -> Result:  # fmt: skip
     told = referee.read_journal(control.journal())
     recorded = referee.read_ledger(hub.reading_url, MERCHANT)
@@ -187,7 +181,8 @@ def _judge(
     with hub.app.db.begin(MERCHANT, actor="demo") as tx:
         violations = [f"{found.invariant}: {dict(found.row)}" for found in audit.audit(tx)]
     return Result(
-        tally=shoppers.tally,
+        tally=tally,
+        unrest=left,
         verdict=referee.judge(told, recorded, shown, delays),
         file=file,
         lag=watch.lag(),

@@ -190,6 +190,7 @@ def _environment(settings: Settings) -> Mapping[str, str]:
         "HOLDFAST_DATA_DIR": str(settings.data_dir),
         "HOLDFAST_SECRET_KEYS": settings.secret_keys.get_secret_value(),
         "HOLDFAST_SANDBOX": "true",
+        "HOLDFAST_WORKER_NAME": "drill",
         "HOLDFAST_PUBLIC_URL": settings.public_url,
         "HOLDFAST_HOST": settings.host,
         "HOLDFAST_PORT": str(settings.port),

@@ -15,9 +15,14 @@ _NAMED_AT_MOST = 12
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All findings of one run. ``whole``: nothing limited the plan, so it was long enough for every fault to show."""
+    """All findings of one run.
+
+    ``unrest`` names what was still under way when the hub had had its time. ``whole``: nothing limited the plan, so it
+    was long enough for every fault to show.
+    """
 
     tally: Tally
+    unrest: Sequence[str]
     verdict: Verdict
     file: OrdersFile | None
     lag: Lag
@@ -71,6 +76,8 @@ def failed_checks(result: Result) -> list[str]:
 
 def _failed(result: Result) -> Iterator[str]:
     verdict = result.verdict
+    if result.unrest:
+        yield f"the hub did not come to rest; left: {'; '.join(result.unrest)}"
     must_be_none = {
         "orders lost": verdict.orders_lost,
         "effects doubled": verdict.effects_doubled,

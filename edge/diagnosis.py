@@ -130,6 +130,8 @@ def _of_store(store: StoreView, now: datetime) -> Iterator[Finding]:
     if store.mode is StoreMode.OFF:
         yield Finding(name, f"it is off; `holdfast store mode {name} observe` lets Holdfast read it", note=True)
         return
+    if not store.poll_every:
+        yield Finding(name, f"its connection broke off half-way; repeat `holdfast store add {name}` as before")
     if store.trouble:
         since = f" ({_lasting(now - store.trouble_since)} now)" if store.trouble_since else ""
         yield Finding(

@@ -126,6 +126,8 @@ def _child(name: str, settings: Settings) -> Child:
         f"HOLDFAST_{field.upper()}": str(getattr(settings, field))
         for field in ("database_url", "redis_url", "data_dir", "public_url", "host", "port")
     }
+    # The supervisor starts a worker only when the one before it has ended, so its name may free what that one held.
+    env.setdefault("HOLDFAST_WORKER_NAME", f"{socket.gethostname()}:{settings.data_dir}")
     drain_s = WORKER_DRAIN_S if name == "worker" else 10.0
     return Child(name, [sys.executable, "-P", "-m", "edge.cli", name], env, drain_s=drain_s)
 

@@ -13,7 +13,7 @@ from jobs import mail, orders, poll, push, sync, upkeep
 from jobs.registry import JOBS, TIME_LIMIT_S
 
 _RedisBroker: Any = RedisBroker  # its constructor carries no types
-QUEUES = ("store", "upkeep")
+QUEUES = ("order", "push", "upkeep")
 _KEEP = (mail, orders, poll, push, sync, upkeep)  # importing them registers their jobs
 
 

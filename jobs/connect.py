@@ -12,7 +12,6 @@ from core.receiving import Receive
 from core.stock import DocumentKind, Stocked
 from core.stores import StoreRow
 from core.transaction import Transaction
-from jobs.poll import hook_url
 from jobs.sync import import_catalogue
 
 _ACTOR = "cli:connect"
@@ -41,6 +40,7 @@ def connect_store(
     """Connect a store; it starts in observe, so nothing is written to it before a person says so.
 
     With ``opening`` its numbers, together with its open orders, become the opening stock of items that have none.
+    Its webhooks are made by a job at once. A connection that broke off half-way goes on when it is asked for again.
     Raises: ConnectorError when the credentials do not work (nothing is kept then); Refused for a name in use.
     """
     profile = probe(app, merchant_id, platform, url, credentials)
@@ -59,9 +59,8 @@ def connect_store(
         stores.opened(tx, store_id, profile.clock.replace(microsecond=0))
     if opening:
         open_stock(app, merchant_id, store_id, connector)
-    if app.settings.public_url:
-        connector.ensure_webhooks(hook_url(app, merchant_id, store_id))
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        stores.start(tx, store_id)
         return stores.get(tx, store_id), profile
 
 
@@ -133,11 +132,14 @@ def _items_of(tx: Transaction, store_id: int) -> dict[str, int]:
 
 
 def change_mode(app: App, merchant_id: int, store_id: int, mode: StoreMode) -> int:
-    """Switch a store's mode; going live (or to a dry run) computes all its listings again. Returns how many."""
+    """Switch a store's mode; going live (or to a dry run) looks at all its listings.
+
+    Returns: how many of them should show another number.
+    """
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
         stores.set_mode(tx, store_id, mode)
         if mode in (StoreMode.LIVE, StoreMode.DRY_RUN):
-            return pushes.mark_all(tx, store_id)
+            return pushes.mark_wrong(tx, store_id)
     return 0
 
 

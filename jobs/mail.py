@@ -26,7 +26,7 @@ _templates = Environment(
 )
 
 
-@job("mail", queue="upkeep")
+@job("mail")
 def send_mail(app: App, merchant_id: int, store_id: int) -> None:
     """Send what waits to be sent. A mail that cannot be sent stays, with the reason, and is tried again."""
     while True:
@@ -79,7 +79,8 @@ def compose(
     if not sender:
         raise ConfigError("no sender: set HOLDFAST_MAIL_FROM")
     message = EmailMessage()
-    message["Subject"] = f"Low stock: {facts['sku']} has {facts['free']} left"
+    # A header is one line, whatever a store calls its things.
+    message["Subject"] = " ".join(f"Low stock: {facts['sku']} has {facts['free']} left".split())
     message["From"], message["To"] = sender, receiver
     message["Date"], message["Message-ID"] = (
         formatdate(at.timestamp()),

@@ -1,6 +1,6 @@
 """Orders in: fetch what hints and polls named, and apply its newest state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from config.wiring import App
@@ -19,7 +19,7 @@ _MISSING_TRIES = 4
 _ACTOR = "job:order"
 
 
-@job("order")
+@job("order", queue="order")
 def apply_orders(app: App, merchant_id: int, store_id: int) -> None:
     """Fetch the orders of one store that want it, in small lots so that several threads can share a rush."""
     while True:
@@ -41,18 +41,13 @@ def _fetch_and_apply(app: App, merchant_id: int, store: StoreRow, leases: Sequen
     connector = app.connector(merchant_id, store.id)
     asked_at = app.db.clock()
     fetched, unreadable = _fetch(connector, [lease.subject for lease in leases])
-    waited = app.db.clock() - asked_at
+    answered_at = app.db.clock()
     by_id = {lease.subject: lease for lease in leases}
     orders = {order.external_id: order for order in fetched.orders}
     gone, unknown = _gone(app, merchant_id, store.id, [by_id[i] for i in fetched.missing if i in by_id])
-    apply(
-        app,
-        merchant_id,
-        store,
-        [*orders.values(), *gone],
-        fetch_seq,
-        {i: k.heard_at + waited for i, k in by_id.items()},
-    )
+    # Of the way so far ours was what passed between due and asked; the rest was the store's.
+    news = {i: (k.heard_at, answered_at - (asked_at - max(k.due_at, k.heard_at))) for i, k in by_id.items()}
+    apply(app, merchant_id, store, [*orders.values(), *gone], fetch_seq, news)
     done = [k for i, k in by_id.items() if i not in unreadable and i not in unknown]
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
         work.settle(tx, done)
@@ -113,9 +108,9 @@ def apply(
     store: StoreRow,
     orders: Sequence[StoreOrder],
     fetch_seq: int,
-    heard_at: dict[str, datetime],
+    news: Mapping[str, tuple[datetime, datetime]],
 ) -> None:
-    """Apply fetched orders through the combiner. ``heard_at``: when each hint came, later by the time the store took.
+    """Apply fetched orders through the combiner. ``news``: per order when its hint came, and since when it was ours.
 
     Raises: what a command was refused with; an order that exists on a store is never refused, so that is a fault.
     """
@@ -125,7 +120,8 @@ def apply(
             order,
             fetch_seq,
             opened_at=store.opened_at,
-            heard_at=heard_at.get(order.external_id),
+            heard_at=news[order.external_id][0],
+            ours_since=news[order.external_id][1],
         )
         for order in orders
     ]

@@ -10,7 +10,7 @@ from jobs.registry import LEASE_S, job
 _ACTOR = "job:poll"
 
 
-@job("poll")
+@job("poll", queue="push")
 def poll_orders(app: App, merchant_id: int, store_id: int) -> None:
     """One run of pages from the watermark; what changed becomes work, and the watermark moves when all is noted."""
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
@@ -41,7 +41,7 @@ def _poll(app: App, merchant_id: int, store: StoreRow) -> None:
         page = connector.orders_changed_since(watermark, page.cursor)
 
 
-@job("hooks", queue="upkeep")
+@job("hooks")
 def ensure_hooks(app: App, merchant_id: int, store_id: int) -> None:
     """See that the store's webhook subscriptions stand and point at us."""
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:

@@ -1,11 +1,13 @@
 """Numbers out: send a store the newest number of each stale listing."""
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 
 from config.wiring import App
+from connectors.port import Connector
 from core import pushes, stores, work
-from core.model import PushOutcome, PushStatus, StoreMode
+from core.model import PushIntent, PushOutcome, PushStatus, StoreMode
 from core.pushes import Claimed, Timing
 from core.stores import StoreRow
 from core.work import Lease, Want
@@ -16,7 +18,7 @@ _ACTOR = "job:push"
 _ROUNDS_FOR_S = TIME_LIMIT_S / 3
 
 
-@job("push")
+@job("push", queue="push")
 def push_store(app: App, merchant_id: int, store_id: int) -> None:
     """Push rounds until nothing is stale; one job per store at a time, so nobody overtakes himself."""
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
@@ -26,13 +28,12 @@ def push_store(app: App, merchant_id: int, store_id: int) -> None:
         store = stores.get(tx, store_id)
     with giving_back(app, merchant_id, store_id, leases, _ACTOR):
         if store.writes or (store.mode is StoreMode.DRY_RUN and not store.paused):
-            _rounds(app, merchant_id, store)
+            _rounds(app, merchant_id, store, leases[0].due_at)
         _finish(app, merchant_id, store_id, leases)
 
 
-def _rounds(app: App, merchant_id: int, store: StoreRow) -> None:
+def _rounds(app: App, merchant_id: int, store: StoreRow, free_since: datetime) -> None:
     until = time.monotonic() + _ROUNDS_FOR_S
-    free_since: datetime | None = None
     connector = app.pushing_connector(merchant_id, store.id)
     while time.monotonic() < until:
         with app.db.begin(merchant_id, actor=_ACTOR) as tx:
@@ -41,15 +42,30 @@ def _rounds(app: App, merchant_id: int, store: StoreRow) -> None:
         if not claimed:
             return
         sent_at = app.db.clock()
-        if store.writes:
-            outcomes = connector.push([one.intent for one in claimed])
-        else:
-            outcomes = [_planned(one) for one in claimed]
+        outcomes = _push(connector, claimed) if store.writes else [_planned(one) for one in claimed]
         timing = Timing(claimed_at, sent_at, app.db.clock(), free_since)
         with app.db.begin(merchant_id, actor=_ACTOR) as tx:
             if pushes.settle(tx, store.id, claimed, outcomes, timing):
                 work.want(tx, [Want("poll", store.id, "")])
         free_since = timing.answered_at
+
+
+def _push(connector: Connector, claimed: Sequence[Claimed]) -> list[PushOutcome]:
+    """Push what has to be told.
+
+    With compare-and-set no write of ours can have erased a sale, so a listing that is believed to show its number
+    needs no call; the nightly sync looks for edits by others. Without it such a listing is read all the same.
+    """
+    known = {one.intent.listing_id for one in claimed if connector.abilities.compare_and_set and _is_known(one.intent)}
+    told = connector.push([one.intent for one in claimed if one.intent.listing_id not in known])
+    answers = {outcome.listing_id: outcome for outcome in told}
+    return [
+        answers.get(one.intent.listing_id) or PushOutcome(one.intent.listing_id, PushStatus.EQUAL) for one in claimed
+    ]
+
+
+def _is_known(intent: PushIntent) -> bool:
+    return intent.believed == intent.wanted and intent.last_observed in (None, intent.believed)
 
 
 def _planned(one: Claimed) -> PushOutcome:

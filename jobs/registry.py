@@ -17,7 +17,9 @@ LEASE_S = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """``queue``: "store" for what shoppers wait for, "upkeep" for the rest."""
+    """``queue``: "order" and "push" for what shoppers wait for, each with threads of its own, so that a rush of
+    one does not hold up the other; "upkeep" for the rest.
+    """
 
     topic: str
     queue: str
@@ -27,7 +29,7 @@ class Job:
 JOBS: dict[str, Job] = {}
 
 
-def job(topic: str, *, queue: str = "store") -> Callable[[JobFunction], JobFunction]:
+def job(topic: str, *, queue: str = "upkeep") -> Callable[[JobFunction], JobFunction]:
     """Register the function that does the work of ``topic``."""
 
     def register(function: JobFunction) -> JobFunction:

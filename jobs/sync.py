@@ -38,7 +38,7 @@ class SyncReport:
     differences: Sequence[Difference]
 
 
-@job("full_sync", queue="upkeep")
+@job("full_sync")
 def full_sync_job(app: App, merchant_id: int, store_id: int) -> None:
     """The nightly full sync of one store."""
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
@@ -110,7 +110,7 @@ def _compare(tx: Transaction, levels: Sequence[ObservedLevel], *, dry_run: bool)
         if level.quantity != wanted:
             found.append(Difference(row.id, row.sku, row.title, level.quantity, wanted))
     if not dry_run:
-        marks.stale(tx, (), [d.listing_id for d in found if d.shown is not None], (), None)
+        marks.stale(tx, (), [d.listing_id for d in found if d.shown is not None], ())
     return found
 
 

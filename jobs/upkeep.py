@@ -23,7 +23,7 @@ def _settle(app: App, merchant_id: int, leases: list[Lease]) -> None:
         work.settle(tx, leases)
 
 
-@job("expire", queue="upkeep")
+@job("expire")
 def expire_holds(app: App, merchant_id: int, _store_id: int) -> None:
     """Release holds of our own interface that have run out. Safe with many workers: each hold ends once."""
     leases = _claim(app, merchant_id, "expire")
@@ -38,7 +38,7 @@ def expire_holds(app: App, merchant_id: int, _store_id: int) -> None:
     _settle(app, merchant_id, leases)
 
 
-@job("audit", queue="upkeep")
+@job("audit")
 def run_audit(app: App, merchant_id: int, _store_id: int) -> None:
     """Check the invariants; a violation stays in the work table with what it found, so that doctor shows it."""
     leases = _claim(app, merchant_id, "audit")
@@ -55,7 +55,7 @@ def run_audit(app: App, merchant_id: int, _store_id: int) -> None:
             work.settle(tx, leases)
 
 
-@job("upkeep", queue="upkeep")
+@job("upkeep")
 def upkeep(app: App, merchant_id: int, _store_id: int) -> None:
     """Make the partitions of the coming months."""
     leases = _claim(app, merchant_id, "upkeep")

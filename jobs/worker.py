@@ -7,11 +7,13 @@ import threading
 from dramatiq import Worker
 
 from config.wiring import App
+from core import work
 from jobs.broker import QUEUES, declare_actors, make_broker
 
 logger = logging.getLogger(__name__)
 # Milliseconds: how long an idle consumer may sleep, and so the most that a message of the queue waits unseen.
-_IDLE_MS = {"store": 15, "upkeep": 500}
+_IDLE_MS = {"order": 15, "push": 15, "upkeep": 250}
+_UPKEEP_THREADS = 3
 _DRAIN_MS = 30_000
 
 
@@ -20,11 +22,22 @@ def run(app: App) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    app.db.holder = app.settings.worker_name
+    with app.db.outside() as connection:
+        freed = work.free_leases_of(connection, app.db.holder)
+    if freed:
+        logger.info("freed %s rows that a worker of this name had left behind", freed)
     workers = []
-    for queue, threads in zip(QUEUES, (app.settings.worker_threads, 2), strict=True):
+    for queue in QUEUES:
         broker = make_broker(app.settings.redis_url, [queue])
         declare_actors(broker, app)
-        workers.append(Worker(broker, worker_timeout=_IDLE_MS[queue], worker_threads=threads))
+        workers.append(
+            Worker(
+                broker,
+                worker_timeout=_IDLE_MS[queue],
+                worker_threads=_UPKEEP_THREADS if queue == "upkeep" else app.settings.worker_threads,
+            )
+        )
         workers[-1].start()
     logger.info("working on %s", ", ".join(QUEUES))
     stop.wait()

@@ -14,15 +14,32 @@ from core.model import Platform, StoreListing, StoreMode, StoreOrder, StoreOrder
 from core.orders import ApplyOrder
 from core.receiving import Receive
 from core.stock import DocumentKind, Home, Stocked
-from core.transaction import Database
+from core.transaction import Database, wall_clock
 
-NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+NOON = datetime(2020, 11, 20, 12, 0, tzinfo=UTC)
+FAR_OFF = NOON + timedelta(days=20_000)
 HOME = Home(bin_id=31, warehouse_id=21, shared_pool_id=11)
 
 
 def at(seconds: float) -> datetime:
     """An instant by its distance from noon of the day the tests play on."""
     return NOON + timedelta(seconds=seconds)
+
+
+class Clock:
+    """Time that stands still until it is told to move on. It starts today: what is recorded needs a month's room."""
+
+    def __init__(self) -> None:
+        self.now = wall_clock()
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def after(self, seconds: float) -> datetime:
+        return self.now + timedelta(seconds=seconds)
+
+    def pass_(self, seconds: float) -> None:
+        self.now = self.after(seconds)
 
 
 def line(sku: str, quantity: int, line_id: str = "", **told: int) -> StoreOrderLine:

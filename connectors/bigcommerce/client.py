@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import httpx
+
 from connectors import http
 from connectors.bigcommerce import webhooks
 from connectors.bigcommerce.api import READ_CHUNK, Api, list_of, object_of
@@ -22,10 +24,10 @@ from connectors.bigcommerce.translate import (
     Row,
     StockRules,
     listings,
-    moment,
     refunded_units,
     split_id,
     store_order,
+    version_of,
     whole,
 )
 from connectors.port import Abilities
@@ -211,8 +213,8 @@ class BigCommerceConnector:
         params: dict[str, str | int] = {"min_date_modified": since, "sort": "id:asc", "limit": _ORDERS_LIMIT}
         answer = self._api.get("/v2/orders", {**params, "min_id": int(after) + 1})
         rows = list_of(answer)
-        read_at = datetime.fromisoformat(first_read) if first_read else http.server_time(answer) - _OVERLAP
-        changes = tuple(OrderChange(str(whole(row, "id")), moment(row.get("date_modified"))) for row in rows)
+        read_at = datetime.fromisoformat(first_read) if first_read else _vouched_until(answer)
+        changes = tuple(OrderChange(str(whole(row, "id")), version_of(row)) for row in rows)
         more = len(rows) >= _ORDERS_LIMIT
         return OrderPage(changes, read_at, f"{rows[-1]['id']}|{read_at.isoformat()}" if more else None)
 
@@ -239,6 +241,11 @@ class BigCommerceConnector:
             elif not any(all(hook.get(name) == value for name, value in wanted.items()) for hook in ours):
                 self._api.write("PUT", f"/v3/hooks/{whole(ours[0], 'id')}", wanted)
                 done.append(f"Mended the subscription to {scope}.")
+
+
+def _vouched_until(answer: httpx.Response) -> datetime:
+    """In whole seconds like the times of levels, so that a later one surely covers what such a number holds."""
+    return (http.asked_at(answer) - _OVERLAP).replace(microsecond=0)
 
 
 def _location_setting(access: StoreAccess) -> int:

@@ -138,6 +138,21 @@ def refunded_units(refunds: Sequence[Row]) -> dict[int, dict[int, int]]:
     return found
 
 
+_STATE = (
+    *("date_modified", "status_id", "payment_status", "date_shipped", "is_deleted"),
+    *("items_total", "items_shipped", "total_inc_tax", "refunded_amount"),
+)
+
+
+def version_of(order: Row) -> str:
+    """The version of a V2 order's state, from its own row; see ``OrderChange``.
+
+    ``date_modified`` has whole seconds. What can change twice within one and show in no other field: an edit that
+    swaps units of one line for as many of another at the same price.
+    """
+    return " ".join(str(order.get(name)) for name in _STATE)
+
+
 def store_order(order: Row, products: Sequence[Row], refunded: Mapping[int, int], rules: StockRules) -> StoreOrder:
     """A V2 order with all its ``products`` and the units refunded per line id.
 
@@ -149,7 +164,7 @@ def store_order(order: Row, products: Sequence[Row], refunded: Mapping[int, int]
         number=str(whole(order, "id")),
         state=STATUS_NAMES.get(status, f"status {status}"),
         placed_at=moment(order.get("date_created")),
-        changed_at=moment(order.get("date_modified")),
+        version=version_of(order),
         holds=status not in _NO_ORDER_YET,
         paid=status in STATUS_NAMES and status not in _UNPAID,
         lines=tuple(

@@ -77,7 +77,7 @@ def hints(headers: Mapping[str, str], body: bytes) -> Sequence[Hint]:
     """
     try:
         event = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Malformed("the webhook's body is not JSON") from None
     if not isinstance(event, dict) or not isinstance(event.get("scope"), str):
         raise Malformed("the webhook's body names no scope")

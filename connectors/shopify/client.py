@@ -17,7 +17,7 @@ from connectors.shopify.graphql import Answer
 from connectors.shopify.levels import read_levels
 from connectors.shopify.probe import LOCATION, profile_of
 from connectors.shopify.subscriptions import ensure_subscriptions
-from connectors.shopify.translate import Node, gid, listing_of, number_of, reading
+from connectors.shopify.translate import Node, gid, listing_of, number_of, reading, version_of
 from connectors.shopify.webhooks import read_delivery
 from core.errors import ConfigError
 from core.model import (
@@ -82,14 +82,13 @@ class ShopifyConnector:
         variables = {"first": _PAGE, "after": after or None, "search": _changed_since(watermark)}
         answer = self._caller.ask(CHANGED_ORDERS, variables)
         with reading("changed orders"):
-            read_at = datetime.fromisoformat(started) if started else answer.clock - _SEARCH_LAG
+            read_at = (
+                datetime.fromisoformat(started) if started else (answer.asked_at - _SEARCH_LAG).replace(microsecond=0)
+            )
             page = answer.data["orders"]
             following = _next_cursor(page)
             return OrderPage(
-                changes=[
-                    OrderChange(number_of(node["id"]), datetime.fromisoformat(node["updatedAt"]))
-                    for node in page["nodes"]
-                ],
+                changes=[OrderChange(number_of(node["id"]), version_of(node)) for node in page["nodes"]],
                 read_at=read_at,
                 cursor=f"{read_at.isoformat()} {following}" if following else None,
             )

@@ -42,6 +42,16 @@ query Levels($ids: [ID!]!, $location: ID!) {
 }
 """
 
+_STATE = """
+fragment State on Order {
+  updatedAt
+  cancelledAt
+  displayFinancialStatus
+  displayFulfillmentStatus
+  currentSubtotalLineItemsQuantity
+}
+"""
+
 _LINE_ITEM = """
 fragment Line on LineItem {
   id
@@ -62,16 +72,14 @@ query Orders($ids: [ID!]!, $first: Int!) {
       id
       name
       createdAt
-      updatedAt
-      cancelledAt
       test
-      displayFinancialStatus
-      displayFulfillmentStatus
+      ...State
       lineItems(first: $first) { nodes { ...Line } pageInfo { hasNextPage endCursor } }
     }
   }
 }
 """
+    + _STATE
     + _LINE_ITEM
 )
 
@@ -79,19 +87,21 @@ MORE_LINES = (
     """
 query MoreLines($id: ID!, $first: Int!, $after: String!) {
   order(id: $id) {
-    updatedAt
+    ...State
     lineItems(first: $first, after: $after) { nodes { ...Line } pageInfo { hasNextPage endCursor } }
   }
 }
 """
+    + _STATE
     + _LINE_ITEM
 )
 
-REFUNDS = """
-query Refunds($id: ID!, $first: Int!) {
+REFUNDS = (
+    """
+query Refunds($id: ID!, $children: Int!, $first: Int!) {
   order(id: $id) {
-    updatedAt
-    refunds(first: 250) {
+    ...State
+    refunds(first: $children) {
       id
       refundLineItems(first: $first) {
         nodes { quantity restockType restocked lineItem { id } }
@@ -101,6 +111,8 @@ query Refunds($id: ID!, $first: Int!) {
   }
 }
 """
+    + _STATE
+)
 
 MORE_REFUND_LINES = """
 query MoreRefundLines($id: ID!, $first: Int!, $after: String!) {
@@ -115,11 +127,12 @@ query MoreRefundLines($id: ID!, $first: Int!, $after: String!) {
 }
 """
 
-FULFILMENTS = """
-query Fulfilments($id: ID!, $first: Int!) {
+FULFILMENTS = (
+    """
+query Fulfilments($id: ID!, $children: Int!, $first: Int!) {
   order(id: $id) {
-    updatedAt
-    fulfillments(first: 250) {
+    ...State
+    fulfillments(first: $children) {
       id
       status
       fulfillmentLineItems(first: $first) {
@@ -130,6 +143,8 @@ query Fulfilments($id: ID!, $first: Int!) {
   }
 }
 """
+    + _STATE
+)
 
 MORE_FULFILMENT_LINES = """
 query MoreFulfilmentLines($id: ID!, $first: Int!, $after: String!) {
@@ -144,14 +159,17 @@ query MoreFulfilmentLines($id: ID!, $first: Int!, $after: String!) {
 }
 """
 
-CHANGED_ORDERS = """
+CHANGED_ORDERS = (
+    """
 query ChangedOrders($first: Int!, $after: String, $search: String!) {
   orders(first: $first, after: $after, query: $search, sortKey: UPDATED_AT) {
-    nodes { id updatedAt }
+    nodes { id ...State }
     pageInfo { hasNextPage endCursor }
   }
 }
 """
+    + _STATE
+)
 
 SET_AVAILABLE = """
 mutation SetAvailable($input: InventorySetQuantitiesInput!, $key: String!) {

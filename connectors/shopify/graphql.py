@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import shopify
 
-from connectors.http import checked, json_body, server_time
+from connectors.http import asked_at, checked, json_body, server_time
 from connectors.shopify.documents import API_VERSION
 from core.errors import Malformed, Rejected, Throttled, Unauthorized, Unreachable
 
@@ -27,10 +27,15 @@ class CostTooHigh(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``data`` without errors; ``clock`` is Shopify's own; ``version`` is the API version that really answered."""
+    """``data`` without errors; ``version`` is the API version that really answered.
+
+    ``answered_at`` is Shopify's clock when the answer left, in whole seconds. ``asked_at`` is an instant of the same
+    clock surely not after the data was looked up.
+    """
 
     data: Mapping[str, Any]
-    clock: datetime
+    answered_at: datetime
+    asked_at: datetime
     version: str
 
 
@@ -77,7 +82,8 @@ def read_answer(response: httpx.Response) -> Answer:
     data = body.get("data")
     if not isinstance(data, dict):
         raise Malformed("Shopify's answer has no data")
-    return Answer(data, server_time(response), response.headers.get("X-Shopify-API-Version", ""))
+    version = response.headers.get("X-Shopify-API-Version", "")
+    return Answer(data, server_time(response), asked_at(response), version)
 
 
 def _raise_for(errors: Any, extensions: Any) -> None:

@@ -13,7 +13,10 @@ _LEVELS_PER_CALL = 250
 
 @dataclass(frozen=True, slots=True)
 class ReadLevel:
-    """A level with Shopify's own time of the read."""
+    """A level with Shopify's own time of the answer, in whole seconds.
+
+    Rounded down like the times that polls vouch for: a poll of a later second knows all that this number holds.
+    """
 
     level: Level
     read_at: datetime
@@ -34,7 +37,8 @@ def read_levels(caller: ShopifyCaller, location_id: str, item_ids: Sequence[str]
             answer = caller.ask(LEVELS, variables)
             nodes = answer.data["nodes"]
             return {
-                item_id: ReadLevel(level_of(node), answer.clock) for item_id, node in zip(batch, nodes, strict=True)
+                item_id: ReadLevel(level_of(node), answer.answered_at)
+                for item_id, node in zip(batch, nodes, strict=True)
             }
 
         with reading("inventory levels"):

@@ -11,14 +11,18 @@ from connectors.shopify.documents import (
     ORDERS,
     REFUNDS,
 )
-from connectors.shopify.translate import History, Node, gid, needs_history, order_of, reading
+from connectors.shopify.translate import History, Node, gid, needs_history, order_of, reading, version_of
 from core.model import FetchedOrders, StoreOrder
 
-FETCH_LIMIT = 25
+FETCH_LIMIT = 50
 
-_FIRST_LINES = 100
+# Shopify reserves the points of what a page could hold, and charges those of what it holds; the fewer pages the less.
+# So first pages fit nearly every order, and a bucket that is nearly empty still affords them.
+FIRST_LINES = 30
 _MORE_LINES = 250
-_CHILD_LINES = 50
+_CHILD_LINES = 30
+_CHILDREN = 10
+_MOST_CHILDREN = 250
 _ATTEMPTS = 3
 
 
@@ -48,7 +52,7 @@ def _heads(caller: ShopifyCaller, order_ids: Sequence[str]) -> Sequence[Node | N
 
     def attempt(size: int) -> Sequence[Node | None]:
         batch = order_ids[:size]
-        variables = {"ids": [gid("Order", order_id) for order_id in batch], "first": _FIRST_LINES}
+        variables = {"ids": [gid("Order", order_id) for order_id in batch], "first": FIRST_LINES}
         nodes: Sequence[Node | None] = caller.ask(ORDERS, variables).data["nodes"]
         if len(nodes) != len(batch):
             raise ValueError("not one node per id")
@@ -82,7 +86,7 @@ def _assemble(caller: ShopifyCaller, head: Node, strict: bool) -> StoreOrder:
 
 def _same(head: Node, order: Node | None, strict: bool) -> Node:
     """Another read of the head's order; raises _ChangedMeanwhile when it doesn't belong to the head's state."""
-    if order is None or (strict and order["updatedAt"] != head["updatedAt"]):
+    if order is None or (strict and version_of(order) != version_of(head)):
         raise _ChangedMeanwhile
     return order
 
@@ -98,21 +102,27 @@ def _lines(caller: ShopifyCaller, head: Node, strict: bool) -> Iterator[Node]:
 
 def _history(caller: ShopifyCaller, head: Node, strict: bool) -> History:
     history = History()
-    for refund in _same(head, _with_children(caller, REFUNDS, head), strict)["refunds"]:
+    for refund in _with_children(caller, REFUNDS, head, "refunds", strict):
         history.add_refund(_children(caller, MORE_REFUND_LINES, refund, "refundLineItems"))
     if head["displayFulfillmentStatus"] != "UNFULFILLED":
-        for fulfilment in _same(head, _with_children(caller, FULFILMENTS, head), strict)["fulfillments"]:
+        for fulfilment in _with_children(caller, FULFILMENTS, head, "fulfillments", strict):
             lines = _children(caller, MORE_FULFILMENT_LINES, fulfilment, "fulfillmentLineItems")
             history.add_fulfilment(fulfilment["status"], lines)
     return history
 
 
-def _with_children(caller: ShopifyCaller, document: str, head: Node) -> Node | None:
-    def attempt(size: int) -> Node | None:
-        order: Node | None = caller.ask(document, {"id": head["id"], "first": size}).data["order"]
-        return order
+def _with_children(caller: ShopifyCaller, document: str, head: Node, field: str, strict: bool) -> Sequence[Node]:
+    """All refunds or fulfilments of an order: Shopify lists them without pages, so a full list is asked for again."""
 
-    return caller.sized(document, _CHILD_LINES, attempt)
+    def attempt(size: int, children: int) -> Sequence[Node]:
+        order = caller.ask(document, {"id": head["id"], "children": children, "first": size}).data["order"]
+        found: Sequence[Node] = _same(head, order, strict)[field]
+        return found
+
+    first = caller.sized(document, _CHILD_LINES, lambda size: attempt(size, _CHILDREN))
+    if len(first) < _CHILDREN:
+        return first
+    return caller.sized(f"all {document}", _CHILD_LINES, lambda size: attempt(size, _MOST_CHILDREN))
 
 
 def _children(caller: ShopifyCaller, document: str, parent: Node, field: str) -> Sequence[Node]:

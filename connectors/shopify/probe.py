@@ -31,7 +31,7 @@ def profile_of(answer: Answer, chosen_location: str | None) -> StoreProfile:
         chosen = _choose(fitting, chosen_location)
         return StoreProfile(
             name=answer.data["shop"]["name"],
-            clock=answer.clock,
+            clock=answer.asked_at,
             settings={LOCATION: number_of(chosen["id"])},
             warnings=[*_scope_warnings(scopes), *_location_warnings(fitting, chosen), *_version_warnings(answer)],
         )

@@ -24,7 +24,7 @@ from core.model import PushIntent, PushOutcome, PushStatus
 PUSH_LIMIT = 250
 
 # A hot item can sell between our read and our write again and again; after this many reads the next job tries.
-_READS_PER_ROW = 3
+_READS_PER_ROW = 2
 _BURNT_KEYS_BORNE = 3
 _BUSY_WAIT_S = 0.5
 
@@ -78,20 +78,22 @@ class _Push:
         self._burnt_keys = 0
 
     def go(self, intents: Sequence[PushIntent]) -> None:
-        unread = [_Row(intent, 0, 0) for intent in intents if intent.believed is None]
-        ready = [
-            _Row(intent, expected=intent.believed, target=max(intent.wanted, 0))
-            for intent in intents
-            if intent.believed is not None
-        ]
-        waiting = _batches(ready)
-        while waiting or unread:
-            if waiting:
-                stale, again = self._write(waiting.pop(0))
-                unread += stale
-                waiting += again
+        unread: list[_Row] = []
+        held: list[_Row] = []
+        for intent in intents:
+            if intent.believed is None:
+                unread.append(_Row(intent, 0, 0))
             else:
-                waiting, unread = _batches(self._read(unread)), []
+                held.append(_Row(intent, expected=intent.believed, target=max(intent.wanted, 0)))
+        waiting = _batches(held)
+        held = []
+        while waiting or unread or held:
+            if waiting:
+                stale, rest, halves = self._write(waiting.pop(0))
+                unread, held, waiting = unread + stale, held + rest, waiting + halves
+            else:
+                held += self._read(unread) if unread else []
+                waiting, unread, held = _batches(held), [], []
 
     def _read(self, rows: Sequence[_Row]) -> list[_Row]:
         """Read the levels of rows and decide anew; returns those that still want a write."""
@@ -117,30 +119,32 @@ class _Push:
             self._end(seen, PushStatus.STALE, observed, pull_orders=True)
         return None
 
-    def _write(self, rows: Sequence[_Row]) -> tuple[list[_Row], list[list[_Row]]]:
-        """Write a batch. Returns the rows to read again, and the batches to write again."""
+    def _write(self, rows: Sequence[_Row]) -> tuple[list[_Row], list[_Row], list[list[_Row]]]:
+        """Write a batch.
+
+        Returns: rows to read again; rows to write again together with those; and batches to write again apart.
+        """
         shown, refusals = self._set_available(rows)
         if not refusals:
             for row in rows:
                 self._written(row, shown.get(row.intent.external_id, row.target))
-            return [], []
+            return [], [], []
         if any(refusal.code == "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED" for refusal in refusals):
             self._burnt_keys += 1
             if self._burnt_keys > _BURNT_KEYS_BORNE:
                 raise Unreachable("Shopify says again and again that an earlier attempt of this write failed")
-            return [], [list(rows)]
+            return [], list(rows), []
         named = {refusal.row: refusal.code for refusal in refusals if refusal.row is not None}
         if not named and len(rows) == 1:
             named = {0: refusals[0].code}
         if not named:
             half = len(rows) // 2
-            return [], [list(rows[:half]), list(rows[half:])]
+            return [], [], [list(rows[:half]), list(rows[half:])]
         stale = [rows[index] for index, code in named.items() if code in _STALE]
         for index, code in named.items():
             if code not in _STALE:
                 self._end(rows[index], PushStatus.REFUSED, shown=None, reason=_cure(code))
-        rest = [row for index, row in enumerate(rows) if index not in named]
-        return stale, [rest] if rest else []
+        return stale, [row for index, row in enumerate(rows) if index not in named], []
 
     def _set_available(self, rows: Sequence[_Row]) -> tuple[Mapping[str, int], Sequence[_Refusal]]:
         """One call: what each changed item shows now, or why nothing at all was written."""

@@ -107,6 +107,22 @@ def needs_history(order: Node, lines: Sequence[Node]) -> bool:
     return order["cancelledAt"] is not None or any(line["currentQuantity"] != line["quantity"] for line in lines)
 
 
+_STATE = (
+    *("updatedAt", "cancelledAt", "displayFinancialStatus", "displayFulfillmentStatus"),
+    "currentSubtotalLineItemsQuantity",
+)
+
+
+def version_of(order: Node) -> str:
+    """The version of an Order node's state, from what costs nothing to list; see ``OrderChange``.
+
+    ``updatedAt`` has whole seconds. What can change twice within one and show in no other field: a second part of an
+    order fulfilled, an edit that swaps units of one line for another's, a fulfilment called off for another. Then only
+    the webhook of the second change brings the newer state.
+    """
+    return " ".join(str(order[name]) for name in _STATE)
+
+
 def order_of(order: Node, lines: Sequence[Node], history: History | None) -> StoreOrder:
     """An Order node with all its lines; ``history`` is needed when ``needs_history``."""
     financial, fulfilment = order["displayFinancialStatus"], order["displayFulfillmentStatus"]
@@ -118,7 +134,7 @@ def order_of(order: Node, lines: Sequence[Node], history: History | None) -> Sto
         number=order["name"],
         state=", ".join(words),
         placed_at=datetime.fromisoformat(order["createdAt"]),
-        changed_at=datetime.fromisoformat(order["updatedAt"]),
+        version=version_of(order),
         holds=not order["test"],
         paid=financial in _PAID,
         lines=[_line_of(line, order, history) for line in lines],

@@ -60,7 +60,7 @@ def _is_signed(secret: str, signature: str, body: bytes) -> bool:
 def _id_at(path: Sequence[str], body: bytes) -> str:
     try:
         found: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Malformed("the delivery's body is not JSON") from None
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None

@@ -32,6 +32,7 @@ from core.model import (
 )
 
 from . import listings, orders, push, webhooks
+from .crew import Crew
 from .probe import denial, hold_minutes, probe
 from .shop import Answer, Params, Patient
 from .stock import StockReader, read_levels
@@ -85,6 +86,7 @@ class _RestShop:
     """Fulfils ``shop.Shop``. URLs and answers' ``Link`` headers may hold keys: neither is ever logged or followed."""
 
     def __init__(self, access: StoreAccess, net: Net, session: requests.Session, query_auth: bool) -> None:
+        self._session = session
         self._sdk = _Sdk(access, net, session, query_auth)
 
     @property
@@ -100,6 +102,9 @@ class _RestShop:
 
     def remove(self, endpoint: str) -> None:
         self._answer(self._sdk.delete(endpoint, params={"force": "true"}), writing=True)
+
+    def close(self) -> None:
+        self._session.close()
 
     def _answer(self, response: requests.Response, writing: bool) -> Answer:
         if response.status_code in (401, 403):
@@ -118,20 +123,21 @@ class _RestShop:
 class WooCommerceConnector:
     """One WooCommerce shop; see ``connectors.port.Connector`` for what each method promises."""
 
-    abilities = Abilities(compare_and_set=False, push_limit=100, fetch_limit=50)
+    abilities = Abilities(compare_and_set=False, push_limit=push.PUSH_LIMIT, fetch_limit=50)
 
     def __init__(self, access: StoreAccess, net: Net) -> None:
         self._access = access
         self._net = net
         self._session = requests_session(net)
-        self._shop = _RestShop(access, net, self._session, access.settings.get("auth") == "query")
+        query_auth = access.settings.get("auth") == "query"
+        self._shop = _RestShop(access, net, self._session, query_auth)
         self._patient = Patient(self._shop)
         self._reader = StockReader(self._patient)
-        self._push_reader = StockReader(self._shop)
+        self._crew = Crew(lambda: _RestShop(access, net, requests_session(net), query_auth))
         self._hold_minutes = hold_minutes(access.settings.get("hold_minutes", "60"))
 
     def probe(self) -> StoreProfile:
-        """See Connector.probe; ``clock`` has whole seconds."""
+        """See Connector.probe; ``clock`` is never later than the shop's own at that moment."""
         name = urlsplit(self._access.url).hostname or self._access.url
         try:
             return probe(self._patient, name, self._shop.secure)
@@ -172,12 +178,13 @@ class WooCommerceConnector:
 
     def push(self, intents: Sequence[PushIntent]) -> Sequence[PushOutcome]:
         """See Connector.push."""
-        return push.push(self._shop, self._push_reader, intents)
+        return push.push(self._crew, intents)
 
     def ensure_webhooks(self, delivery_url: str) -> Sequence[str]:
         """See Connector.ensure_webhooks; a shop on the internet refuses to deliver to private addresses."""
         return webhooks.ensure(self._patient, delivery_url, self._access.credentials["webhook_secret"])
 
     def close(self) -> None:
-        """Give back sockets."""
+        """Give back sockets and threads."""
+        self._crew.close()
         self._session.close()

@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 from core.errors import Malformed, Rejected
 from core.model import FetchedOrders, OrderChange, OrderPage, StoreOrder
 
-from .rows import ORDER_FIELDS, STAMP_FIELDS, Order, OrderStamp, Refund, parse_list, utc
+from .rows import ORDER_FIELDS, STAMP_FIELDS, Order, OrderStamp, Refund, parse_list
 from .shop import Params, Shop
 from .stock import PAGE, StockReader, chunks
-from .translate import to_order
+from .translate import to_order, version_of
 
 # ``any`` leaves these out, so each is asked for by name. A trashed order is gone like a deleted one: see ``fetch``.
 _DRAFTS = "checkout-draft,auto-draft"
 _SWEPT_STATES = ("any", "trash")
-# The filter is strict and stamps have whole seconds; a row may be committed a moment after its stamp.
-_OVERLAP = timedelta(seconds=3)
+# The filter is strict and stamps have whole seconds.
+_STRICTNESS = timedelta(seconds=1)
 _CLOCK_RESOLUTION = timedelta(seconds=1)
 
 
@@ -106,14 +106,14 @@ def _position(cursor: str | None) -> _Position:
 def changed_since(shop: Shop, watermark: datetime, cursor: str | None) -> OrderPage:
     """Orders changed at or after ``watermark``, by ascending id; first the living, then the trashed."""
     at = _position(cursor)
-    after = (watermark - _OVERLAP).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    after = (watermark - _STRICTNESS).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     filters = {"status": at.state, "modified_after": after, "dates_are_gmt": "true"}
     paging: Params = {"per_page": PAGE, "page": at.page, "orderby": "id", "order": "asc", "_fields": STAMP_FIELDS}
     answer = shop.get("orders", {**filters, **paging})
     rows = parse_list(OrderStamp, answer.content)
     read_at = at.read_at or (answer.asked_at - _CLOCK_RESOLUTION).replace(microsecond=0)
     following = _following(at, read_at, len(rows), answer.total)
-    changes = [OrderChange(str(row.id), utc(row.date_modified_gmt)) for row in rows]
+    changes = [OrderChange(str(row.id), version_of(row)) for row in rows]
     return OrderPage(changes, read_at, following.text() if following else None)
 
 

@@ -41,7 +41,7 @@ def probe(shop: Shop, name: str, secure: bool) -> StoreProfile:
     if not secure:
         warnings.append("The shop is reached over plain http, so orders travel readable; give its https URL.")
     settings = {"hold_minutes": hold if hold.isdecimal() else ""}
-    return StoreProfile(name, hold_minutes.answered_at, settings, tuple(warnings))
+    return StoreProfile(name, manage_stock.asked_at, settings, tuple(warnings))
 
 
 def _value(content: object) -> str:

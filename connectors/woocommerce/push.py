@@ -1,63 +1,106 @@
 """Writing numbers on a shop that has no compare-and-set: read, decide, write at once, and check the answer.
 
-A sale between our reading and our writing is erased from the shop's number, so the two stand close together: one group
-of rows (some simple products, or variations of one product) is read and written before the next is looked at. A write
-is never repeated by itself: after a failure the group is read and decided anew.
+A sale between our reading and our writing is erased from the shop's number, so the two stand close together: a group of
+rows is read by one call and written at once, by the thread that has read it. Groups of different products go side by
+side; no product is ever in two calls at a time. A write is never repeated by itself: after a failure the group is read
+and decided anew.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from connectors.evidence import decide_write
 from connectors.http import safely
-from core.errors import ConnectorError, Rejected
+from core.errors import ConnectorError, Rejected, Throttled, Unauthorized
 from core.model import PushIntent, PushOutcome, PushStatus
 
+from .crew import Crew
 from .rows import BatchItem, BatchReply, parse
 from .shop import Shop
-from .stock import Reading, StockReader, chunks
+from .stock import PAGE, Reading, StockReader, chunks
 from .translate import is_external_id, split_external_id, whole_number, whole_stock
 
-BATCH = 50
-_BATCHES_PER_READING = 3
+PUSH_LIMIT = 300
+# What a shop reads by one call, which is also the most that it takes in one batch.
+_GROUP = PAGE
+# Each has a write of its own after the reading they share, so more of them would let the reading grow old.
+_PARENTS_PER_GROUP = 3
 _GONE = "The shop no longer has this product; map the listing again or remove it."
 _FOREIGN = "This is no id of a WooCommerce product; import the catalogue again."
 _IGNORED = "The shop took the number and ignored it: its stock management is off, for all products or for this one."
 _NOT_THERE = frozenset({"woocommerce_rest_product_invalid_id", "woocommerce_rest_product_variation_invalid_id"})
 
+Group = Sequence[PushIntent]
+Lane = Sequence[Group]
 
-def push(shop: Shop, reader: StockReader, intents: Sequence[PushIntent]) -> Sequence[PushOutcome]:
-    """One outcome per intent, same order. Raises only when the very first group taught us nothing.
 
-    ``shop`` and ``reader`` must not repeat calls on their own: the group as a whole is what gets repeated.
+def push(crew: Crew, intents: Sequence[PushIntent]) -> Sequence[PushOutcome]:
+    """One outcome per intent, same order. Raises only when no group taught us anything.
+
+    The crew's lines must not repeat calls on their own: the group as a whole is what gets repeated.
     """
-    outcomes = {one.listing_id: _refused(one, _FOREIGN) for one in intents if not is_external_id(one.external_id)}
-    learnt = False
-    for group in _groups([one for one in intents if one.listing_id not in outcomes]):
-        try:
-            outcomes |= _GroupPush(shop, reader, group).run()
-            learnt = True
-        except ConnectorError as fault:
-            if not learnt:
-                raise
-            later = (one for one in intents if one.listing_id not in outcomes)
-            outcomes |= {one.listing_id: _retry(one, str(fault)) for one in later}
-            break
+    foreign = {one.listing_id: _refused(one, _FOREIGN) for one in intents if not is_external_id(one.external_id)}
+    a_round = _Round()
+    crew.each(a_round.run, lanes(one for one in intents if one.listing_id not in foreign))
+    outcomes = foreign | a_round.outcomes()
     return [outcomes[one.listing_id] for one in intents]
 
 
-def _groups(intents: Sequence[PushIntent]) -> Iterator[Sequence[PushIntent]]:
-    """Simple products by the batch, then variations of a few products at a time: each product has its own route."""
-    simple: list[PushIntent] = []
+def lanes(intents: Iterable[PushIntent]) -> Sequence[Lane]:
+    """What may go side by side, as no product is in two lanes; a lane's groups go one after another.
+
+    Simple products by the batch; variations by a few products, as each product has its own route. Those come first:
+    they take more calls, so the others fill up the time after them.
+    """
     of_product: dict[int, list[PushIntent]] = defaultdict(list)
+    parents: set[int] = set()
     for intent in intents:
         product, variation = split_external_id(intent.external_id)
-        (of_product[product] if variation else simple).append(intent)
-    yield from chunks(simple, BATCH)
-    batches = [batch for rows in of_product.values() for batch in chunks(rows, BATCH)]
-    for some in chunks(batches, _BATCHES_PER_READING):
-        yield [intent for batch in some for intent in batch]
+        of_product[product].append(intent)
+        if variation:
+            parents.add(product)
+    simple = [intent for product, rows in of_product.items() if product not in parents for intent in rows]
+    varied = [rows for product, rows in of_product.items() if product in parents]
+    found: list[Lane] = []
+    for some in chunks(varied, _PARENTS_PER_GROUP):
+        found.append(list(chunks([intent for rows in some for intent in rows], _GROUP)))
+    return found + [[group] for group in chunks(simple, _GROUP)]
+
+
+class _Round:
+    """What the lanes of one push have come to. Each adds the rows of its own groups, so none waits for another."""
+
+    def __init__(self) -> None:
+        self._learnt: dict[int, PushOutcome] = {}
+        self._unlearnt: dict[int, PushOutcome] = {}
+        self._faults: list[ConnectorError] = []
+
+    def run(self, shop: Shop, reader: StockReader, lane: Lane) -> None:
+        """A group's fault is its own; those not begun wait for another push where it speaks for the whole shop."""
+        for group in lane:
+            fault = self._halt()
+            if fault is None:
+                try:
+                    self._learnt |= _GroupPush(shop, reader, group).run()
+                    continue
+                except ConnectorError as met:
+                    fault = met
+                    self._faults.append(met)
+            self._unlearnt |= {one.listing_id: _retry(one, str(fault)) for one in group}
+
+    def outcomes(self) -> dict[int, PushOutcome]:
+        """By listing. Raises the first fault when there is nothing else to tell."""
+        if self._faults and not self._learnt:
+            raise self._faults[0]
+        return self._learnt | self._unlearnt
+
+    def _halt(self) -> ConnectorError | None:
+        """Why no further group is begun: the shop slows us down, refuses us, or has never answered."""
+        for fault in self._faults:
+            if isinstance(fault, Throttled | Unauthorized) or not self._learnt:
+                return fault
+        return None
 
 
 def _retry(intent: PushIntent, reason: str) -> PushOutcome:

@@ -1,6 +1,6 @@
 """WooCommerce's own rows, as far as we read them (REST API wc/v3, fields by the shop's route schemas).
 
-Money, names and addresses are neither asked for nor kept.
+Names and addresses are neither asked for nor kept, and of money only an order's total, as a mark of its version.
 """
 
 import math
@@ -41,34 +41,30 @@ class RowId:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class OrderStamp:
+    """What a list of orders shows of their states."""
+
     id: int
     status: str
-    date_created_gmt: datetime | None
     date_modified_gmt: datetime | None
-    number: str = ""
-    created_via: str | None = ""
     date_paid_gmt: datetime | None = None
     date_completed_gmt: datetime | None = None
-    line_items: Sequence[OrderLine] = ()
+    total: Any = None
     refunds: Sequence[RowId] = ()
 
 
-ORDER_FIELDS = ",".join(
-    (
-        *("id", "number", "status", "created_via", "line_items", "refunds"),
-        *("date_created_gmt", "date_modified_gmt", "date_paid_gmt", "date_completed_gmt"),
-    )
-)
+STAMP_FIELDS = "id,status,date_modified_gmt,date_paid_gmt,date_completed_gmt,total,refunds"
 
 
 @dataclass(frozen=True, slots=True)
-class OrderStamp:
-    id: int
-    date_modified_gmt: datetime
+class Order(OrderStamp):
+    date_created_gmt: datetime | None = None
+    number: str = ""
+    created_via: str | None = ""
+    line_items: Sequence[OrderLine] = ()
 
 
-STAMP_FIELDS = "id,date_modified_gmt"
+ORDER_FIELDS = f"{STAMP_FIELDS},date_created_gmt,number,created_via,line_items"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from core.errors import Malformed
 from core.model import StoreListing, StoreOrder, StoreOrderLine
 
-from .rows import Order, OrderLine, Product, Refund, meta_units, utc, whole_units
+from .rows import Order, OrderLine, OrderStamp, Product, Refund, meta_units, utc, whole_units
 
 _DRAFTS = frozenset({"checkout-draft", "auto-draft"})
 _UNPAID = frozenset({"pending", "on-hold", "cancelled", "failed"}) | _DRAFTS
@@ -135,6 +135,19 @@ def fate_of(status: str, shipped: bool, quantity: int, restocked: int, refunded:
     return Fate(cancelled, written_off)
 
 
+def version_of(row: OrderStamp) -> str:
+    """The version of an order's state, from what a list shows of it; see ``OrderChange``.
+
+    WooCommerce's stamps have whole seconds. What can change twice within one and show in none of the other fields: an
+    edit that keeps the total. And a line's tally of units taken off stock is written a moment after the order's new
+    state; it bears on what we expect of the shop's number, never on what the order holds.
+    """
+    stamps = (row.date_modified_gmt, row.date_paid_gmt, row.date_completed_gmt)
+    times = " ".join(utc(moment).isoformat() if moment else "-" for moment in stamps)
+    refunds = ",".join(str(number) for number in sorted(refund.id for refund in row.refunds))
+    return f"{row.status} {times} {row.total} [{refunds}]"
+
+
 def to_order(
     row: Order, refunds: Sequence[Refund], hold_minutes: int | None, now: datetime, pooled: Collection[int] = ()
 ) -> StoreOrder:
@@ -157,7 +170,7 @@ def to_order(
         number=row.number or str(row.id),
         state=row.status,
         placed_at=placed_at,
-        changed_at=utc(row.date_modified_gmt) if row.date_modified_gmt else placed_at,
+        version=version_of(row),
         holds=row.status not in _DRAFTS,
         paid=row.status in _PAID or shipped or (row.status not in _UNPAID and row.date_paid_gmt is not None),
         lines=lines,

@@ -44,7 +44,7 @@ def read(secret: str, headers: Mapping[str, str], body: bytes) -> Sequence[Hint]
 def _content(body: bytes) -> dict[str, object]:
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Malformed("a signed WooCommerce webhook is not JSON") from None
     if not isinstance(content, dict) or type(content.get("id")) is not int:
         raise Malformed("a signed WooCommerce webhook names no id")

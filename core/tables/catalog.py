@@ -90,7 +90,9 @@ listing = Table(
     Column("pushed_revision", BigInteger, nullable=False),
     instant("stale_since", nullable=True),
     instant("heard_at", nullable=True),
-    Column("heard_own_ms", Integer, nullable=False),
+    Column("heard_own_ms", BigInteger, nullable=False),
+    # since when it could have been pushed, and until when it should not be
+    instant("tryable_since", nullable=True),
     instant("not_before", nullable=True),
     Column("tries", Integer, nullable=False),
 )

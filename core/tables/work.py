@@ -18,6 +18,7 @@ work = Table(
     instant("sent_until", nullable=True),
     instant("leased_until", nullable=True),
     reference("lease", nullable=True),
+    words("holder"),
     Column("tries", Integer, nullable=False),
     words("reason"),
     instant("dead_at", nullable=True),
@@ -54,7 +55,7 @@ push = Table(
     instant("claimed_at"),
     instant("settled_at"),
     # the part of the way from hint to settled that was spent in this system, not waiting for a store
-    Column("own_ms", Integer, nullable=False),
+    Column("own_ms", BigInteger, nullable=False),
 )
 
 alert = Table(

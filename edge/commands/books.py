@@ -21,14 +21,14 @@ from edge.commands.common import (
 )
 
 work_commands = typer.Typer(
-    help="See work that was given up, with the reason, and have it tried again.",
+    help="See work that was given up, and have it tried again.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
 def audit(merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Check the books: every rule that must always hold, and the rows that break one. Exit code 1 when any does.
+    """Check the books; exit code 1 when a row breaks a rule.
 
     \b
     Example: holdfast audit

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 
 def doctor(merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Look at everything: what is reachable, which versions, how each store is doing; what is wrong, and the cure.
+    """Say what is wrong with the hub, and the cure.
 
-    It changes nothing and talks to no store. Exit code 1 when something is wrong.
+    It shows what can be reached, in which version, and how each store is doing. It changes nothing and talks to no
+    store. Exit code 1 when something is wrong.
 
     \b
     Example: holdfast doctor

@@ -16,7 +16,7 @@ def merchant(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show who the merchant is and where warnings go, or change it.
+    """Show who the merchant is and who is warned, or change it.
 
     \b
     Example: holdfast merchant --email stock@shop.example --time-zone Europe/Berlin

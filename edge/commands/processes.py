@@ -20,10 +20,11 @@ def up(
     time_zone: Annotated[str, typer.Option(help="first start: its time zone, like Europe/Berlin")] = "UTC",
     email: Annotated[str, typer.Option(help="first start: where its warnings go")] = "",
 ) -> None:
-    """Run all of a hub, and stay: database and broker of its own (unless the settings name yours), and three processes.
+    """Run all of a hub, and stay.
 
-    The first start makes what is needed: data folder, secret key, schema, merchant. Ctrl-C ends it: the workers finish
-    what they began, and nothing is left running. Starting it again goes on where it ended.
+    It brings its own database and broker, unless the settings name yours, and keeps web, worker and relay alive. The
+    first start makes what is needed: data folder, secret key, schema, merchant. Ctrl-C ends it: the workers finish what
+    they began, and nothing is left running. Starting it again goes on where it ended.
 
     \b
     Example: holdfast up
@@ -31,8 +32,9 @@ def up(
     """
     from edge import up as whole
 
-    # From here to the supervisor a request to end is an exception, so that servers started so far are stopped.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Until the supervisor takes over, a request to end is an exception, so that servers started so far are stopped.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     settings = settings_for(data_dir)
     if port is not None:
         settings = settings.model_copy(update={"port": port})
@@ -59,7 +61,7 @@ def web(
     host: Annotated[str, typer.Option(help="address to listen on; else HOLDFAST_HOST")] = "",
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="port to listen on; else HOLDFAST_PORT")] = None,
 ) -> None:
-    """Serve webhook receivers, liveness (/live), readiness (/ready) and metrics (/metrics).
+    """Serve webhook receivers, /live, /ready and /metrics.
 
     \b
     Example: HOLDFAST_DATABASE_URL=postgresql://... holdfast web --port 8080
@@ -84,7 +86,9 @@ def web(
 
 
 def worker() -> None:
-    """Do the jobs: fetch orders, push numbers, poll, sync, warn. Run as many as you like.
+    """Do the jobs: fetch orders, push numbers, poll, sync, warn.
+
+    Run as many as you like.
 
     \b
     Example: HOLDFAST_DATABASE_URL=postgresql://... HOLDFAST_REDIS_URL=redis://... holdfast worker
@@ -100,7 +104,9 @@ def worker() -> None:
 
 
 def relay() -> None:
-    """Find what wants doing, send it to the workers, and run the schedule. One is enough; more do no harm.
+    """Find what wants doing and send it to the workers.
+
+    It keeps the schedule, too. One is enough; more do no harm.
 
     \b
     Example: HOLDFAST_DATABASE_URL=postgresql://... HOLDFAST_REDIS_URL=redis://... holdfast relay
@@ -121,7 +127,9 @@ def migrate(
     email: Annotated[str, typer.Option(help="where its warnings go")] = "",
     data_dir: DataDir = None,
 ) -> None:
-    """Bring the database up to this version, and make the first merchant. Safe to repeat; `holdfast up` does it itself.
+    """Bring the database up to this version; safe to repeat.
+
+    It makes the first merchant, too. `holdfast up` does it by itself.
 
     \b
     Example: HOLDFAST_OWNER_DATABASE_URL=postgresql://owner:... holdfast migrate

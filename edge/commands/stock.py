@@ -24,10 +24,10 @@ from edge.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from core.queries import BalanceView, DocumentView, ItemView, Shown
+    from core.item_views import BalanceView, DocumentView, ItemView, Shown
 
 commands = typer.Typer(
-    help="See what there is of an item and what each store shows of it; book goods in; set warnings.",
+    help="See what there is and what each store shows; book goods in.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -37,17 +37,19 @@ Sku = Annotated[str, typer.Argument(metavar="SKU", help="the item's code; upper 
 
 @commands.command()
 def show(sku: Sku, merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show an item through all three layers, what each store shows of it and why, and its newest documents.
+    """Show what there is of an item, and what each store shows and why.
+
+    All three layers with their buckets, one line per store, and the newest documents.
 
     \b
     Example: holdfast stock show MUG-RED
     """
-    from core import catalog, queries
+    from core import catalog, item_views
 
     with hub(merchant, data_dir) as app, app.db.begin(merchant, actor=ACTOR) as tx:
         item_id = catalog.item_id_of(tx, sku)
-        item, balances = queries.item_view(tx, item_id), queries.balances(tx, item_id)
-        shown, documents = queries.shown_by_stores(tx, item_id), queries.recent_documents(tx, item_id)
+        item, balances = item_views.item_view(tx, item_id), item_views.balances(tx, item_id)
+        shown, documents = item_views.shown_by_stores(tx, item_id), item_views.recent_documents(tx, item_id)
         now = tx.now
     if as_json:
         parts: dict[str, Sequence[Any]] = {"layers": balances, "stores": shown, "documents": documents}
@@ -123,7 +125,9 @@ def receive(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Book units in: they are free at once, serve what waits, and every live store shows them.
+    """Book units in.
+
+    They serve what waits, the rest is free at once, and every live store shows it.
 
     \b
     Example: holdfast stock receive MUG-RED 40 --key delivery-2041
@@ -162,7 +166,9 @@ def warn(
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
 ) -> None:
-    """Send one mail when the free units of an item fall to N; the next only after it has recovered.
+    """Send one mail when the free units of an item fall to N.
+
+    The next goes out only after the item has recovered and falls again.
 
     \b
     Example: holdfast stock warn MUG-RED 5

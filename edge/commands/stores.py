@@ -33,6 +33,8 @@ commands = typer.Typer(
     help="Connect shops, and say how much Holdfast may do with each.", no_args_is_help=True, rich_markup_mode=None
 )
 
+_CLOCK_OFF_S = 30
+
 StoreName = Annotated[str, typer.Argument(metavar="STORE", help="the store's name, as `holdfast store list` shows it")]
 MaybeStore = Annotated[str, typer.Argument(metavar="STORE", help="the store's name; or use --all")]
 Credentials = Annotated[
@@ -54,7 +56,7 @@ def add(
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
 ) -> None:
-    """Connect a store: its credentials are tested first, and kept encrypted.
+    """Connect a store; its credentials are tested, and kept encrypted.
 
     It starts in mode observe: Holdfast reads, and writes nothing until you say `holdfast store mode NAME live`.
     Credentials are never given on the command line, where others could read them: you are asked and what you type
@@ -93,7 +95,7 @@ def add(
 
 @commands.command("list")
 def list_stores(merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show all stores: mode, trouble, when each was last heard of, and how many listings wait for a push.
+    """Show all stores: mode, trouble, and last signs of life.
 
     \b
     Example: holdfast store list
@@ -127,7 +129,9 @@ def _line(view: "StoreView", now: datetime) -> list[object]:
 
 @commands.command("test")
 def try_store(store: StoreName, merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None) -> None:
-    """Try a store's credentials and rights now; what was wrong with it is forgotten when all is well.
+    """Try a store's credentials and rights now.
+
+    What was wrong with it is forgotten when all is well.
 
     \b
     Example: holdfast store test Berlin
@@ -140,7 +144,11 @@ def try_store(store: StoreName, merchant: Merchant = FIRST_MERCHANT, data_dir: D
             row = stores.find(tx, store)
         profile = test_store(app, merchant, row)
         off_s = round((profile.clock - app.db.clock()).total_seconds())
-    say(f"{row.name} works: {profile.name}. Its clock is {abs(off_s)} s {'ahead' if off_s > 0 else 'behind'} of ours.")
+    say(f"{row.name} works: {profile.name}.")
+    if abs(off_s) > _CLOCK_OFF_S:
+        say(
+            f"  Note: its clock is {abs(off_s)} s {'ahead of' if off_s > 0 else 'behind'} ours; see that ours is right."
+        )
     for warning in profile.warnings:
         say(f"  Note: {warning}")
 
@@ -152,7 +160,9 @@ def renew(
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
 ) -> None:
-    """Give a store new credentials; they are tested first, and the old ones stay when they do not work.
+    """Give a store new credentials.
+
+    They are tested first, and the old ones stay when they do not work.
 
     \b
     Example: holdfast store renew Berlin
@@ -183,7 +193,9 @@ def _known(app: "App", row: "StoreRow") -> Mapping[str, str]:
 def pause(
     store: MaybeStore = "", every: All = False, merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None
 ) -> None:
-    """Stop writing to a store at once; `--all` is the red button. Orders are still taken in.
+    """Stop writing to a store at once; --all is the red button.
+
+    Orders are still taken in.
 
     \b
     Example: holdfast store pause Berlin
@@ -197,7 +209,7 @@ def pause(
 def resume(
     store: MaybeStore = "", every: All = False, merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None
 ) -> None:
-    """Write to a paused store again; what changed meanwhile is sent first.
+    """Write to a paused store again.
 
     \b
     Example: holdfast store resume Berlin
@@ -275,7 +287,9 @@ def map_listing(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say which item a listing sells; held order lines are replayed. With STORE alone: what needs mapping.
+    """Say which item a listing sells, or list what needs mapping.
+
+    Order lines that were held for the listing are replayed. With STORE alone: what needs mapping.
 
     \b
     Example: holdfast store map Berlin

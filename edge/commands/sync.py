@@ -30,9 +30,10 @@ def sync(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read every number of a store back and show what differs; then set it right, unless it is a dry run.
+    """Compare all of a store with what it should show; set it right.
 
-    A store that is not live is never written to: what differs waits until it is.
+    Every number is read back, and what differs is shown. A store that is not live is never written to: what differs
+    waits until it is.
 
     \b
     Example: holdfast sync Berlin --dry-run

@@ -65,7 +65,7 @@ def order_row(state: State, order: Order) -> Row:
         "items_shipped": sum(line.fulfilled for line in order.lines),
         "payment_method": "Manual",
         "payment_status": "captured" if order.paid_at else "pending",
-        "refunded_amount": "0.0000",
+        "refunded_amount": f"{sum(line.removed + line.returned for line in order.lines)}.0000",
         "order_is_digital": False,
         "currency_code": "GBP",
         "default_currency_code": "GBP",

@@ -147,6 +147,7 @@ def order(order: Order) -> View:
         "createdAt": stamp(order.placed_at),
         "updatedAt": stamp(order.changed_at),
         "cancelledAt": stamp(order.cancelled_at) if order.cancelled_at else None,
+        "currentSubtotalLineItemsQuantity": lambda _info: sum(current(order, each) for each in order.lines),
         "test": False,
         "displayFinancialStatus": financial_status(order),
         "displayFulfillmentStatus": fulfilment_status(order),

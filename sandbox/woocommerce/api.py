@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -35,7 +35,7 @@ class Api:
         self._hooks = hooks
 
     def app(self) -> Starlette:
-        refusals = {ApiError: _refused, 404: _no_route, 405: _no_route}
+        refusals = {ApiError: _refused, ClientDisconnect: _hung_up, 404: _no_route, 405: _no_route}
         app = Starlette(routes=[*self._catalogue_routes(), *self._other_routes()], exception_handlers=refusals)
         app.router.redirect_slashes = False
         return app
@@ -330,3 +330,8 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 async def _no_route(_request: Request, _error: Exception) -> Response:
     return ApiError(404, "rest_no_route", "No route was found matching the URL and request method.").response()
+
+
+async def _hung_up(_request: Request, _error: Exception) -> Response:
+    """The caller left before its body had arrived: nothing is done, and nobody reads the answer."""
+    return Response(status_code=400)

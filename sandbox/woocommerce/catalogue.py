@@ -1,4 +1,8 @@
-"""Simple products, and variable parents whose variations count their own stock; each tenth thing is a variation."""
+"""Simple products, and variable parents whose variations count their own stock.
+
+Every 40th product is a variation and a parent holds up to ten: each parent's numbers cost a call of their own, so this
+share decides how many calls a push takes.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,7 +10,7 @@ from datetime import datetime
 from sandbox.shop import Shop
 from sandbox.things import ByChange, Product
 
-VARIATION_EVERY = 10
+VARIATION_EVERY = 40
 VARIATIONS_PER_PARENT = 10
 
 

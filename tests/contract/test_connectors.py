@@ -1,5 +1,6 @@
 """One suite for every connector, against the sandbox's storefronts over real HTTP."""
 
+import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,14 +32,24 @@ def _fetch(shop: Storefront, order_id: str) -> StoreOrder:
     return order
 
 
-def _changed_since(shop: Storefront, watermark: datetime) -> tuple[set[str], datetime]:
-    ids: set[str] = set()
+def _changed_since(shop: Storefront, watermark: datetime) -> tuple[dict[str, str], datetime]:
+    """Version by order id."""
+    versions: dict[str, str] = {}
     cursor: str | None = None
     while True:
         page = shop.connector.orders_changed_since(watermark, cursor)
-        ids |= {change.external_id for change in page.changes}
+        versions |= {change.external_id: change.version for change in page.changes}
         if (cursor := page.cursor) is None:
-            return ids, page.read_at
+            return versions, page.read_at
+
+
+def _do(shop: Storefront, order_id: str, sku: str, step: str) -> None:
+    """``step``: a control action, or "refund" and "lose" for one unit, restocked or not."""
+    if step in ("refund", "lose"):
+        lines = [{"sku": sku, "quantity": 1}]
+        shop.act("refund", order_id=order_id, lines=lines, restock=step == "refund")
+    else:
+        shop.act(step, order_id=order_id)
 
 
 def test_a_probe_names_the_shop_and_tells_its_clock(storefront: Storefront) -> None:
@@ -149,8 +160,79 @@ def test_an_order_is_found_by_when_it_changed(storefront: Storefront) -> None:
 
     found, read_at = _changed_since(storefront, watermark)
 
-    assert ids <= found
+    assert ids <= found.keys()
     assert read_at <= storefront.connector.probe().clock
+
+
+LIVES = [
+    (),
+    ("pay",),
+    ("cancel",),
+    ("pay", "cancel"),
+    ("pay", "fulfil"),
+    ("pay", "refund"),
+    ("pay", "lose"),
+    ("pay", "refund", "fulfil"),
+    ("pay", "fulfil", "refund"),
+    ("pay", "fulfil", "lose", "lose"),
+    ("pay", "refund", "refund", "refund"),
+]
+
+
+@pytest.mark.parametrize("life", LIVES, ids=" ".join)
+def test_an_order_has_one_version_in_the_list_and_when_it_is_fetched(
+    storefront: Storefront, life: tuple[str, ...]
+) -> None:
+    sku = f"VERSION-{'-'.join(life)}"
+    storefront.stock({sku: 5})
+    watermark = storefront.connector.probe().clock
+    order_id = storefront.checkout((sku, 3), paid=False)
+    for step in life:
+        _do(storefront, order_id, sku, step)
+
+    listed, _ = _changed_since(storefront, watermark)
+
+    assert _fetch(storefront, order_id).version == listed[order_id]
+
+
+@pytest.mark.parametrize(
+    "life",
+    [
+        ("pay", "fulfil", "refund"),
+        ("pay", "cancel"),
+        ("pay", "refund", "refund"),
+        ("pay", "lose", "lose"),
+        ("pay", "lose", "refund", "fulfil"),
+    ],
+    ids=" ".join,
+)
+def test_changes_within_one_second_are_told_apart(storefront: Storefront, life: tuple[str, ...]) -> None:
+    sku = f"SECOND-{'-'.join(life)}"
+    storefront.stock({sku: 100})
+    seconds: set[str] = set()
+    versions: list[str] = []
+    while len(seconds) != 1:  # a busy machine may need more than a second; then another order tries again
+        time.sleep(1.02 - time.time() % 1)
+        before = storefront.control.get("/journal", params={"limit": 0}).json()["last"]
+        order_id = storefront.checkout((sku, 4), paid=False)
+        versions = [_fetch(storefront, order_id).version]
+        for step in life:
+            _do(storefront, order_id, sku, step)
+            versions.append(_fetch(storefront, order_id).version)
+        entries = storefront.control.get("/journal", params={"after": before}).json()["entries"]
+        seconds = {entry["at"][:19] for entry in entries if entry.get("order_id") == order_id}
+
+    assert len(set(versions)) == len(life) + 1
+
+
+def test_no_clock_of_a_shop_is_ahead_of_what_it_tells(storefront: Storefront) -> None:
+    before = datetime.now(UTC)
+    told = storefront.connector.probe().clock
+    _, vouched = _changed_since(storefront, before)
+
+    assert told <= datetime.now(UTC)
+    assert vouched < before
+    assert vouched.microsecond == 0
 
 
 def test_an_old_order_is_not_found_after_its_time(storefront: Storefront) -> None:
@@ -204,7 +286,8 @@ def test_a_push_never_puts_a_sold_unit_back_that_we_have_not_heard_of(storefront
     outcome = _push(storefront, sku, believed=10, wanted=wanted)
 
     assert outcome.pull_orders
-    assert outcome.status is PushStatus.STALE
+    assert (outcome.status, outcome.observed) == (PushStatus.STALE, 7)
+    assert outcome.shown == min(7, wanted - 3)
     assert eventually(storefront.writes_pending, lambda pending: pending == 0) == 0
     assert storefront.shown(sku) <= min(7, wanted - 3)
 

@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 import requests
 from woocommerce.oauth import OAuth
-from woocommerce_shop import STOCK, Running, assert_like, running, sample, unlike
+
+from tests.contract.woocommerce_shop import STOCK, Running, assert_like, running, sample, unlike
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def test_the_comparison_itself_sees_unknown_keys_and_other_types() -> None:
 
 
 def test_products_look_like_the_real_ones(shop: Running, contracts: Path) -> None:
-    simple, variation = shop.product("S0"), shop.product("S9")
+    simple, variation = shop.product("S0"), shop.product("S39")
     parent = shop.api.get(f"products/{variation['parent_id']}").json()
 
     for ours, name in (
@@ -40,11 +41,11 @@ def test_products_look_like_the_real_ones(shop: Running, contracts: Path) -> Non
         assert set(ours) == set(theirs)
         assert_like(ours, theirs)
     assert (simple["type"], parent["type"], variation["type"]) == ("simple", "variable", "variation")
-    assert parent["variations"] == [shop.product(sku)["id"] for sku in ("S9", "S19", "S29", "S39")]
+    assert parent["variations"] == [shop.product(sku)["id"] for sku in ("S39", "S79", "S119", "S159")]
 
 
 def test_variations_look_like_the_real_ones(shop: Running, contracts: Path) -> None:
-    found = shop.product("S9")
+    found = shop.product("S39")
     path = f"products/{found['parent_id']}/variations"
 
     one = shop.api.get(f"{path}/{found['id']}").json()
@@ -67,9 +68,9 @@ def test_orders_look_like_the_real_ones_in_every_state(shop: Running, contracts:
         )
     ]
     pending, processing, refunded, cancelled, completed, part = (
-        shop.buy(("S0", 2), ("S9", 1), paid=number > 0) for number in range(6)
+        shop.buy(("S0", 2), ("S39", 1), paid=number > 0) for number in range(6)
     )
-    shop.act("refund", order_id=str(refunded), lines=[{"sku": "S0", "quantity": 2}, {"sku": "S9", "quantity": 1}])
+    shop.act("refund", order_id=str(refunded), lines=[{"sku": "S0", "quantity": 2}, {"sku": "S39", "quantity": 1}])
     shop.act("cancel", order_id=str(cancelled))
     shop.act("fulfil", order_id=str(completed))
     shop.act("refund", order_id=str(part), lines=[{"sku": "S0", "quantity": 1}])
@@ -97,8 +98,8 @@ def test_orders_look_like_the_real_ones_in_every_state(shop: Running, contracts:
         ("error_404_no_route", lambda api: api.get("nosuch")),
         ("error_404_order", lambda api: api.get("orders/999999")),
         ("error_404_product", lambda api: api.get("products/999999")),
-        ("error_404_variation", lambda api: api.get("products/1011/variations/999999")),
-        ("error_404_put_variation_through_products", lambda api: api.put("products/1010", {"stock_quantity": 3})),
+        ("error_404_variation", lambda api: api.get("products/1041/variations/999999")),
+        ("error_404_put_variation_through_products", lambda api: api.put("products/1040", {"stock_quantity": 3})),
         ("error_413_batch_over_100", lambda api: api.post("products/batch", {"update": [{"id": 1}] * 101})),
     ],
 )
@@ -250,7 +251,7 @@ def test_a_restocking_refund_lowers_what_the_line_has_reduced(shop: Running) -> 
 
 
 def test_a_batch_answers_in_order_and_lets_one_bad_row_fail_alone(shop: Running, contracts: Path) -> None:
-    one, other, variation = (shop.product(sku)["id"] for sku in ("S4", "S5", "S9"))
+    one, other, variation = (shop.product(sku)["id"] for sku in ("S4", "S5", "S39"))
     rows = [(one, 7), (999999, 1), (variation, 2), (other, "abc"), (one, 5.7)]
 
     answer = shop.api.post("products/batch", {"update": [{"id": n, "stock_quantity": q} for n, q in rows]})
@@ -265,7 +266,7 @@ def test_a_batch_answers_in_order_and_lets_one_bad_row_fail_alone(shop: Running,
 
 
 def test_variations_are_written_under_their_parent_only(shop: Running, contracts: Path) -> None:
-    found, stranger = shop.product("S19"), shop.product("S6")
+    found, stranger = shop.product("S79"), shop.product("S6")
     path = f"products/{found['parent_id']}/variations/batch"
 
     rows = [{"id": found["id"], "stock_quantity": 9}, {"id": stranger["id"], "stock_quantity": 1}]
@@ -278,7 +279,7 @@ def test_variations_are_written_under_their_parent_only(shop: Running, contracts
 
 
 def test_a_parent_of_own_counting_variations_ignores_a_number(shop: Running) -> None:
-    parent = shop.product("S9")["parent_id"]
+    parent = shop.product("S39")["parent_id"]
 
     answer = shop.api.put(f"products/{parent}", {"stock_quantity": 5})
 
@@ -326,14 +327,14 @@ def test_writes_through_the_api_are_journalled_with_before_after_and_answer(shop
 
 
 def test_pages_cover_every_product_once_and_count_them(shop: Running) -> None:
-    params = {"per_page": 15, "orderby": "id", "order": "asc", "_fields": "id,type"}
+    params = {"per_page": 60, "orderby": "id", "order": "asc", "_fields": "id,type"}
 
     pages = [shop.api.get("products", params={**params, "page": number}) for number in (1, 2, 3, 4)]
 
     ids = [row["id"] for page in pages for row in page.json()]
     assert ids == sorted(set(ids))
-    assert len(ids) == 37  # 36 simple products and one parent
-    assert {(page.headers["X-WP-Total"], page.headers["X-WP-TotalPages"]) for page in pages} == {("37", "3")}
+    assert len(ids) == 157  # 156 simple products and one parent
+    assert {(page.headers["X-WP-Total"], page.headers["X-WP-TotalPages"]) for page in pages} == {("157", "3")}
     assert set(pages[0].json()[0]) == {"id", "type"}
 
 

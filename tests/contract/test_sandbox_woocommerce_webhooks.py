@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from woocommerce_shop import Receiver, Running, assert_like, receiving, running, sample, wait_until
 
 from sandbox.woocommerce.webhooks import FAILURES_FORGIVEN, Hook
+from tests.contract.woocommerce_shop import Receiver, Running, assert_like, receiving, running, sample, wait_until
 
 SECRET = "a-webhook-secret"  # not a real one
 

@@ -13,12 +13,13 @@ from typing import Any
 
 import httpx
 import pytest
-from storefronts import LOOPBACK, Receiver, eventually
 
 from connectors.shopify.client import ShopifyConnector
-from connectors.shopify.documents import SET_AVAILABLE, SUBSCRIBE
+from connectors.shopify.documents import ORDERS, SET_AVAILABLE, SUBSCRIBE
+from connectors.shopify.orders import FIRST_LINES
 from core.errors import Unauthorized
 from core.model import Platform, StoreAccess, StoreOrder
+from tests.contract.storefronts import LOOPBACK, Receiver, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 _keys = count(1)
@@ -285,6 +286,32 @@ def test_refunds_and_fulfilments_of_one_line_add_up(shop: Shop) -> None:
 
     assert (line.cancelled, line.written_off, line.shipped, line.returned) == (1, 1, 4, 2)
     assert line.counted == 3 == 10 - shop.shown("LIFE")
+
+
+def test_many_refunds_of_an_order_are_all_seen(shop: Shop) -> None:
+    shop.stock({"MANY": 30})
+    order_id = shop.sell(("MANY", 25))
+    for _ in range(23):
+        shop.act("refund", order_id=order_id, lines=[{"sku": "MANY", "quantity": 1}], restock=True)
+
+    (line,) = shop.order(order_id).lines
+
+    assert (line.cancelled, line.quantity, line.counted) == (23, 25, 2)
+
+
+@pytest.mark.parametrize(("orders", "points"), [(1, 21), (3, 48), (20, 126)])
+def test_orders_of_twenty_lines_cost_no_more_points_than_a_busy_shop_has(shop: Shop, orders: int, points: int) -> None:
+    skus = [f"COST-{orders}-{number}" for number in range(20)]
+    shop.stock(dict.fromkeys(skus, 100))
+    ids = [f"gid://shopify/Order/{shop.sell(*((sku, 1) for sku in skus))}" for _ in range(orders)]
+
+    def ask() -> Any:
+        return shop.send(ORDERS, {"ids": ids, "first": FIRST_LINES})
+
+    cost = eventually(ask, lambda answer: "data" in answer)["extensions"]["cost"]
+
+    assert cost["actualQueryCost"] <= points
+    assert cost["requestedQueryCost"] <= 1.3 * points
 
 
 def test_level_changes_are_told_to_whoever_asks_for_them(shop: Shop, receiver: Receiver, contracts: Path) -> None:

@@ -20,7 +20,7 @@ STOCK = 1000
 
 @dataclass
 class Running:
-    """A sandbox process with one calm WooCommerce shop of forty products, S0 to S39; S9, S19, ... are variations."""
+    """A sandbox process with one calm WooCommerce shop of products S0 to S159; S39, S79, ... are variations."""
 
     control: httpx.Client
     url: str
@@ -55,7 +55,7 @@ def running() -> Iterator[Running]:
         with httpx.Client(base_url=ready["control"], timeout=10) as control:
             running = Running(control, front["url"], front["credentials"])
             running.act(
-                "catalogue", products=[{"sku": f"S{n}", "title": f"Thing {n}", "stock": STOCK} for n in range(40)]
+                "catalogue", products=[{"sku": f"S{n}", "title": f"Thing {n}", "stock": STOCK} for n in range(160)]
             )
             yield running
         process.terminate()

@@ -4,7 +4,7 @@ from core import catalog
 from core.alerts import recovers_at
 from core.holds import EndHold, Hold
 from core.transaction import Database
-from tests.builders import World, at
+from tests.builders import FAR_OFF, World
 
 
 def watched(world: World, units: int, threshold: int = 10) -> None:
@@ -14,7 +14,7 @@ def watched(world: World, units: int, threshold: int = 10) -> None:
 
 
 def take(world: World, key: str, units: int) -> None:
-    world.do(Hold(key, {world.item("mug"): units}, at(10**9)))
+    world.do(Hold(key, {world.item("mug"): units}, FAR_OFF))
 
 
 def alerts(world: World) -> list[bool]:
@@ -91,5 +91,5 @@ def test_items_without_a_threshold_never_ring(world: World, db: Database) -> Non
 def test_a_batch_that_crosses_and_returns_rings_nobody(world: World) -> None:
     watched(world, 11)
     mug = world.item("mug")
-    world.run(Hold("a", {mug: 5}, at(10**9)), EndHold("a"))
+    world.run(Hold("a", {mug: 5}, FAR_OFF), EndHold("a"))
     assert alerts(world) == []

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import pytest
 
+from core import catalog
 from core.books import Books, StoreKey
 from core.combiner import Combiner
 from core.errors import InsufficientStock, Overloaded
 from core.holds import Hold
 from core.stock import BalanceKey
-from tests.builders import Units, World, at
+from tests.builders import FAR_OFF, Units, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def pool():  # type: ignore[no-untyped-def]
 def test_results_come_back_in_the_order_of_the_commands(world: World) -> None:
     world.stocked("mug", units=3)
     mug = world.item("mug")
-    results = Combiner(world.db).run(1, [Hold(f"h{n}", {mug: 2}, at(10**9)) for n in range(3)], actor="test")
+    results = Combiner(world.db).run(1, [Hold(f"h{n}", {mug: 2}, FAR_OFF) for n in range(3)], actor="test")
     assert [isinstance(result, InsufficientStock) for result in results] == [False, True, True]
 
 
@@ -162,8 +163,6 @@ def test_a_leader_that_dies_hands_the_lead_on(
 
 
 def test_merchants_do_not_wait_for_each_other(world: World, pool: ThreadPoolExecutor) -> None:
-    from core import catalog
-
     catalog.ensure_merchant(world.db, 2, name="Second shop")
     queue = Line(world, pool)
     assert queue.combiner.run(2, [Actor()], actor="other")[0][0] == "other"
@@ -186,5 +185,5 @@ def test_a_leader_serves_its_own_commands_and_lets_another_go_on(world: World, p
 
 def test_everything_asked_through_the_combiner_is_committed_when_it_answers(world: World) -> None:
     world.stocked("mug", units=3)
-    Combiner(world.db).run(1, [Hold("h", {world.item("mug"): 2}, at(10**9))], actor="test")
+    Combiner(world.db).run(1, [Hold("h", {world.item("mug"): 2}, FAR_OFF)], actor="test")
     assert world.units("mug") == Units(1, 2)

@@ -13,7 +13,7 @@ from core.holds import Hold
 from core.receiving import Receive
 from core.stock import BalanceKey, DocumentKind, Layer, Stocked
 from core.transaction import Database, wall_clock
-from tests.builders import Units, World, at, line, order
+from tests.builders import FAR_OFF, Units, World, at, line, order
 
 
 def receipt(key: str, stocked: Stocked, quantity: int) -> Receive:
@@ -84,7 +84,7 @@ def test_a_receipt_of_nothing_posts_nothing(world: World) -> None:
 def test_a_refused_command_leaves_its_neighbours_alone(world: World) -> None:
     world.stocked("mug", "cup", units=5)
     mug, cup = world.item("mug"), world.item("cup")
-    end = at(10**9)
+    end = FAR_OFF
     results = world.run(Hold("a", {mug: 3}, end), Hold("b", {cup: 1, mug: 3}, end), Hold("c", {mug: 2}, end))
     assert isinstance(results[1], InsufficientStock)
     assert results[1].missing == {mug: 1}
@@ -94,7 +94,7 @@ def test_a_refused_command_leaves_its_neighbours_alone(world: World) -> None:
 def test_later_commands_of_a_batch_see_what_earlier_ones_did(world: World) -> None:
     world.stocked("mug", units=0)
     mug = world.item("mug")
-    results = world.run(Hold("early", {mug: 2}, at(10**9)), receipt("r", mug, 2), Hold("late", {mug: 2}, at(10**9)))
+    results = world.run(Hold("early", {mug: 2}, FAR_OFF), receipt("r", mug, 2), Hold("late", {mug: 2}, FAR_OFF))
     assert isinstance(results[0], InsufficientStock)
     assert isinstance(results[2], int)
 
@@ -117,9 +117,14 @@ def test_documents_say_who_when_and_why(world: World) -> None:
 
 def test_a_batch_that_dies_before_its_commit_leaves_nothing(world: World, db: Database) -> None:
     world.stocked("mug", units=5)
-    with pytest.raises(ZeroDivisionError), db.begin(1, actor="test") as tx:
-        ledger.Batch(tx).apply({0: Hold("a", {world.item("mug"): 3}, at(10**9))}, {0: frozenset()})
-        _ = 1 / 0
+
+    def die_before_the_commit(command: Hold) -> None:
+        with db.begin(1, actor="test") as tx:
+            ledger.Batch(tx).apply({0: command}, {0: frozenset()})
+            raise ConnectionError("the server went away")
+
+    with pytest.raises(ConnectionError):
+        die_before_the_commit(Hold("a", {world.item("mug"): 3}, FAR_OFF))
     assert world.units("mug") == Units(free=5)
     assert world.ask("SELECT 1 FROM store_order WHERE merchant_id = :merchant_id") == []
 

@@ -1,11 +1,15 @@
 """A store's order in its newest state becomes what it should hold, whatever happened in between."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from core.model import StoreListing
+from core import catalog, pushes
+from core.model import StoreListing, StoreOrderLine
 from core.orders import ApplyOrder
+from core.receiving import Receive
+from core.stock import DocumentKind, Stocked
 from core.transaction import Database
 from tests.builders import NOON, Units, World, at, line, order
 
@@ -205,8 +209,6 @@ def test_a_line_of_an_unknown_listing_is_held_and_replayed_once_it_is_imported(w
 
 
 def test_an_unmapped_listing_is_held_for_a_person_and_replayed_after_mapping(world: World, db: Database) -> None:
-    from core import catalog
-
     store = world.stocked("mug", units=10)
     with db.begin(1, actor="test") as tx:
         catalog.import_listings(tx, store, [StoreListing("listing-twin", "mug", "Twin", 10)])
@@ -222,8 +224,6 @@ def test_an_unmapped_listing_is_held_for_a_person_and_replayed_after_mapping(wor
 
 
 def test_a_line_whose_product_the_store_forgot_is_held(world: World) -> None:
-    from core.model import StoreOrderLine
-
     store = world.stocked("mug", units=10)
     world.hear(store, order(StoreOrderLine("line-9", None, "", "Engraving", 1)))
     (held,) = world.ask("SELECT held_reason FROM order_line WHERE merchant_id = :merchant_id")
@@ -240,8 +240,6 @@ def test_an_ordered_pack_takes_its_single_units(world: World) -> None:
 
 def test_a_product_deleted_on_the_store_later_keeps_its_orders_whole(world: World) -> None:
     """The store then no longer says which listing the line was; the pack it was sold in is known from before."""
-    from dataclasses import replace
-
     store = world.stocked("mug", units=20)
     world.tell("UPDATE listing SET pack_size = 6 WHERE merchant_id = :merchant_id")
     sold = line("mug", 2)
@@ -263,8 +261,6 @@ def test_an_order_of_675_lines_is_one_order(world: World) -> None:
     skus = [f"sku-{n:03}" for n in range(675)]
     store = world.store()
     world.listings(store, *skus, shown=5)
-    from core.receiving import Receive
-    from core.stock import DocumentKind, Stocked
 
     items = world.ask("SELECT id FROM item WHERE merchant_id = :merchant_id")
     world.do(Receive("opening", DocumentKind.OPENING, {Stocked(row.id): 5 for row in items}))
@@ -431,8 +427,6 @@ def test_an_order_makes_the_listings_of_every_store_stale_and_wakes_their_pushes
 
 
 def test_units_hidden_from_shoppers_are_added_to_the_number_to_show(world: World, db: Database) -> None:
-    from core import pushes
-
     store = world.stocked("mug", units=10)
     world.hear(store, order(line("mug", 3, hidden=3), state="pending"))
     with db.begin(1, actor="test") as tx:
@@ -475,7 +469,7 @@ def test_a_return_of_goods_shipped_before_the_connection_comes_in(world: World) 
 
 def test_what_an_old_order_puts_back_is_believed(world: World) -> None:
     store = world.stocked("mug", units=10)
-    old = {"paid": True, "placed_at": at(-3600)}
+    old: dict[str, Any] = {"paid": True, "placed_at": at(-3600)}
     world.hear(store, order(line("mug", 4, counted=4), **old), opened_at=NOON)
     world.hear(store, order(line("mug", 4, cancelled=4, counted=0), **old), opened_at=NOON)
     assert world.listing(store, "mug").believed == 14

@@ -24,7 +24,7 @@ from core.receiving import Receive
 from core.stock import BalanceKey, DocumentKind, Stocked
 from core.transaction import Transaction
 from core.work import Lease, Want
-from tests.builders import Units, World, at, line, order
+from tests.builders import FAR_OFF, Units, World, at, line, order
 from tests.conftest import Logins, violations
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,7 +67,7 @@ def together(act: Callable[[Asked], Answer], asked: Sequence[Asked], threads: in
 
 
 def hold(stocked: Stocked, n: int) -> Hold:
-    return Hold(f"hold-{n}", {stocked: 1}, at(10**9))
+    return Hold(f"hold-{n}", {stocked: 1}, FAR_OFF)
 
 
 def kept(results: Sequence[Any]) -> int:
@@ -114,9 +114,7 @@ def test_two_processes_never_promise_more_than_there_is(world: World, logins: Lo
     item_id = str(world.item("mug").item_id)
     command = [sys.executable, "-P", "-c", HOLD_FROM_ANOTHER_PROCESS, logins.app]
     children = [
-        subprocess.Popen(
-            [*command, name, item_id], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        subprocess.Popen([*command, name, item_id], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for name in ("one", "two")
     ]
     try:
@@ -270,8 +268,8 @@ def test_a_push_is_settled_while_an_order_marks_the_same_listings(world: World, 
     crosswise(
         world,
         pool,
-        lambda tx: marks.stale(tx, (), [low], (), None),
-        lambda tx: marks.stale(tx, (), [high], (), None),
+        lambda tx: marks.stale(tx, (), [low], ()),
+        lambda tx: marks.stale(tx, (), [high], ()),
         lambda tx: pushes.settle(tx, store, claimed, outcomes, timing),
     )
 
@@ -284,8 +282,8 @@ def test_a_catalogue_is_imported_while_an_order_marks_its_listings(world: World,
     crosswise(
         world,
         pool,
-        lambda tx: marks.stale(tx, (), [low], (), None),
-        lambda tx: marks.stale(tx, (), [high], (), None),
+        lambda tx: marks.stale(tx, (), [low], ()),
+        lambda tx: marks.stale(tx, (), [high], ()),
         lambda tx: catalog.import_listings(tx, store, told),
     )
 

@@ -11,23 +11,16 @@ from sqlalchemy.engine import make_url
 from core import catalog, work
 from core.transaction import Database
 from core.work import CHANNEL, MAX_TRIES, Lease, Want
-from tests.builders import NOON, World, at
+from tests.builders import NOON, Clock, World, at
 from tests.conftest import Logins
 
 HOLD = timedelta(seconds=10)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @pytest.fixture
 def clock(db: Database) -> Clock:
     held = Clock()
+    held.now = NOON
     db.clock = held
     return held
 
@@ -100,6 +93,21 @@ def test_a_worker_that_died_loses_its_lease_in_time(db: Database, clock: Clock, 
     assert world.work("order") == ["1001"], "a lease that ran out settles nothing"
     settle(db, [second])
     assert world.work("order") == []
+
+
+def test_a_worker_that_starts_again_frees_what_it_held_when_it_died(db: Database, world: World) -> None:
+    want(db, "a", "b")
+    db.holder = "worker-1"
+    (lost,) = claim(db, limit=1)
+    db.holder = "worker-2"
+    (kept,) = claim(db, limit=1)
+    with db.outside() as connection:
+        freed = connection.execute(text("SELECT free_leases_of('worker-1')")).scalar_one()
+        assert connection.execute(text("SELECT free_leases_of('')")).scalar_one() == 0
+    assert freed == 1
+    assert [lease.subject for lease in claim(db)] == [lost.subject]
+    settle(db, [kept])
+    assert world.work("order") == [lost.subject]
 
 
 def test_what_is_not_due_yet_is_not_handed_out(db: Database, clock: Clock) -> None:
@@ -268,8 +276,6 @@ def test_a_wish_wakes_the_relay_when_it_is_committed(
     assert len(list(listener.notifies(timeout=5, stop_after=1))) == 1
 
 
-def test_wishing_for_nothing_wakes_nobody(
-    db: Database, listener: "psycopg.Connection[tuple[object, ...]]"
-) -> None:
+def test_wishing_for_nothing_wakes_nobody(db: Database, listener: "psycopg.Connection[tuple[object, ...]]") -> None:
     want(db)
     assert list(listener.notifies(timeout=0.05)) == []

@@ -13,6 +13,7 @@ from connectors.bigcommerce.translate import (
     refunded_units,
     split_id,
     store_order,
+    version_of,
 )
 from core.errors import Malformed
 from core.model import StoreOrderLine
@@ -127,7 +128,22 @@ def test_gift_certificates_are_no_goods_and_custom_lines_have_no_listing() -> No
 def test_dates_of_any_zone_become_utc() -> None:
     order = store_order(order_row(11), [], {}, StockRules())
 
-    assert order.placed_at == order.changed_at == datetime(2018, 1, 10, 21, 5, 30, tzinfo=UTC)
+    assert order.placed_at == datetime(2018, 1, 10, 21, 5, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"date_modified": "Wed, 10 Jan 2018 22:05:31 +0100"},
+        {"status_id": 14},
+        {"payment_status": "captured"},
+        {"items_shipped": 1},
+        {"items_total": 4},
+        {"refunded_amount": "1.0000"},
+    ],
+)
+def test_each_mark_of_a_change_makes_another_version(change: dict[str, object]) -> None:
+    assert version_of({**order_row(11), **change}) != version_of(order_row(11))
 
 
 @pytest.mark.parametrize("broken", [{"quantity": "5"}, {"quantity": None}, {"quantity": 1.5}, {"id": True}])

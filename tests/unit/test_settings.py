@@ -43,7 +43,7 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_settings_cannot_be_changed_once_read() -> None:
     with pytest.raises(ValidationError):
-        Settings.load().port = 1  # type: ignore[misc]  # the point of the test
+        Settings.load().port = 1
 
 
 def test_secrets_do_not_show_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:

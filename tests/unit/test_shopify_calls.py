@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -132,19 +132,17 @@ def test_a_stale_row_is_read_and_only_lowered_while_the_others_are_written(
 ) -> None:
     shopify.will(
         refused(("CHANGE_FROM_QUANTITY_STALE", at_row(1))),
-        WRITTEN,
         levels({"2": 8}),
         WRITTEN,
     )
 
     fine, stale = connector.push([intent(1, 9, 12), intent(2, 10, 9)])
 
-    assert rows(shopify.asked[1]) == [("1", 9, 12)]
-    assert rows(shopify.asked[3]) == [("2", 8, 7)]
+    assert sorted(rows(shopify.asked[2])) == [("1", 9, 12), ("2", 8, 7)]
     assert fine.status is PushStatus.APPLIED
     assert (stale.status, stale.observed, stale.shown, stale.pull_orders) == (PushStatus.STALE, 8, 7, True)
     assert stale.observed_at == datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
-    assert len(set(keys(shopify))) == 3
+    assert len(set(keys(shopify))) == 2
 
 
 def test_a_rise_over_an_unexplained_number_is_not_written(shopify: Shopify, connector: ShopifyConnector) -> None:
@@ -326,7 +324,8 @@ def test_the_one_location_that_sells_online_is_written(shopify: Shopify, connect
     profile = connector.probe()
 
     assert (profile.name, dict(profile.settings)) == ("Goods", {"location_id": "2"})
-    assert profile.clock == datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+    ten = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+    assert ten - timedelta(seconds=5) < profile.clock <= ten
     assert list(profile.warnings) == []
 
 
@@ -384,7 +383,14 @@ def test_two_shops_never_share_a_token(shopify: Shopify, connector: ShopifyConne
 
 def test_a_poll_vouches_only_for_the_time_before_its_first_page(shopify: Shopify, connector: ShopifyConnector) -> None:
     def page(number: int, more: bool, date: str) -> httpx.Response:
-        node = {"id": f"gid://shopify/Order/{number}", "updatedAt": "2026-11-22T09:59:00Z"}
+        state = {
+            "updatedAt": "2026-11-22T09:59:00Z",
+            "cancelledAt": None,
+            "displayFinancialStatus": "PAID",
+            "displayFulfillmentStatus": "UNFULFILLED",
+            "currentSubtotalLineItemsQuantity": 3,
+        }
+        node = {"id": f"gid://shopify/Order/{number}", **state}
         orders = {"nodes": [node], "pageInfo": {"hasNextPage": more, "endCursor": "next page"}}
         return httpx.Response(200, json={"data": {"orders": orders}}, headers={"Date": date})
 

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.shopify.translate import History, level_of, listing_of, needs_history, number_of, order_of, reading
+from connectors.shopify.translate import (
+    History,
+    level_of,
+    listing_of,
+    needs_history,
+    number_of,
+    order_of,
+    reading,
+    version_of,
+)
 from core.errors import Malformed
 from core.model import StoreOrderLine
 
@@ -26,6 +35,7 @@ def order_node(**facts: Any) -> Mapping[str, Any]:
         "test": False,
         "displayFinancialStatus": "PAID",
         "displayFulfillmentStatus": "UNFULFILLED",
+        "currentSubtotalLineItemsQuantity": 5,
         **facts,
     }
 
@@ -136,12 +146,25 @@ def test_a_test_order_holds_nothing() -> None:
     assert not order_of(order_node(test=True), [line_node(1, 1, 1)], None).holds
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"updatedAt": "2026-11-22T10:05:01Z"},
+        {"cancelledAt": "2026-11-22T10:05:00Z"},
+        {"displayFinancialStatus": "PARTIALLY_REFUNDED"},
+        {"displayFulfillmentStatus": "PARTIALLY_FULFILLED"},
+        {"currentSubtotalLineItemsQuantity": 4},
+    ],
+)
+def test_each_mark_of_a_change_makes_another_version(change: Mapping[str, Any]) -> None:
+    assert version_of(order_node(**change)) != version_of(order_node()) == version_of(order_node(name="#1"))
+
+
 def test_ids_and_times_are_carried_over_whole() -> None:
     order = order_of(order_node(), [line_node(1, 1, 1)], None)
 
     assert (order.external_id, order.number) == ("820982911946154508", "#9999")
     assert order.placed_at == datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
-    assert order.changed_at == datetime(2026, 11, 22, 10, 5, tzinfo=UTC)
     assert (order.lines[0].line_id, order.lines[0].external_id) == ("487817672276298554", "271878346596884015")
 
 

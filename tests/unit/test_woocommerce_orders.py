@@ -94,7 +94,7 @@ def test_the_filter_reaches_back_before_the_watermark_in_gmt() -> None:
     changed_since(shop, datetime(2026, 11, 22, 13, 0, 5, tzinfo=UTC), None)
 
     asked = shop.asked[0]
-    assert (asked["modified_after"], asked["dates_are_gmt"]) == ("2026-11-22T13:00:02", "true")
+    assert (asked["modified_after"], asked["dates_are_gmt"]) == ("2026-11-22T13:00:04", "true")
     assert (asked["orderby"], asked["order"]) == ("id", "asc")
 
 

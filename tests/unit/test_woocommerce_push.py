@@ -1,16 +1,22 @@
 """Pushes against a shop that sells between our calls, loses answers, and refuses rows or whole batches."""
 
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from connectors.woocommerce.push import push
+from connectors.woocommerce.crew import THREADS, Crew
+from connectors.woocommerce.push import lanes, push
 from connectors.woocommerce.shop import Answer, Params
 from connectors.woocommerce.stock import StockReader, read_levels
-from core.errors import Rejected, Throttled, Unauthorized, Unreachable
+from core.errors import Malformed, Rejected, Throttled, Unauthorized, Unreachable
 from core.model import ListingRef, PushIntent, PushOutcome, PushStatus
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -72,13 +78,20 @@ class StockShop:
     def remove(self, endpoint: str) -> None:
         raise AssertionError("a push deletes nothing")
 
+    def close(self) -> None:
+        """There are no sockets."""
+
 
 def _intent(listing_id: int, external_id: str, believed: int, wanted: int) -> PushIntent:
     return PushIntent(listing_id, external_id, believed, wanted, f"k{listing_id}")
 
 
 def _push(shop: StockShop, *intents: PushIntent) -> list[PushOutcome]:
-    return list(push(shop, StockReader(shop), intents))
+    crew = Crew(lambda: shop)
+    try:
+        return list(push(crew, intents))
+    finally:
+        crew.close()
 
 
 def _once(act: Callable[["StockShop", list[dict[str, Any]]], None]) -> Callable[..., None]:
@@ -114,17 +127,13 @@ def test_only_changed_rows_are_written_in_one_batch() -> None:
 
 
 def test_variations_go_to_the_route_of_their_product() -> None:
-    shop = StockShop({1: 10, 47: 4, 48: 4, 57: 4}, parents={47: 46, 48: 46, 57: 56})
+    shop = StockShop({47: 4, 48: 4, 57: 4}, parents={47: 46, 48: 46, 57: 56})
 
-    outcomes = _push(
-        shop, _intent(1, "46/47", 4, 3), _intent(2, "1", 10, 9), _intent(3, "56/57", 4, 3), _intent(4, "46/48", 4, 3)
-    )
+    outcomes = _push(shop, _intent(1, "46/47", 4, 3), _intent(2, "56/57", 4, 3), _intent(3, "46/48", 4, 3))
 
     assert {one.status for one in outcomes} == {PushStatus.APPLIED}
-    assert [one.listing_id for one in outcomes] == [1, 2, 3, 4]
+    assert [one.listing_id for one in outcomes] == [1, 2, 3]
     assert shop.calls == [
-        "GET products",
-        "POST products/batch",
         "GET variations",
         "POST products/46/variations/batch",
         "POST products/56/variations/batch",
@@ -253,21 +262,134 @@ def test_a_push_that_learns_nothing_raises(fault: Exception) -> None:
         _push(StockShop({1: 10}, before=_raise(fault)), _intent(1, "1", 10, 8))
 
 
-def test_a_shop_that_goes_away_midway_leaves_the_rest_for_later() -> None:
-    def fail_on_variations(shop: StockShop, rows: list[dict[str, Any]]) -> None:
-        if rows[0]["id"] == 47:
-            raise Throttled(9.0)
-
-    shop = StockShop({1: 10, 47: 4}, parents={47: 46}, before=fail_on_variations)
-
-    outcomes = _push(shop, _intent(1, "1", 10, 8), _intent(2, "46/47", 4, 3))
-
-    assert [one.status for one in outcomes] == [PushStatus.APPLIED, PushStatus.RETRY]
-
-
 def test_more_rows_than_a_batch_holds_go_in_several() -> None:
     shop = StockShop(dict.fromkeys(range(1, 121), 10))
 
     _push(shop, *(_intent(one, str(one), 10, 8) for one in range(1, 121)))
 
-    assert [len(batch) for batch in shop.written] == [50, 50, 20]
+    assert sorted(len(batch) for batch in shop.written) == [20, 100]
+
+
+def test_a_group_without_a_change_costs_no_write() -> None:
+    shop = StockShop({1: 10, 47: 4}, parents={47: 46})
+
+    outcomes = _push(shop, _intent(1, "1", 12, 12), _intent(2, "46/47", 4, 4))
+
+    assert [one.status for one in outcomes] == [PushStatus.STALE, PushStatus.EQUAL]
+    assert sorted(shop.calls) == ["GET products", "GET variations"]
+
+
+def test_a_group_that_the_shop_fails_at_leaves_its_neighbours_alone() -> None:
+    def fail(shop: StockShop, rows: list[dict[str, Any]]) -> None:
+        if any(row["id"] == 150 for row in rows):
+            raise Unreachable("500")
+
+    shop = StockShop(dict.fromkeys(range(1, 301), 10), before=fail)
+
+    outcomes = _push(shop, *(_intent(one, str(one), 10, 8) for one in range(1, 301)))
+
+    assert [one.listing_id for one in outcomes] == list(range(1, 301))
+    assert {one.listing_id for one in outcomes if one.status is PushStatus.RETRY} == set(range(101, 201))
+    assert all(one.status is PushStatus.APPLIED for one in outcomes if not 101 <= one.listing_id <= 200)
+
+
+def test_a_group_that_fails_does_not_stop_the_one_after_it() -> None:
+    def garble(shop: StockShop, rows: list[dict[str, Any]]) -> None:
+        if any(row["id"] == 1150 for row in rows):
+            raise Malformed("no JSON")
+
+    numbers = range(1000, 1300)
+    shop = StockShop(dict.fromkeys(numbers, 10), parents={one: one // 100 for one in numbers}, before=garble)
+
+    outcomes = _push(shop, *(_intent(one, f"{one // 100}/{one}", 10, 8) for one in numbers))
+
+    assert [one.status for one in outcomes] == (
+        [PushStatus.APPLIED] * 100 + [PushStatus.RETRY] * 100 + [PushStatus.APPLIED] * 100
+    )
+
+
+@pytest.mark.parametrize("fault", [Throttled(9.0), Unauthorized("no")])
+def test_a_shop_that_refuses_midway_is_not_asked_for_the_groups_not_yet_begun(fault: Exception) -> None:
+    written = threading.Event()
+
+    def answer_one_batch_only(shop: StockShop, rows: list[dict[str, Any]]) -> None:
+        if rows[0]["id"] != 1:
+            assert written.wait(5)
+            raise fault
+
+    shop = StockShop(dict.fromkeys(range(1, 1001), 10), before=answer_one_batch_only)
+    shop.after = lambda shop, rows: written.set()
+
+    outcomes = _push(shop, *(_intent(one, str(one), 10, 8) for one in range(1, 1001)))
+
+    assert Counter(one.status for one in outcomes) == {PushStatus.APPLIED: 100, PushStatus.RETRY: 900}
+    assert all(one.reason for one in outcomes if one.status is PushStatus.RETRY)
+    assert shop.calls.count("POST products/batch") <= THREADS + 1
+
+
+@given(st.sets(st.tuples(st.integers(1, 40), st.integers(0, 400)), max_size=600))
+def test_no_product_is_ever_in_two_lanes_and_no_group_is_more_than_one_batch(pairs: set[tuple[int, int]]) -> None:
+    ids = [f"{product}/{variation}" if variation else str(product) for product, variation in sorted(pairs)]
+
+    found = lanes([_intent(number, one, 1, 1) for number, one in enumerate(ids)])
+
+    products = [{one.external_id.partition("/")[0] for group in lane for one in group} for lane in found]
+    assert sum(len(lane) for lane in products) == len({product for product, _ in pairs})
+    assert sorted(one.external_id for lane in found for group in lane for one in group) == sorted(ids)
+    assert all(1 <= len(group) <= 100 for lane in found for group in lane)
+
+
+class CountedLine(StockShop):
+    """A line that knows who speaks over it; ``gate`` opens when as many calls as there are threads wait at once."""
+
+    def __init__(self, gate: threading.Barrier) -> None:
+        super().__init__()
+        self.gate = gate
+        self.speakers: set[int] = set()
+        self.closed = False
+
+    def get(self, endpoint: str, params: Params) -> Answer:
+        self.speakers.add(threading.get_ident())
+        self.gate.wait(5)
+        return Answer([], NOON, NOON)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_four_groups_are_under_way_at_once_each_over_a_line_of_its_own() -> None:
+    gate = threading.Barrier(THREADS)
+    lines: list[CountedLine] = []
+
+    def new_line() -> CountedLine:
+        lines.append(CountedLine(gate))
+        return lines[-1]
+
+    crew = Crew(new_line)
+
+    for _ in range(2):
+        outcomes = push(crew, [_intent(one, str(one), 10, 8) for one in range(1, 801)])
+        assert len(outcomes) == 800
+    crew.close()
+
+    assert len(lines) == THREADS
+    assert all(line.closed and len(line.speakers) == 1 for line in lines)
+
+
+def test_a_push_that_breaks_leaves_no_call_running_behind() -> None:
+    under_way: list[int] = []
+
+    def act(shop: object, reader: object, work: int) -> None:
+        if work == 0:
+            raise ZeroDivisionError
+        under_way.append(work)
+        time.sleep(0.05)
+        under_way.remove(work)
+
+    crew = Crew(StockShop)
+
+    with pytest.raises(ZeroDivisionError):
+        crew.each(act, range(50))
+
+    assert under_way == []
+    crew.close()

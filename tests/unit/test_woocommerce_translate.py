@@ -16,6 +16,7 @@ from connectors.woocommerce.translate import (
     split_external_id,
     to_listing,
     to_order,
+    version_of,
     whole_stock,
 )
 from core.errors import Malformed
@@ -183,7 +184,31 @@ def test_a_shop_without_hold_minutes_hides_nothing() -> None:
 def test_times_without_a_zone_are_utc() -> None:
     order, _ = _line(_order("processing"))
 
-    assert order.placed_at == order.changed_at == datetime(2026, 11, 22, 10, tzinfo=UTC)
+    assert order.placed_at == datetime(2026, 11, 22, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"date_modified_gmt": COMPLETED},
+        {"date_paid_gmt": PLACED},
+        {"date_completed_gmt": PLACED},
+        {"total": "9.00"},
+        {"refunds": [{"id": 9}]},
+        {"refunds": [{"id": 9}, {"id": 10}]},
+    ],
+)
+def test_each_mark_of_a_change_makes_another_version(change: dict[str, Any]) -> None:
+    one = _order("processing", total="10.00", refunds=[{"id": 10}])
+
+    assert version_of(_order("processing", **{"total": "10.00", "refunds": [{"id": 10}], **change})) != version_of(one)
+    assert version_of(_order("completed", total="10.00", refunds=[{"id": 10}])) != version_of(one)
+
+
+def test_the_order_in_which_refunds_are_listed_makes_no_other_version() -> None:
+    one, other = ([{"id": 9}, {"id": 10}], [{"id": 10}, {"id": 9}])
+
+    assert version_of(_order("processing", refunds=one)) == version_of(_order("processing", refunds=other))
 
 
 def test_a_fraction_of_a_unit_takes_the_whole_unit() -> None:

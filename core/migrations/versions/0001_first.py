@@ -56,7 +56,8 @@ CREATE TABLE listing (
     untracked_reason text NOT NULL DEFAULT '', quarantine_reason text NOT NULL DEFAULT '',
     believed bigint, published bigint, published_at timestamptz, observed bigint, observed_at timestamptz,
     proven_equal_at timestamptz, revision bigint NOT NULL DEFAULT 0, pushed_revision bigint NOT NULL DEFAULT 0,
-    stale_since timestamptz, heard_at timestamptz, heard_own_ms integer NOT NULL DEFAULT 0, not_before timestamptz,
+    stale_since timestamptz, heard_at timestamptz, heard_own_ms bigint NOT NULL DEFAULT 0,
+    tryable_since timestamptz, not_before timestamptz,
     tries integer NOT NULL DEFAULT 0,
     PRIMARY KEY (merchant_id, id), UNIQUE (merchant_id, store_id, external_id),
     FOREIGN KEY (merchant_id, store_id) REFERENCES store, FOREIGN KEY (merchant_id, item_id) REFERENCES item
@@ -192,7 +193,7 @@ WORK = """
 CREATE TABLE work (
     merchant_id bigint NOT NULL, topic text NOT NULL, store_id bigint NOT NULL, subject text NOT NULL,
     revision bigint NOT NULL, heard_at timestamptz NOT NULL, due_at timestamptz NOT NULL, sent_until timestamptz,
-    leased_until timestamptz, lease bigint, tries integer NOT NULL, reason text NOT NULL, dead_at timestamptz,
+    leased_until timestamptz, lease bigint, holder text NOT NULL DEFAULT '', tries integer NOT NULL, reason text NOT NULL, dead_at timestamptz,
     PRIMARY KEY (merchant_id, topic, store_id, subject)
 ) WITH (fillfactor = 50);
 CREATE INDEX work_due ON work (due_at) WHERE dead_at IS NULL;
@@ -205,7 +206,7 @@ CREATE TABLE push (
     merchant_id bigint NOT NULL, id bigint NOT NULL, store_id bigint NOT NULL, listing_id bigint NOT NULL,
     believed bigint, wanted bigint NOT NULL, status text NOT NULL, shown bigint, observed bigint,
     observed_at timestamptz, orders_known_until timestamptz, reason text NOT NULL, heard_at timestamptz,
-    stale_since timestamptz, claimed_at timestamptz NOT NULL, settled_at timestamptz NOT NULL, own_ms integer NOT NULL,
+    stale_since timestamptz, claimed_at timestamptz NOT NULL, settled_at timestamptz NOT NULL, own_ms bigint NOT NULL,
     PRIMARY KEY (merchant_id, id)
 );
 CREATE INDEX push_by_listing ON push (merchant_id, listing_id, settled_at);
@@ -232,6 +233,14 @@ LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
         RETURNING w.merchant_id, w.topic, w.store_id
     )
     SELECT DISTINCT s.merchant_id, s.topic, s.store_id, NULL::timestamptz FROM sent s
+$$;
+-- A worker that starts again under its name frees what its predecessor, now dead, had claimed. Returns how many rows.
+CREATE FUNCTION free_leases_of(name text) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH freed AS (
+        UPDATE work SET leased_until = NULL, lease = NULL, sent_until = NULL, holder = ''
+        WHERE holder = name AND name <> '' AND leased_until IS NOT NULL RETURNING 1
+    ) SELECT count(*) FROM freed
 $$;
 CREATE FUNCTION next_work_at(after timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -276,8 +285,8 @@ GRANT SELECT, INSERT, UPDATE ON merchant, warehouse, bin, pool, item, store, lis
 GRANT SELECT, INSERT ON effect, document, movement, push TO holdfast_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON work, schedule TO holdfast_app;
 GRANT SELECT ON alembic_version TO holdfast_app;
-REVOKE ALL ON FUNCTION add_month, take_due_work, next_work_at, due_schedules, all_merchants FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION add_month, take_due_work, next_work_at, due_schedules, all_merchants TO holdfast_app;
+REVOKE ALL ON FUNCTION add_month, take_due_work, free_leases_of, next_work_at, due_schedules, all_merchants FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION add_month, take_due_work, free_leases_of, next_work_at, due_schedules, all_merchants TO holdfast_app;
 """
 
 

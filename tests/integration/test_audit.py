@@ -1,0 +1,102 @@
+"""Each invariant goes red when the books are corrupted by hand, and names the row."""
+
+import pytest
+from sqlalchemy import Engine, text
+
+from core import audit, catalog
+from core.audit import INVARIANTS
+from tests.builders import World, line, order
+from tests.conftest import Logins, violations
+
+CORRUPTIONS = {
+    "1": [
+        "ALTER TABLE sales_balance DROP CONSTRAINT sales_balance_free_check",
+        "UPDATE sales_balance SET free = -1",
+    ],
+    "2": ["UPDATE sales_balance SET free = free + 1"],
+    "3": ["UPDATE warehouse_balance SET unavailable = unavailable + 1"],
+    "4": ["UPDATE dispatch_balance SET incoming_sellable = incoming_sellable + 1"],
+    "5": ["UPDATE sales_balance SET reserved = reserved + 1, free = free - 1 WHERE free > 0"],
+    "6a": ["DELETE FROM effect WHERE document_id = (SELECT min(id) FROM document)"],
+    "6b": ["INSERT INTO document SELECT merchant_id, id + 1000000, recorded_at, kind, effect_key, actor, source,"
+           " correlation_id, happened_at, corrects_id, order_id, reason FROM document LIMIT 1"],
+    "6c": [
+        "ALTER TABLE promise DROP CONSTRAINT promise_check",
+        "UPDATE promise SET shipped = shipped + 1",
+    ],
+    "6d": ["UPDATE sales_balance SET backordered = 1 WHERE free > 0"],
+    "7": ["UPDATE incident SET closed_at = now()"],
+    "8": ["ALTER TABLE movement DISABLE TRIGGER stays"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def busy(world: World) -> World:
+    """One item with units free, reserved and sold, another that is oversold."""
+    store = world.stocked("mug", units=10)
+    world.listings(store, "cup")
+    world.hear(store, order(line("mug", 2), external_id="unpaid"))
+    world.hear(store, order(line("mug", 3, shipped=1), external_id="paid", paid=True))
+    world.hear(store, order(line("cup", 1), external_id="oversold", paid=True))
+    return world
+
+
+def found(logins: Logins) -> set[str]:
+    return {violation.invariant.split()[0] for violation in violations(logins)}
+
+
+def corrupt(superuser: Engine, *statements: str) -> None:
+    with superuser.connect() as connection:
+        connection.execute(text("SET session_replication_role = replica"))
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def test_every_invariant_has_its_corruption_here() -> None:
+    assert {name.split()[0] for name in INVARIANTS} == set(CORRUPTIONS)
+
+
+def test_right_books_have_no_violation(busy: World, logins: Logins) -> None:
+    assert violations(logins) == []
+
+
+@pytest.mark.broken_books
+@pytest.mark.parametrize("invariant", CORRUPTIONS)
+def test_a_corruption_by_hand_turns_its_invariant_red(
+    busy: World, logins: Logins, superuser: Engine, invariant: str
+) -> None:
+    assert found(logins) == set()
+    corrupt(superuser, *CORRUPTIONS[invariant])
+    assert invariant in found(logins)
+
+
+@pytest.mark.broken_books
+def test_a_partition_without_its_guard_turns_the_audit_red(busy: World, logins: Logins, superuser: Engine) -> None:
+    with superuser.connect() as connection:
+        part = connection.execute(
+            text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'document'::regclass LIMIT 1")
+        ).scalar_one()
+    corrupt(superuser, f"DROP TRIGGER stays_whole ON {part}")
+    assert found(logins) == {"8"}
+
+
+@pytest.mark.broken_books
+@pytest.mark.parametrize("right", ["UPDATE", "DELETE", "TRUNCATE"])
+def test_a_right_too_many_turns_the_audit_red(busy: World, logins: Logins, superuser: Engine, right: str) -> None:
+    corrupt(superuser, f"GRANT {right} ON document TO holdfast_app")
+    assert found(logins) == {"8"}
+
+
+@pytest.mark.broken_books
+def test_a_lost_movement_is_found_by_replay(busy: World, logins: Logins, superuser: Engine) -> None:
+    corrupt(superuser, "DELETE FROM movement WHERE layer = 'sales' AND to_bucket = 'reserved'")
+    reds = [violation for violation in violations(logins) if violation.invariant.startswith("2")]
+    assert {(red.row["layer"], red.row["bucket"]) for red in reds} == {("sales", "free"), ("sales", "reserved")}
+
+
+@pytest.mark.broken_books
+def test_a_corrupted_merchant_does_not_redden_another(busy: World, logins: Logins, superuser: Engine) -> None:
+    catalog.ensure_merchant(busy.db, 2, name="Second shop")
+    corrupt(superuser, "UPDATE sales_balance SET free = free + 1")
+    with busy.db.begin(2, actor="test") as tx:
+        assert audit.audit(tx) == []
