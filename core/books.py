@@ -50,6 +50,7 @@ class LineRow:
     ordered: int
     cancelled: int
     written_off: int
+    damaged: int
     returned: int
     counted: int
     hidden: int

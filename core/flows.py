@@ -35,6 +35,16 @@ def damage(home: Home, stocked: Stocked, quantity: int) -> list[Movement]:
     ]
 
 
+def mend(home: Home, stocked: Stocked, quantity: int) -> list[Movement]:
+    """Units that could not be sold can be sold after all: the opposite of ``damage``."""
+    unavailable = Bucket.UNAVAILABLE
+    return [
+        Movement(stocked, Layer.WAREHOUSE, home.bin(unavailable), home.bin(Bucket.AVAILABLE), quantity),
+        Movement(stocked, Layer.DISPATCH, home.warehouse(unavailable), home.warehouse(Bucket.AVAILABLE), quantity),
+        Movement(stocked, Layer.SALES, WORLD, home.shared(Bucket.FREE), quantity),
+    ]
+
+
 def promised(deducted: bool) -> Bucket:
     """Where the live units of a promise stand."""
     return Bucket.SOLD if deducted else Bucket.RESERVED

@@ -115,7 +115,8 @@ def expired(tx: Transaction, *, limit: int = 500) -> Sequence[str]:
 def _line(books: Books, order_id: int, number: int, stocked: Stocked, units: int) -> LineRow:
     return LineRow(
         id=books.new_id(), order_id=order_id, external_line_id=str(number), external_id=None, sku="", title="",
-        listing_id=None, item_id=stocked.item_id, ordered=units, cancelled=0, written_off=0, returned=0, counted=0,
+        listing_id=None, item_id=stocked.item_id, ordered=units, cancelled=0, written_off=0,
+        damaged=0, returned=0, counted=0,
         hidden=0, deducted=False, paid=False, held_reason="",
     )  # fmt: skip
 

@@ -141,6 +141,7 @@ class ApplyOrder:
             ordered=told.quantity * pack,
             cancelled=told.cancelled * pack,
             written_off=known.written_off if known else 0,
+            damaged=known.damaged if known else 0,
             returned=known.returned if known else 0,
             counted=told.counted,
             hidden=told.hidden,
@@ -200,6 +201,7 @@ class _Act:
                 self.books.add_promise(promise)
         lines = [(line.id, promise.id, promise, target) for line, promise, target in work]
         state = {promise_id: promise for _, promise_id, promise, _ in lines}
+        self._mend(lines)
         self._release(lines, state)
         self._hold(lines, state)
         self._deduct(lines, state)
@@ -220,10 +222,30 @@ class _Act:
     def _need(self, line_id: int, promise: PromiseRow, target: Target) -> int:
         """Units the promise must hold before goods leave or are written off."""
         ships = max(target.shipped - promise.shipped, 0)
-        written = max(target.written_off - self.books.lines[line_id].written_off, 0)
-        # What left the house comes back by a return only: a store that takes a status back does not fetch the goods.
+        outstanding, written = self._left(line_id, promise, target)
+        return outstanding + ships + written
+
+    def _left(self, line_id: int, promise: PromiseRow, target: Target) -> tuple[int, int]:
+        """Units still owed, and units still to be written off.
+
+        What left the house comes back by a return only: a store that takes a status back does not fetch the goods.
+        """
         unshipped = max(promise.shipped - target.shipped, 0)
-        return max(target.outstanding - unshipped, 0) + ships + written
+        written = target.written_off - self.books.lines[line_id].written_off
+        rest = max(unshipped - target.outstanding, 0)
+        return max(target.outstanding - unshipped, 0), max(written - rest, 0)
+
+    def _mend(self, lines: "_Lines") -> None:
+        """What was told as written off is told as back on sale now."""
+        moves: list[Movement] = []
+        for line_id, _, promise, target in lines:
+            line = self.books.lines[line_id]
+            if target.written_off < line.written_off:
+                units = min(line.written_off - target.written_off, line.damaged)
+                moves += flows.mend(self.books.home, promise.stocked, units) if units else []
+                line = replace(line, written_off=target.written_off, damaged=line.damaged - units)
+                self.books.add_line(line)
+        self._post(DocumentKind.MEND, moves, reason="the store put it back on sale after all")
 
     def _release(self, lines: "_Lines", state: dict[int, PromiseRow]) -> None:
         moves: list[Movement] = []
@@ -286,7 +308,7 @@ class _Act:
         damaged: list[Movement] = []
         for line_id, promise_id, _, target in lines:
             line, promise = self.books.lines[line_id], state[promise_id]
-            units = target.written_off - line.written_off
+            units = self._left(line_id, promise, target)[1]
             if units <= 0:
                 continue
             live = min(units, promise.live)
@@ -297,7 +319,7 @@ class _Act:
             state[promise_id] = replace(
                 promise, live=promise.live - live, waiting=promise.waiting - waiting, released=promise.released + units
             )
-            self.books.add_line(replace(line, written_off=target.written_off))
+            self.books.add_line(replace(line, written_off=target.written_off, damaged=line.damaged + live))
         self._post(DocumentKind.RELEASE, released, "/written-off")
         self._post(DocumentKind.DAMAGE, damaged, reason="refunded without going back on sale")
 

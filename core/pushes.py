@@ -179,15 +179,14 @@ def _settled(tx: Transaction, one: Claimed, outcome: PushOutcome) -> tuple[Any, 
     ``observed_at`` is since when the store has shown ``observed`` with nothing known to have moved it: a second read of
     the same number keeps the first time, and a write forgets both.
 
-    After a write the store shows what we wanted, less sales of its own that it has not told us of, so what we believe
-    moves to the wanted number; orders applied while the write was under way have moved it on from there already.
+    What we believe moves by a difference, because orders applied while the write was under way have moved it, too.
     """
     intent = one.intent
     lowered = outcome.status is PushStatus.STALE and outcome.shown is not None and outcome.shown != outcome.observed
     wrote = outcome.status in (PushStatus.APPLIED, PushStatus.EQUAL) or lowered
     settled = (wrote and not outcome.pull_orders and not lowered) or outcome.status is PushStatus.PLANNED
     reset = intent.wanted if wrote and intent.believed is None else None
-    believed_by = intent.wanted - intent.believed if wrote and intent.believed is not None else None
+    believed_by = _believed_by(intent, outcome, lowered) if wrote and intent.believed is not None else None
     quarantine = outcome.reason or "refused by the store" if outcome.status is PushStatus.REFUSED else ""
     delay = None if settled else tx.now + timedelta(seconds=min(backoff_s(one.tries + 1), _RECHECK_MOST_S))
     moved = wrote and outcome.status is not PushStatus.EQUAL
@@ -195,6 +194,17 @@ def _settled(tx: Transaction, one: Claimed, outcome: PushOutcome) -> tuple[Any, 
         intent.listing_id, one.revision, believed_by, settled, outcome.shown, outcome.observed, outcome.observed_at,
         delay, quarantine, reset, moved,
     )  # fmt: skip
+
+
+def _believed_by(intent: PushIntent, outcome: PushOutcome, lowered: bool) -> int:
+    """By how much a write moves what we believe.
+
+    Over a number that was explained: to the wanted number. Over an unexplained one: by what the write changed, so that
+    the orders behind the gap bring belief and store together when they are applied, whichever way the gap goes.
+    """
+    if lowered and outcome.shown is not None and outcome.observed is not None:
+        return outcome.shown - outcome.observed
+    return intent.wanted - (intent.believed or 0)
 
 
 def _evidence(tx: Transaction, store_id: int, one: Claimed, outcome: PushOutcome, timing: Timing) -> tuple[Any, ...]:

@@ -40,6 +40,7 @@ class DocumentKind(StrEnum):
     SHIPMENT = "shipment"
     RETURN = "return"
     DAMAGE = "damage"
+    MEND = "mend"
     FOUND = "found"
     MISSING = "missing"
 

@@ -28,6 +28,7 @@ from tests.builders import World
 
 FIRST_MERCHANT = 1
 SECRET_KEY = Fernet.generate_key().decode()
+ROOT = Path(__file__).resolve().parents[1]
 
 # HOLDFAST_SOAK=1 plays far more random histories than a desk or CI has time for.
 settings.register_profile("check", max_examples=40, deadline=None, print_blob=True)
@@ -104,6 +105,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
+def contracts() -> Path:
+    """The folder of the platforms' facts and samples."""
+    folder = Path(os.environ.get("HOLDFAST_CONTRACTS", ROOT.parent / "shared" / "contracts"))
+    if not folder.is_dir():
+        if os.environ.get("CI"):
+            pytest.fail(f"no contracts at {folder}; set HOLDFAST_CONTRACTS")
+        pytest.skip(f"no contracts at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def template(pytestconfig: pytest.Config) -> Logins:
     """The run's migrated database; nobody may stay connected to it."""
     handed = getattr(pytestconfig, "workerinput", None)
@@ -112,7 +124,8 @@ def template(pytestconfig: pytest.Config) -> Logins:
 
 @pytest.fixture(scope="session")
 def _server(template: Logins) -> Iterator[Engine]:
-    engine = create_engine(template.at("postgres").superuser, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    """One lasting connection from which databases are made and dropped."""
+    engine = create_engine(template.at("postgres").superuser, isolation_level="AUTOCOMMIT", pool_size=1)
     yield engine
     engine.dispose()
 

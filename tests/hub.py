@@ -1,4 +1,4 @@
-"""A hub's surroundings for tests: the sandbox's street of shops as a process, connected stores, and work done by hand."""
+"""A hub's surroundings for tests: a street of sandbox shops as a process, connected stores, and work done by hand."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -193,12 +193,16 @@ def skip(app: App, seconds: float) -> None:
     app.db.clock = lambda: wall_clock() + ahead
 
 
-def until(reached: Callable[[], bool], limit_s: float = PATIENCE_S, step_s: float = 0.1) -> None:
-    """Look again until it is so. Fails after ``limit_s``."""
+def until(reached: Callable[[], bool], limit_s: float = PATIENCE_S, *, poll: Sequence[Store] = ()) -> None:
+    """Look again until it is so, and ``poll`` these stores before each look. Fails after ``limit_s``."""
     deadline = time.monotonic() + limit_s
-    while not reached():
+    while True:
+        for store in poll:
+            store.poll()
+        if reached():
+            return
         assert time.monotonic() < deadline, "it did not come to that in time"
-        time.sleep(step_s)
+        time.sleep(0.1)
 
 
 def units(app: App, sku: str) -> tuple[int, int, int]:
@@ -230,11 +234,12 @@ def verdict(app: App, shops: Street) -> Verdict:
 def assert_nothing_lost(app: App, shops: Street) -> None:
     """At rest: no order lost, none doubled, every shop shows what may be sold, and the books are in order."""
     found = verdict(app, shops)
-    assert list(found.findings) == []
+    assert not found.findings, found.findings
     assert (found.orders_lost, found.effects_doubled, found.stock_differences) == (0, 0, 0)
     assert found.listings_equal == found.listings > 0
     with app.db.begin(MERCHANT, actor="test") as tx:
-        assert audit.audit(tx) == []
+        violations = audit.audit(tx)
+    assert not violations, violations
 
 
 _LEFT = """
@@ -248,7 +253,8 @@ _LEFT = """
 
 def left_to_do(app: App, shops: Street) -> list[str]:
     """What is still under way, by name; empty at rest."""
-    last = max(datetime.fromisoformat(entry["at"]) for entry in shops.journal() if "order_id" in entry)
+    moments = [datetime.fromisoformat(entry["at"]) for entry in shops.journal() if "order_id" in entry]
+    last = max(moments, default=datetime.min.replace(tzinfo=UTC))
     with app.db.begin(MERCHANT, actor="test") as tx:
         left = [row.what for row in tx.run(_LEFT, last_event=last)]
     for shop, state in shops.state()["shops"].items():

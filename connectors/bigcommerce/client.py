@@ -21,6 +21,7 @@ from connectors.bigcommerce.push import Pusher
 from connectors.bigcommerce.translate import (
     MAY_HAVE_REFUNDS,
     Level,
+    RefundedUnits,
     Row,
     StockRules,
     listings,
@@ -197,7 +198,7 @@ class BigCommerceConnector:
                 return found
             page += 1
 
-    def _refunds(self, order_ids: Iterable[int]) -> dict[int, dict[int, int]]:
+    def _refunds(self, order_ids: Iterable[int]) -> dict[int, dict[int, list[RefundedUnits]]]:
         listed = ",".join(map(str, order_ids))
         if not listed:
             return {}

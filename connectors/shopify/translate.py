@@ -157,6 +157,8 @@ def _line_of(line: Node, order: Node, history: History | None) -> StoreOrderLine
         fate = _fate_of(line, order, history)
     item = line["variant"]["inventoryItem"] if line["variant"] else None
     counted = quantity - fate.cancelled - fate.returned if item and item["tracked"] else 0
+    if order["test"]:
+        fate = _Fate(0, 0, 0, 0)  # Shopify's number follows a test order; no goods do
     return StoreOrderLine(
         line_id=number_of(line["id"]),
         external_id=number_of(item["id"]) if item else None,
@@ -183,16 +185,11 @@ def _fate_of(line: Node, order: Node, history: History) -> _Fate:
         returned += history.restocked[key]
     else:
         cancelled += history.restocked[key]
-    if order["cancelledAt"] is not None:
-        cancelled = min(cancelled, quantity - fulfilled)
-        left = quantity - fulfilled - cancelled
-        if order["displayFulfillmentStatus"] == "RESTOCKED":
-            written_off = min(kept_off, left)
-            cancelled += left - written_off
-        else:
-            written_off = left
-        return _Fate(cancelled, written_off, fulfilled, min(returned, fulfilled))
     edited = max(quantity - int(line["currentQuantity"]) - cancelled - returned - kept_off, 0)
+    if order["cancelledAt"] is not None:
+        if not (cancelled or kept_off or int(line["currentQuantity"]) > fulfilled):
+            edited = 0  # nothing tells such an edit from a cancellation that no refund goes with
+        return _fate_when_cancelled(quantity, fulfilled, cancelled + edited, kept_off, returned, order)
     cancelled = min(cancelled + edited, quantity - fulfilled)
     left = quantity - fulfilled - cancelled
     owed = min(int(line["unfulfilledQuantity"]), left)
@@ -200,3 +197,13 @@ def _fate_of(line: Node, order: Node, history: History) -> _Fate:
     # What is neither owed nor taken off needs no shipping, such as a download: it counts as delivered.
     shipped = quantity - cancelled - written_off - owed
     return _Fate(cancelled, written_off, shipped, min(returned, shipped))
+
+
+def _fate_when_cancelled(
+    quantity: int, fulfilled: int, cancelled: int, kept_off: int, returned: int, order: Node
+) -> _Fate:
+    """Whatever has not left never will; without a word that it was put back, it was not."""
+    cancelled = min(cancelled, quantity - fulfilled)
+    left = quantity - fulfilled - cancelled
+    written_off = min(kept_off, left) if order["displayFulfillmentStatus"] == "RESTOCKED" else left
+    return _Fate(quantity - fulfilled - written_off, written_off, fulfilled, min(returned, fulfilled))

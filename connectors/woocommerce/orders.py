@@ -1,6 +1,6 @@
 """Fetching orders by id, and finding those that changed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ from core.model import FetchedOrders, OrderChange, OrderPage, StoreOrder
 from .rows import ORDER_FIELDS, STAMP_FIELDS, Order, OrderStamp, Refund, parse_list
 from .shop import Params, Shop
 from .stock import PAGE, StockReader, chunks
-from .translate import to_order, version_of
+from .translate import external_id, hold_end, is_reserved, to_order, version_of
 
 # ``any`` leaves these out, so each is asked for by name. A trashed order is gone like a deleted one: see ``fetch``.
 _DRAFTS = "checkout-draft,auto-draft"
@@ -30,10 +30,11 @@ def fetch(shop: Shop, reader: StockReader, hold_minutes: int | None, order_ids: 
         if unknown := [one for one in some if one not in rows]:
             rows |= _rows(shop, unknown, _DRAFTS)[0]
         pooled = reader.pooled(_variations(list(rows.values())))
+        unreserved = _unreserved(reader, [row for row in rows.values() if hold_end(row, hold_minutes, now)], pooled)
         for number, row in rows.items():
             refunds = _refunds(shop, row)
             if refunds is not None:
-                found[number] = to_order(row, refunds, hold_minutes, now, pooled)
+                found[number] = to_order(row, refunds, hold_minutes, now, pooled, unreserved)
     return FetchedOrders(
         [found[one] for one in wanted if one in found], tuple(one for one in wanted if one not in found)
     )
@@ -50,6 +51,16 @@ def _variations(rows: Sequence[Order]) -> Sequence[tuple[int, int]]:
     return sorted(
         {(line.product_id, line.variation_id) for row in rows for line in row.line_items if line.variation_id}
     )
+
+
+def _unreserved(reader: StockReader, rows: Sequence[Order], pooled: Collection[int]) -> Collection[str]:
+    """The listings these unpaid orders name that the shop is not known to reserve for them."""
+    named = {external_id(line.product_id, line.variation_id, pooled) for row in rows for line in row.line_items}
+    listings = sorted(one for one in named if one is not None)
+    if not listings:
+        return ()
+    found = reader.read(listings).rows
+    return [one for one in listings if one not in found or not is_reserved(found[one])]
 
 
 def _refunds(shop: Shop, row: Order) -> Sequence[Refund] | None:

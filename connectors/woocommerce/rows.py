@@ -86,7 +86,8 @@ class Refund:
 class Product:
     """A product or a variation; ``translate.whole_stock`` reads its numbers, as plugins may change their types.
 
-    ``manage_stock`` is "parent" on a variation that sells from its parent's number.
+    ``manage_stock`` is "parent" on a variation that sells from its parent's number. ``backorders`` is "no" where the
+    shop never sells more than it has.
     """
 
     id: int
@@ -96,10 +97,11 @@ class Product:
     parent_id: int = 0
     manage_stock: Any = False
     stock_quantity: Any = None
+    backorders: Any = None
 
 
 PRODUCT_FIELDS = "id,type,sku,name,parent_id,manage_stock,stock_quantity"
-STOCK_FIELDS = "id,manage_stock,stock_quantity"
+STOCK_FIELDS = "id,manage_stock,stock_quantity,backorders"
 
 
 @dataclass(frozen=True, slots=True)

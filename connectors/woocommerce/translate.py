@@ -4,12 +4,15 @@ The states of an order, as WooCommerce means them:
 
     checkout-draft, auto-draft   no order yet; holds nothing
     pending                      holds; the shop hides the units for its hold minutes and still counts them
-    on-hold                      holds, unpaid; the shop's number is already lower
+    on-hold                      holds, unpaid unless a payment date is known; the shop's number is already lower
     processing                   holds, paid
     completed                    paid; all that was not refunded before has shipped
     cancelled, failed            nothing is delivered any more
     refunded                     nothing is delivered any more; only what a refund restocked is back on the shelf
     any other word               a plugin's: it changes nothing, so it holds, and is paid once a payment date is known
+
+WooCommerce keeps the date of completion when the status moves on. An order that has one has shipped, whatever its
+status says since.
 """
 
 import re
@@ -23,7 +26,7 @@ from core.model import StoreListing, StoreOrder, StoreOrderLine
 from .rows import Order, OrderLine, OrderStamp, Product, Refund, meta_units, utc, whole_units
 
 _DRAFTS = frozenset({"checkout-draft", "auto-draft"})
-_UNPAID = frozenset({"pending", "on-hold", "cancelled", "failed"}) | _DRAFTS
+_UNPAID = frozenset({"pending", "cancelled", "failed"}) | _DRAFTS
 _PAID = frozenset({"processing", "completed", "refunded"})
 _ENDED = frozenset({"cancelled", "failed"})
 _RESERVES = frozenset({"checkout", "store-api"})
@@ -92,6 +95,11 @@ def whole_stock(row: Product) -> tuple[int | None, str]:
     return quantity, "" if quantity is not None else "A plugin of this shop does not count in whole units."
 
 
+def is_reserved(row: Product) -> bool:
+    """True where an unpaid order keeps its units from other shoppers: counted, and never sold below zero."""
+    return row.manage_stock is True and row.backorders == "no"
+
+
 def to_listing(row: Product, parent_name: str = "") -> StoreListing:
     quantity, reason = whole_stock(row)
     listing = f"{row.parent_id}/{row.id}" if row.parent_id else str(row.id)
@@ -149,22 +157,30 @@ def version_of(row: OrderStamp) -> str:
 
 
 def to_order(
-    row: Order, refunds: Sequence[Refund], hold_minutes: int | None, now: datetime, pooled: Collection[int] = ()
+    row: Order,
+    refunds: Sequence[Refund],
+    hold_minutes: int | None,
+    now: datetime,
+    pooled: Collection[int] = (),
+    unreserved: Collection[str] = (),
 ) -> StoreOrder:
     """An order as it stands at ``now`` (the shop's clock).
 
-    ``hold_minutes`` is the shop's time limit for unpaid orders; None: it neither reserves nor cancels.
+    ``hold_minutes`` is the shop's time limit for unpaid orders; None: it neither reserves nor cancels. ``unreserved``
+    are listings that it does not reserve for unpaid orders, as it does for none that may be backordered.
     """
     placed_at = utc(row.date_created_gmt) if row.date_created_gmt else now
-    shipped = row.status == "completed" or (row.status in _ENDED | {"refunded"} and row.date_completed_gmt is not None)
+    shipped = row.status == "completed" or (row.status not in _DRAFTS and row.date_completed_gmt is not None)
     sums = refunded_units(refunds, row.date_completed_gmt)
-    hold_ends = _hold_end(row, placed_at, hold_minutes, now)
+    hold_ends = hold_end(row, hold_minutes, now)
     lines = []
     for line in row.line_items:
         quantity = max(whole_units(line.quantity), 0)
         restocked = meta_units(line.meta_data, "_restock_refunded_items")
         fate = fate_of(row.status, shipped, quantity, restocked, sums.get(line.id, Refunded()))
-        lines.append(_to_line(line, quantity, fate, hold_ends is not None, pooled))
+        listing = external_id(line.product_id, line.variation_id, pooled)
+        hidden = hold_ends is not None and listing is not None and listing not in unreserved
+        lines.append(_to_line(line, listing, quantity, fate, hidden))
     return StoreOrder(
         external_id=str(row.id),
         number=row.number or str(row.id),
@@ -178,23 +194,26 @@ def to_order(
     )
 
 
-def _hold_end(row: Order, placed_at: datetime, hold_minutes: int | None, now: datetime) -> datetime | None:
+def hold_end(row: Order, hold_minutes: int | None, now: datetime) -> datetime | None:
     """When the shop stops hiding this order's units; None when it does not hide any (now).
 
     Only a shopper's own checkout reserves; orders made by a person or over REST do not, and are never cancelled.
+    Payment ends the reservation, and setting the order back to pending does not bring it back.
     """
     if row.status != "pending" or row.created_via not in _RESERVES or not hold_minutes:
         return None
-    end = placed_at + timedelta(minutes=hold_minutes)
+    if row.date_created_gmt is None or row.date_paid_gmt is not None or row.date_completed_gmt is not None:
+        return None
+    end = utc(row.date_created_gmt) + timedelta(minutes=hold_minutes)
     return end if end > now else None
 
 
-def _to_line(line: OrderLine, quantity: int, fate: Fate, hidden: bool, pooled: Collection[int]) -> StoreOrderLine:
+def _to_line(line: OrderLine, listing: str | None, quantity: int, fate: Fate, hidden: bool) -> StoreOrderLine:
     counted = max(meta_units(line.meta_data, "_reduced_stock"), 0)
     outstanding = quantity - fate.cancelled - fate.written_off
     return StoreOrderLine(
         line_id=str(line.id),
-        external_id=external_id(line.product_id, line.variation_id, pooled),
+        external_id=listing,
         sku=line.sku or "",
         title=line.name or "",
         quantity=quantity,

@@ -39,6 +39,7 @@ order_line = Table(
     units("ordered"),
     units("cancelled"),
     units("written_off"),
+    units("damaged"),  # of the written off: units that we hold as unavailable
     units("returned"),
     units("counted"),
     units("hidden"),

@@ -1,7 +1,6 @@
-"""The real sandbox as a child process, a receiver for its webhooks, and the platforms' contracts."""
+"""The real sandbox as a child process, and a receiver for its webhooks."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -17,17 +16,6 @@ from core.model import Platform, StoreAccess
 from tests.contract.storefronts import CASES, Receiver, Storefront
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="session")
-def contracts() -> Path:
-    """The folder of the platforms' facts and samples."""
-    folder = Path(os.environ.get("HOLDFAST_CONTRACTS", ROOT.parent / "shared" / "contracts"))
-    if not folder.is_dir():
-        if os.environ.get("CI"):
-            pytest.fail(f"no contracts at {folder}; set HOLDFAST_CONTRACTS")
-        pytest.skip(f"no contracts at {folder}")
-    return folder
 
 
 @pytest.fixture(scope="session", params=list(CASES), ids=str)

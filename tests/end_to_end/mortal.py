@@ -1,7 +1,7 @@
 """A worker that kills itself at a named point of a job. Not a test: the tests start it as a process of its own.
 
-Each line on stdin is a JSON object: ``topic`` and ``store_id`` of the job, ``point`` and ``count`` of the death, and the
-seconds that the clock is ``ahead``. The answer is the exit code on a line of stdout; 0: the job ended before the point.
+Each line on stdin is a JSON object: ``topic`` and ``store_id`` of the job, ``point`` and ``count`` of the death, and
+the seconds that the clock is ``ahead``. The answer is the exit code on a line of stdout; 0: the job ended before it.
 
 Points: ``begin`` of the n-th transaction (so after the commit before it), ``commit`` of the n-th (sent, its answer not
 read), ``answer`` of the store's n-th call.

@@ -15,8 +15,16 @@ from config.wiring import App
 from core.transaction import wall_clock
 from jobs.registry import LEASE_S
 from tests.hub import (
-    Store, assert_nothing_lost, clean_environment, come_to_rest, connect_all, serve, skip, street, units,
-)  # fmt: skip
+    Store,
+    assert_nothing_lost,
+    clean_environment,
+    come_to_rest,
+    connect_all,
+    serve,
+    skip,
+    street,
+    units,
+)
 
 # A job of fewer transactions or calls than these would not have been killed where it hurts.
 LEAST_DEATHS = {"begin": 4, "commit": 4, "answer": 1}

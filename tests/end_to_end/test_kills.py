@@ -23,7 +23,7 @@ from config.hub import locate
 from config.settings import Settings
 from config.wiring import App
 from core import stores
-from tests.hub import MERCHANT, Street, assert_nothing_lost, clean_environment, connect_all, come_to_rest, street, until
+from tests.hub import MERCHANT, Street, assert_nothing_lost, clean_environment, come_to_rest, connect_all, street, until
 
 GOODS = {f"sku-{n}": 400 for n in range(12)}
 READY_S = 60.0
@@ -87,7 +87,8 @@ class Hub:
     def _server(self, name: str) -> psutil.Process:
         """The oldest process of a server, from which the others stem."""
         return min(
-            (child for child in self.family() if name in child.name()), key=lambda child: (child.create_time(), child.pid)
+            (child for child in self.family() if name in child.name()),
+            key=lambda child: (child.create_time(), child.pid),
         )
 
     def stop(self) -> None:

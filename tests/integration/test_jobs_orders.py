@@ -10,8 +10,18 @@ from core.errors import Malformed
 from core.model import StoreMode
 from core.orders import ApplyOrder
 from tests.hub import (
-    MERCHANT, Store, Street, assert_nothing_lost, come_to_rest, connect_all, documents, serve, skip, street, units,
-)  # fmt: skip
+    MERCHANT,
+    Store,
+    Street,
+    assert_nothing_lost,
+    come_to_rest,
+    connect_all,
+    documents,
+    serve,
+    skip,
+    street,
+    units,
+)
 
 pytest_plugins = ("tests.street_fixtures",)
 
@@ -123,9 +133,11 @@ def test_a_line_that_is_held_for_a_mapping_by_hand_is_replayed_by_that_mapping(a
     external_id = woo.listing("mug-old").external_id
     with app.db.begin(MERCHANT, actor="test") as tx:
         tx.run(
-            "UPDATE listing SET item_id = NULL WHERE merchant_id = :merchant_id AND external_id = :id AND store_id = :s",
-            id=external_id, s=woo.id,
-        )  # fmt: skip
+            """UPDATE listing SET item_id = NULL
+               WHERE merchant_id = :merchant_id AND store_id = :store_id AND external_id = :id""",
+            id=external_id,
+            store_id=woo.id,
+        )
     woo.hint(woo.checkout(("mug-old", 2)))
     serve(app)
     assert [line.sku for line in held_lines(woo)] == ["mug-old"]
@@ -172,9 +184,7 @@ def test_wrong_credentials_mark_the_store_and_other_stores_go_on(app: App, store
     assert "cs_" not in woo.row().trouble
 
     with app.db.begin(MERCHANT, actor="test") as tx:
-        tx.run(
-            "UPDATE store SET credentials = :c WHERE merchant_id = :merchant_id AND id = :id", c=working, id=woo.id
-        )
+        tx.run("UPDATE store SET credentials = :c WHERE merchant_id = :merchant_id AND id = :id", c=working, id=woo.id)
     skip(app, 61)
     serve(app)
     assert woo.row().trouble == ""
@@ -185,9 +195,7 @@ def spoil_credentials(app: App, store: Store) -> None:
     told = app.secrets.open(bytes(store.row().credentials))
     sealed = app.secrets.seal({**told, "consumer_secret": "cs_wrong"})
     with app.db.begin(MERCHANT, actor="test") as tx:
-        tx.run(
-            "UPDATE store SET credentials = :c WHERE merchant_id = :merchant_id AND id = :id", c=sealed, id=store.id
-        )
+        tx.run("UPDATE store SET credentials = :c WHERE merchant_id = :merchant_id AND id = :id", c=sealed, id=store.id)
 
 
 def test_a_store_that_asks_us_to_wait_costs_no_try(app: App, woo: Store) -> None:
@@ -227,9 +235,7 @@ def test_a_store_that_is_down_is_tried_again_with_growing_waits(app: App, woo: S
     assert units(app, "mug") == (9, 0, 1)
 
 
-def test_one_order_that_cannot_be_read_stops_no_other(
-    app: App, woo: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_order_that_cannot_be_read_stops_no_other(app: App, woo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store's connector is the outside here: it cannot read one of three orders."""
     orders_placed = [woo.checkout(("mug", 1)) for _ in range(3)]
     connector = app.connector(MERCHANT, woo.id)

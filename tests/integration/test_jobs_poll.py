@@ -9,8 +9,18 @@ from config.wiring import App
 from core import stores as core_stores
 from core.transaction import wall_clock
 from tests.hub import (
-    MERCHANT, Store, Street, assert_nothing_lost, come_to_rest, connect_all, documents, serve, street, units, until,
-)  # fmt: skip
+    MERCHANT,
+    Store,
+    Street,
+    assert_nothing_lost,
+    come_to_rest,
+    connect_all,
+    documents,
+    serve,
+    street,
+    units,
+    until,
+)
 
 pytest_plugins = ("tests.street_fixtures",)
 
@@ -27,7 +37,7 @@ def test_orders_edits_and_cancellations_of_which_no_hint_came_are_all_found(app:
         shops.act(platform, "cancel", order_id=bought[0])
         shops.act(platform, "fulfil", order_id=bought[1])
         shops.act(platform, "refund", order_id=bought[2], lines=[{"sku": "mug", "quantity": 1}], restock=True)
-        until(lambda: store.poll() or units(app, "mug") == (40, 0, 9))
+        until(lambda: units(app, "mug") == (40, 0, 9), poll=[store])
 
         come_to_rest(app, shops, poll=[store])
         assert_nothing_lost(app, shops)

@@ -23,7 +23,7 @@ def claim(world: World, store: int, limit: int = 100) -> list[Claimed]:
 def settle(world: World, store: int, claimed: Sequence[Claimed], *outcomes: PushOutcome) -> bool:
     now = wall_clock()
     with world.db.begin(1, actor="test") as tx:
-        return pushes.settle(tx, store, claimed, outcomes, Timing(now, now, now, None))
+        return pushes.settle(tx, store, claimed, outcomes, Timing(now, now, now, now))
 
 
 def outcome(one: Claimed, status: PushStatus, **told: Any) -> PushOutcome:
@@ -220,7 +220,7 @@ def test_time_spent_waiting_for_the_store_is_not_ours(world: World) -> None:
     now = wall_clock()
     asked_at = claimed[0].stale_since + timedelta(milliseconds=40)
     with world.db.begin(1, actor="test") as tx:
-        pushes.settle(tx, store, claimed, [applied(claimed[0])], Timing(asked_at, asked_at, tx.now, None))
+        pushes.settle(tx, store, claimed, [applied(claimed[0])], Timing(asked_at, asked_at, tx.now, at(0)))
     (row,) = world.ask("SELECT own_ms, settled_at FROM push WHERE merchant_id = :merchant_id")
     assert row.own_ms == 40
     assert row.settled_at >= now

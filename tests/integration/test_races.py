@@ -264,7 +264,7 @@ def test_a_push_is_settled_while_an_order_marks_the_same_listings(world: World, 
     with world.db.begin(1, actor="test") as tx:
         claimed = sorted(pushes.claim(tx, store, limit=10), key=lambda one: -one.intent.listing_id)
     outcomes = [PushOutcome(one.intent.listing_id, PushStatus.EQUAL, shown=5) for one in claimed]
-    timing = Timing(at(0), at(0), at(0), None)
+    timing = Timing(at(0), at(0), at(0), at(0))
     crosswise(
         world,
         pool,

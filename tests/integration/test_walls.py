@@ -1,7 +1,5 @@
 """What the database itself refuses, whatever the code above it does."""
 
-from collections.abc import Callable
-
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -44,34 +42,28 @@ def partitions(engine: Engine, table: str) -> list[str]:
         )
 
 
-CHANGES: dict[str, Callable[[str], str]] = {
-    "update": lambda table: f"UPDATE {table} SET merchant_id = merchant_id",
-    "delete": lambda table: f"DELETE FROM {table}",
-    "truncate": lambda table: f"TRUNCATE {table}",
-}
+CHANGES = ("UPDATE {} SET merchant_id = merchant_id", "DELETE FROM {}", "TRUNCATE {}")
 
 
 @pytest.mark.parametrize("table", RECORDED)
-@pytest.mark.parametrize("change", CHANGES)
-def test_the_application_may_not_change_what_was_recorded(
-    busy: World, superuser: Engine, table: str, change: str
-) -> None:
+def test_the_application_may_not_change_what_was_recorded(busy: World, superuser: Engine, table: str) -> None:
     for target in (table, *partitions(superuser, table)):
-        with pytest.raises(ProgrammingError, match="permission denied"):
-            busy.tell(CHANGES[change](target))
+        for change in CHANGES:
+            with pytest.raises(ProgrammingError, match="permission denied"):
+                busy.tell(change.format(target))
 
 
 @pytest.mark.parametrize("table", RECORDED)
-@pytest.mark.parametrize("change", CHANGES)
 def test_not_even_the_owner_changes_what_was_recorded(
-    busy: World, logins: Logins, superuser: Engine, table: str, change: str
+    busy: World, logins: Logins, superuser: Engine, table: str
 ) -> None:
     owner = connect(logins.owner, role=None)
     filled = [part for part in partitions(superuser, table) if rows_in(superuser, part)]
     assert filled
     for target in (table, *filled):
-        with pytest.raises(DBAPIError, match="never changed"), owner.begin() as connection:
-            connection.execute(text(CHANGES[change](target)))
+        for change in CHANGES:
+            with pytest.raises(DBAPIError, match="never changed"), owner.begin() as connection:
+                connection.execute(text(change.format(target)))
     owner.dispose()
 
 
@@ -116,12 +108,12 @@ def test_the_application_may_not_pull_the_walls_down(world: World, statement: st
         world.tell(statement)
 
 
-@pytest.mark.parametrize("table", TENANT_TABLES)
-def test_a_merchant_sees_no_row_of_another(busy: World, second: World, superuser: Engine, table: str) -> None:
-    with superuser.connect() as connection:
-        seen_from_above = connection.execute(text(f"SELECT count(*) FROM {table} WHERE merchant_id = 1")).scalar_one()
-    assert busy.scalar(f"SELECT count(*) FROM {table} WHERE merchant_id = 1") == seen_from_above
-    assert second.scalar(f"SELECT count(*) FROM {table} WHERE merchant_id <> :merchant_id") == 0
+def test_a_merchant_sees_all_its_rows_and_none_of_another(busy: World, second: World, superuser: Engine) -> None:
+    for table in TENANT_TABLES:
+        with superuser.connect() as connection:
+            from_above = connection.execute(text(f"SELECT count(*) FROM {table} WHERE merchant_id = 1")).scalar_one()
+        assert busy.scalar(f"SELECT count(*) FROM {table}") == from_above, table
+        assert second.scalar(f"SELECT count(*) FROM {table} WHERE merchant_id <> :merchant_id") == 0, table
 
 
 def test_a_merchant_sees_only_itself(busy: World, second: World) -> None:

@@ -162,7 +162,17 @@ def test_a_signed_kind_that_is_not_used_is_answered_well_and_nothing_is_written(
 
 def test_a_signed_body_that_cannot_be_read_is_refused_counted_and_not_kept(app: App, receiver: Receiver) -> None:
     before = counted("malformed")
-    unreadable = [b"", b"{", b"[]", b"null", b'{"id": null}', b'{"id": "1001"}', b'{"id": true}', b"\xff", b"[" * 100_000]
+    unreadable = [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"id": null}',
+        b'{"id": "1001"}',
+        b'{"id": true}',
+        b"\xff",
+        b"[" * 100_000,
+    ]
 
     for body in unreadable:
         assert (body, receiver.tell(body).status_code) == (body, 400)

@@ -13,7 +13,7 @@ from core.transaction import Database
 from tests.builders import Units, World, line, order
 
 PLAYED = settings(
-    max_examples=2_000 if os.environ.get("HOLDFAST_SOAK") else 25,
+    max_examples=2_000 if os.environ.get("HOLDFAST_SOAK") else 12,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 _MERCHANTS = count(100)
@@ -28,7 +28,7 @@ def histories(draw: st.DrawFn, *, scarce: bool) -> list[StoreOrder]:
     happened, and that cannot be told from the newest state alone.
     """
     states = []
-    gone = {sku: {"shipped": 0, "returned": 0, "written_off": 0} for sku in SKUS}
+    gone: dict[str, dict[str, Any]] = {sku: {"shipped": 0, "returned": 0, "written_off": 0} for sku in SKUS}
     for n in range(draw(st.integers(1, 5))):
         lines = []
         for sku in SKUS:

@@ -1,12 +1,13 @@
 """BigCommerce's order states, lines and catalogue in our words."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from connectors.bigcommerce.translate import (
     Level,
+    RefundedUnits,
     StockRules,
     levels,
     listings,
@@ -19,6 +20,7 @@ from core.errors import Malformed
 from core.model import StoreOrderLine
 
 BY_DEFAULT = StockRules()
+REFUNDED_AT = datetime(2018, 1, 11, 12, tzinfo=UTC)
 FIVE_WANTED = {"id": 7, "product_id": 31, "variant_id": 42, "sku": "MUG", "name": "Mug", "quantity": 5}
 
 
@@ -35,7 +37,16 @@ def line_of(
     status_id: int, shipped: int = 0, refunded: int = 0, rules: StockRules = BY_DEFAULT, **facts: object
 ) -> StoreOrderLine:
     product = {**FIVE_WANTED, "quantity_shipped": shipped, **facts}
-    return store_order(order_row(status_id), [product], {7: refunded}, rules).lines[0]
+    return store_order(order_row(status_id), [product], {7: [RefundedUnits(refunded, REFUNDED_AT)]}, rules).lines[0]
+
+
+def line_once_marked_shipped(
+    status_id: int, hours_after_the_refund: int, refunded: int = 0, rules: StockRules = BY_DEFAULT
+) -> StoreOrderLine:
+    """Of an order that a person marked as shipped, without entering a shipment."""
+    at = REFUNDED_AT + timedelta(hours=hours_after_the_refund)
+    row = {**order_row(status_id), "date_shipped": at.strftime("%a, %d %b %Y %H:%M:%S +0000")}
+    return store_order(row, [FIVE_WANTED], {7: [RefundedUnits(refunded, REFUNDED_AT)]}, rules).lines[0]
 
 
 def numbers(line: StoreOrderLine) -> tuple[int, int, int, int]:
@@ -84,7 +95,7 @@ def test_each_state_says_whether_the_order_holds_units_and_is_paid(
         (2, 4, 1, (1, 0, 4, 4)),
         (10, 0, 0, (0, 0, 5, 5)),
         (5, 0, 0, (5, 0, 0, 0)),
-        (6, 2, 0, (3, 0, 2, 2)),
+        (6, 2, 0, (3, 0, 2, 0)),
         (4, 0, 0, (5, 0, 0, 0)),
         (14, 0, 2, (2, 0, 0, 3)),
         (14, 4, 3, (1, 0, 4, 2)),
@@ -114,6 +125,50 @@ def test_a_store_that_counts_on_shipping_has_lost_only_what_left() -> None:
 
 def test_the_lines_own_refund_count_stands_in_for_a_refund_not_listed_yet() -> None:
     assert line_of(14, quantity_refunded=2).cancelled == 2
+
+
+@pytest.mark.parametrize("status_id", [4, 5, 6, 13, 14, 99])
+def test_what_was_marked_as_shipped_by_hand_stays_shipped_in_later_states(status_id: int) -> None:
+    line = line_once_marked_shipped(status_id, -1, refunded=2, rules=StockRules(restocks_refunds=False))
+
+    assert numbers(line) == (0, 0, 5, 5)
+
+
+def test_units_refunded_before_the_order_was_marked_as_shipped_never_left() -> None:
+    assert numbers(line_once_marked_shipped(13, 1, refunded=2)) == (2, 0, 3, 3)
+
+
+@pytest.mark.parametrize("status_id", [3, 7, 8, 9, 11, 12])
+def test_a_state_that_says_waiting_is_believed_over_an_old_shipping_date(status_id: int) -> None:
+    assert line_once_marked_shipped(status_id, 1).shipped == 0
+
+
+@pytest.mark.parametrize("word", ["captured", "capture pending", "paid", "partially refunded", "refunded"])
+def test_an_unknown_state_of_a_paid_order_is_paid(word: str) -> None:
+    assert store_order({**order_row(99), "payment_status": word}, [FIVE_WANTED], {}, BY_DEFAULT).paid
+
+
+@pytest.mark.parametrize("word", ["authorized", "declined", "held for review", "pending", "void", "void pending", ""])
+def test_an_unknown_state_of_an_order_not_paid_is_not_paid(word: str) -> None:
+    assert not store_order({**order_row(99), "payment_status": word}, [FIVE_WANTED], {}, BY_DEFAULT).paid
+
+
+def test_backordered_units_never_were_on_the_stores_number() -> None:
+    assert line_of(11, quantity_backordered=2).counted == 3
+    assert line_of(14, 0, 4, quantity_backordered=2).counted == 0
+    assert line_of(11, quantity_backordered=None).counted == 5
+
+
+def test_a_store_that_counts_on_shipping_gets_back_what_is_refunded_after_it() -> None:
+    on_shipping = StockRules(counts_when_shipped=True)
+
+    assert line_of(14, 5, 2, on_shipping).counted == 3
+    assert line_of(14, 2, 3, on_shipping).counted == 2
+    assert line_of(14, 2, 4, on_shipping).counted == 1
+
+
+def test_an_unfinished_checkout_ships_and_frees_nothing() -> None:
+    assert numbers(line_of(1, 2, 1)) == (0, 0, 0, 0)
 
 
 def test_gift_certificates_are_no_goods_and_custom_lines_have_no_listing() -> None:
@@ -152,14 +207,15 @@ def test_a_line_without_whole_numbers_is_malformed(broken: dict[str, object]) ->
         store_order(order_row(11), [{**FIVE_WANTED, **broken}], {}, StockRules())
 
 
-def test_refunds_add_up_per_line_and_money_alone_moves_no_units() -> None:
+def test_refunds_are_listed_per_line_and_money_alone_moves_no_units() -> None:
+    made = {"order_id": 100, "created": "2018-01-11T12:00:00Z"}
     refunds = [
-        {"order_id": 100, "items": [{"item_type": "PRODUCT", "item_id": 7, "quantity": 1}]},
-        {"order_id": 100, "items": [{"item_type": "PRODUCT", "item_id": 7, "quantity": 2}]},
-        {"order_id": 100, "items": [{"item_type": "SHIPPING", "item_id": 7, "quantity": 9}]},
+        {**made, "items": [{"item_type": "PRODUCT", "item_id": 7, "quantity": 1}]},
+        {**made, "items": [{"item_type": "PRODUCT", "item_id": 7, "quantity": 2}]},
+        {**made, "items": [{"item_type": "SHIPPING", "item_id": 7, "quantity": 9}]},
     ]
 
-    assert refunded_units(refunds) == {100: {7: 3}}
+    assert refunded_units(refunds) == {100: {7: [RefundedUnits(1, REFUNDED_AT), RefundedUnits(2, REFUNDED_AT)]}}
 
 
 def inventory_item(**identity: object) -> dict[str, Any]:

@@ -100,6 +100,11 @@ STATES = [
         (5, 0, 0, 0, 0),
         order={**CANCELLED, "displayFulfillmentStatus": "RESTOCKED"},
     ),
+    State("edited, then cancelled without restock", 0, 0, (2, 3, 0, 0, 3), 0, [refunded(3, "NO_RESTOCK")], CANCELLED),
+    State("edited, then cancelled with restock", 0, 0, (5, 0, 0, 0, 0), 0, [refunded(3, "CANCEL")], CANCELLED),
+    State("edited, then cancelled without a refund", 3, 3, (2, 3, 0, 0, 3), order=CANCELLED),
+    State("cancelled, no word on anything", 0, 0, (0, 5, 0, 0, 5), order=CANCELLED),
+    State("edited, two shipped, then cancelled", 2, 0, (1, 2, 2, 0, 4), 2, [refunded(2, "NO_RESTOCK")], CANCELLED),
     State("two shipped, the rest cancelled", 2, 0, (3, 0, 2, 0, 2), 2, [refunded(3, "CANCEL")], CANCELLED),
 ]
 
@@ -142,8 +147,17 @@ def test_an_order_is_paid_by_its_financial_status(financial: str | None, paid: b
     assert order.holds
 
 
-def test_a_test_order_holds_nothing() -> None:
-    assert not order_of(order_node(test=True), [line_node(1, 1, 1)], None).holds
+def test_a_test_order_holds_ships_and_returns_nothing() -> None:
+    history = History()
+    history.add_fulfilment("SUCCESS", [{"quantity": 3, "lineItem": {"id": LINE_ID}}])
+    history.add_refund([refunded(1, "RETURN"), refunded(1, "CANCEL"), refunded(1, "NO_RESTOCK")])
+
+    order = order_of(order_node(test=True), [line_node(5, 2, 0)], history)
+
+    (line,) = order.lines
+    assert not order.holds
+    assert (line.cancelled, line.written_off, line.shipped, line.returned) == (0, 0, 0, 0)
+    assert line.counted == 3
 
 
 @pytest.mark.parametrize(

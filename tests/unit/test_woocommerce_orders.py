@@ -25,6 +25,8 @@ class OrderShop:
     lines: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     pooled: set[int] = field(default_factory=set)
     trashed: set[int] = field(default_factory=set)
+    products: dict[int, dict[str, Any]] = field(default_factory=dict)
+    created_via: str = "admin"
     asked: list[Params] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
 
@@ -36,6 +38,9 @@ class OrderShop:
             rows = [{"id": one, "manage_stock": "parent" if one in self.pooled else True} for one in wanted]
             rows = [row for row in rows if row["id"] not in self.trashed]
             return Answer(rows, at, at)
+        if endpoint == "products":
+            wanted = [int(one) for one in str(params["include"]).split(",")]
+            return Answer([{"id": one, "manage_stock": True, **self.products.get(one, {})} for one in wanted], at, at)
         self.asked.append(params)
         return self._page(params, at)
 
@@ -56,7 +61,8 @@ class OrderShop:
 
     def _row(self, number: int) -> dict[str, Any]:
         stamps = {"date_created_gmt": STAMP, "date_modified_gmt": STAMP}
-        return {"id": number, "status": self.states[number], "line_items": self.lines.get(number, []), **stamps}
+        made = {"status": self.states[number], "created_via": self.created_via}
+        return {"id": number, "line_items": self.lines.get(number, []), **made, **stamps}
 
     def send(self, method: Literal["POST", "PUT"], endpoint: str, data: Mapping[str, Any]) -> Answer:
         raise AssertionError("reading orders writes nothing")
@@ -151,3 +157,14 @@ def test_a_line_whose_variation_the_shop_no_longer_lists_keeps_its_own_id() -> N
     fetched = fetch(shop, StockReader(shop), 60, ["1"])
 
     assert [line.external_id for line in fetched.orders[0].lines] == ["46/47"]
+
+
+def test_an_unpaid_order_hides_only_what_its_products_say_the_shop_reserves() -> None:
+    lines = [{"id": one, "product_id": product, "quantity": 2} for one, product in ((1, 11), (2, 12), (3, 0), (4, 13))]
+    products = {11: {"backorders": "no"}, 12: {"backorders": "notify"}}
+    shop = OrderShop({1: "pending"}, lines={1: lines}, products=products, created_via="checkout")
+
+    fetched = fetch(shop, StockReader(shop), 120, ["1"])
+
+    assert [line.hidden for line in fetched.orders[0].lines] == [2, 0, 0, 0]
+    assert shop.calls == ["orders", "products"]

@@ -13,6 +13,7 @@ from connectors.woocommerce.translate import (
     external_id,
     fate_of,
     is_external_id,
+    is_reserved,
     split_external_id,
     to_listing,
     to_order,
@@ -123,6 +124,18 @@ DONE: dict[str, Any] = {"date_completed_gmt": COMPLETED}
         ),
         (_order("cancelled"), [_refund(1)], True, False, {"written_off": 1, "cancelled": 3}),
         (_order("cancelled", **DONE), [], True, True, {"shipped": 4, "returned": 4}),
+        (_order("on-hold", taken=4, date_paid_gmt=PLACED), [], True, True, {"counted": 4}),
+        (_order("on-hold", taken=4, **DONE), [], True, True, {"counted": 4, "shipped": 4}),
+        (_order("processing", taken=4, **DONE), [], True, True, {"counted": 4, "shipped": 4}),
+        (_order("pending", **DONE), [], True, True, {"shipped": 4}),
+        (_order("packing-plugin", taken=4, **DONE), [], True, True, {"counted": 4, "shipped": 4}),
+        (
+            _order("packing-plugin", taken=4, **DONE),
+            [_refund(1, "2026-11-22T12:00:00")],
+            True,
+            True,
+            {"counted": 4, "shipped": 4},
+        ),
         (_order("packing-plugin", taken=4), [], True, False, {"counted": 4}),
         (_order("packing-plugin", taken=4, date_paid_gmt=PLACED), [], True, True, {"counted": 4}),
     ],
@@ -173,6 +186,28 @@ def test_only_a_shopper_s_checkout_reserves(made_by: str | None) -> None:
     order, line = _line(_order("pending", created_via=made_by))
 
     assert (order.holds, order.look_again_at, line.hidden) == (True, None, 0)
+
+
+def test_an_order_that_was_paid_and_set_back_to_pending_reserves_no_more() -> None:
+    order, line = _line(_order("pending", date_paid_gmt=PLACED))
+
+    assert (order.holds, order.paid, order.look_again_at, line.hidden) == (True, False, None, 0)
+
+
+def test_nothing_is_hidden_of_a_listing_that_the_shop_does_not_reserve() -> None:
+    order = to_order(_order("pending"), [], 60, NOW, unreserved=["12"])
+
+    assert (order.look_again_at, order.lines[0].hidden) == (datetime(2026, 11, 22, 11, tzinfo=UTC), 0)
+
+
+@pytest.mark.parametrize(
+    ("managed", "backorders", "reserved"),
+    [(True, "no", True), (True, "notify", False), (True, "yes", False), (True, None, False), (False, "no", False)],
+)
+def test_a_shop_reserves_what_it_counts_and_never_sells_below_zero(
+    managed: bool, backorders: str | None, reserved: bool
+) -> None:
+    assert is_reserved(Product(1, manage_stock=managed, stock_quantity=5, backorders=backorders)) is reserved
 
 
 def test_a_shop_without_hold_minutes_hides_nothing() -> None:
