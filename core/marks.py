@@ -43,8 +43,8 @@ def stale(
                        ELSE coalesce(l.tryable_since, :now) END,
                    not_before = NULL,
                    believed = l.believed - coalesce((SELECT units FROM taken WHERE taken.id = l.id), 0),
-                   -- a number read before the store moved it is no evidence any more
-                   observed = CASE WHEN l.id IN (SELECT id FROM taken) THEN NULL ELSE l.observed END,
+                   -- a number read before the store moved it is no evidence any more, but a gap stays a gap
+                   observed = l.observed - coalesce((SELECT units FROM taken WHERE taken.id = l.id), 0),
                    observed_at = CASE WHEN l.id IN (SELECT id FROM taken) THEN NULL ELSE l.observed_at END,
                    heard_at = CASE WHEN l.stale_since IS NULL THEN CAST(:heard_at AS timestamptz)
                               ELSE least(l.heard_at, CAST(:heard_at AS timestamptz)) END,

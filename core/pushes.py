@@ -132,16 +132,17 @@ def settle(
         rows.append(_settled(tx, one, outcome))
         evidence.append(_evidence(tx, store_id, one, outcome, timing))
     columns = ["id", "revision", "believed_by", "settled", "shown", "observed", "observed_at", "not_before", "reason"]
-    columns += ["reset", "moved"]
+    columns += ["reset", "moved", "doubted"]
     tx.run(
         """WITH held AS (
                SELECT l.id AS listing_id, k.*
                FROM (SELECT * FROM unnest(CAST(:id AS bigint[]), CAST(:revision AS bigint[]),
                    CAST(:believed_by AS bigint[]), CAST(:settled AS boolean[]), CAST(:shown AS bigint[]),
                    CAST(:observed AS bigint[]), CAST(:observed_at AS timestamptz[]), CAST(:not_before AS timestamptz[]),
-                   CAST(:reason AS text[]), CAST(:reset AS bigint[]), CAST(:moved AS boolean[]))
+                   CAST(:reason AS text[]), CAST(:reset AS bigint[]), CAST(:moved AS boolean[]),
+                   CAST(:doubted AS bigint[]))
                    u (id, revision, believed_by, settled, shown, observed, observed_at, not_before, reason, reset,
-                       moved) ORDER BY id) k
+                       moved, doubted) ORDER BY id) k
                CROSS JOIN LATERAL (SELECT id FROM listing WHERE merchant_id = :merchant_id AND id = k.id
                    FOR NO KEY UPDATE) l
            )
@@ -149,9 +150,10 @@ def settle(
                believed = coalesce(h.reset, l.believed) + coalesce(h.believed_by, 0),
                published = coalesce(h.shown, l.published),
                published_at = CASE WHEN h.shown IS NULL THEN l.published_at ELSE :now END,
-               observed = CASE WHEN h.moved THEN NULL ELSE coalesce(h.observed, l.observed) END,
-               observed_at = CASE WHEN h.moved THEN NULL WHEN h.observed IS DISTINCT FROM l.observed
-                   AND h.observed IS NOT NULL THEN h.observed_at ELSE l.observed_at END,
+               observed = CASE WHEN h.moved THEN h.doubted ELSE coalesce(h.observed, l.observed) END,
+               observed_at = CASE WHEN h.moved THEN NULL WHEN h.observed IS NULL THEN l.observed_at
+                   WHEN h.observed = l.observed AND l.observed_at IS NOT NULL THEN l.observed_at
+                   ELSE h.observed_at END,
                proven_equal_at = CASE WHEN h.settled AND h.shown IS NOT NULL AND l.revision = h.revision THEN :now
                    ELSE l.proven_equal_at END,
                pushed_revision = CASE WHEN h.settled THEN h.revision ELSE l.pushed_revision END,
@@ -177,7 +179,8 @@ def _settled(tx: Transaction, one: Claimed, outcome: PushOutcome) -> tuple[Any, 
     """What a listing row becomes: see the columns in ``settle``.
 
     ``observed_at`` is since when the store has shown ``observed`` with nothing known to have moved it: a second read of
-    the same number keeps the first time, and a write forgets both.
+    the same number keeps the first time, and a write forgets it. The number that a lowering leaves is kept without a
+    time, so that nobody takes what is believed for proven before it was read again.
 
     What we believe moves by a difference, because orders applied while the write was under way have moved it, too.
     """
@@ -192,7 +195,7 @@ def _settled(tx: Transaction, one: Claimed, outcome: PushOutcome) -> tuple[Any, 
     moved = wrote and outcome.status is not PushStatus.EQUAL
     return (
         intent.listing_id, one.revision, believed_by, settled, outcome.shown, outcome.observed, outcome.observed_at,
-        delay, quarantine, reset, moved,
+        delay, quarantine, reset, moved, outcome.shown if lowered else None,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from core.work import Lease, Want
 from jobs.leases import giving_back
 from jobs.registry import LEASE_S, job
 
-_AT_ONCE = 20
+_AT_ONCE = 5
 _MISSING_TRIES = 4
 _ACTOR = "job:order"
 

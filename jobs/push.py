@@ -54,9 +54,11 @@ def _push(connector: Connector, claimed: Sequence[Claimed]) -> list[PushOutcome]
     """Push what has to be told.
 
     With compare-and-set no write of ours can have erased a sale, so a listing that is believed to show its number
-    needs no call; the nightly sync looks for edits by others. Without it such a listing is read all the same.
+    needs no call, unless its last push ended in doubt; the nightly sync looks for edits by others. Without it such a
+    listing is read all the same.
     """
-    known = {one.intent.listing_id for one in claimed if connector.abilities.compare_and_set and _is_known(one.intent)}
+    sure = [one.intent for one in claimed if connector.abilities.compare_and_set and not one.tries]
+    known = {intent.listing_id for intent in sure if _is_known(intent)}
     told = connector.push([one.intent for one in claimed if one.intent.listing_id not in known])
     answers = {outcome.listing_id: outcome for outcome in told}
     return [

@@ -15,7 +15,7 @@ import psycopg
 import redis
 from cronsim import CronSim
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.errors import ConnectionError as BrokerGone
+from dramatiq.errors import BrokerConnectionError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -49,7 +49,7 @@ def run(app: App) -> None:
             app.db.engine.dispose()
             blinded = False
             stop.wait(_TICK_S)
-        except (redis.RedisError, BrokerGone) as error:
+        except (redis.RedisError, BrokerConnectionError) as error:
             logger.warning("broker: %s; trying again", error)
             stop.wait(_TICK_S)
     broker.close()

@@ -1,5 +1,6 @@
 """One shop's line to Shopify: who we are, how to ask, and how to page within the cost limit."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -19,7 +20,10 @@ T = TypeVar("T")
 
 
 class ShopifyCaller:
-    """Asks one shop, with a pasted token ({access_token, api_secret}) or one fetched by {client_id, client_secret}."""
+    """Asks one shop, with a pasted token ({access_token, api_secret}) or one fetched by {client_id, client_secret}.
+
+    Several threads may ask at once.
+    """
 
     def __init__(self, access: StoreAccess, net: Net) -> None:
         self._url = access.url.rstrip("/")
@@ -28,6 +32,7 @@ class ShopifyCaller:
         self._graphql: HttpGraphQL | None = None
         self._token_ends = 0.0
         self._page_sizes: dict[str, int] = {}
+        self._token_lock = threading.Lock()
 
     @property
     def webhook_secret(self) -> str:
@@ -44,12 +49,15 @@ class ShopifyCaller:
 
     def ask_once(self, document: str, variables: Mapping[str, Any] | None = None) -> Answer:
         """The same without repeating, for callers that see to that themselves."""
-        if self._is_fetched_token() and self._graphql is not None:
-            try:
-                return read_answer(self._graphql_now().execute(document, variables))
-            except Unauthorized:
-                self._graphql = None  # a fetched token can be revoked early; a new one tells if the app still may
-        return read_answer(self._graphql_now().execute(document, variables))
+        known = self._graphql
+        graphql = self._graphql_now()
+        try:
+            return read_answer(graphql.execute(document, variables))
+        except Unauthorized:
+            if graphql is not known or not self._is_fetched_token():
+                raise
+        # A fetched token can be revoked early; a new one tells if the app still may.
+        return read_answer(self._graphql_now(refused=graphql).execute(document, variables))
 
     def sized(self, name: str, largest: int, attempt: Callable[[int], T]) -> T:
         """Run ``attempt(size)`` with the largest size Shopify has not called too costly, remembered by ``name``."""
@@ -60,7 +68,7 @@ class ShopifyCaller:
             except CostTooHigh:
                 if size == 1:
                     raise
-                self._page_sizes[name] = size // 2
+                self._page_sizes[name] = min(size // 2, self._page_sizes.get(name, largest))
 
     def close(self) -> None:
         """Give back sockets."""
@@ -69,11 +77,14 @@ class ShopifyCaller:
     def _is_fetched_token(self) -> bool:
         return "access_token" not in self._credentials
 
-    def _graphql_now(self) -> HttpGraphQL:
-        if self._graphql is None or (self._is_fetched_token() and time.monotonic() > self._token_ends):
-            token = self._fetch_token() if self._is_fetched_token() else self._credentials["access_token"]
-            self._graphql = HttpGraphQL(session_for(self._url, token), self._http)
-        return self._graphql
+    def _graphql_now(self, refused: HttpGraphQL | None = None) -> HttpGraphQL:
+        """With a token that still lives and is not the ``refused`` one; only one thread fetches it."""
+        with self._token_lock:
+            ended = self._is_fetched_token() and time.monotonic() > self._token_ends
+            if self._graphql is None or self._graphql is refused or ended:
+                token = self._fetch_token() if self._is_fetched_token() else self._credentials["access_token"]
+                self._graphql = HttpGraphQL(session_for(self._url, token), self._http)
+            return self._graphql
 
     def _fetch_token(self) -> str:
         """The client credentials grant, for own apps on own shops; page "Get access tokens" of shopify.dev."""

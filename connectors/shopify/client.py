@@ -8,9 +8,11 @@ from the Dev Dashboard. A listing is an inventory item; its number is ``availabl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from connectors.crew import Crew
 from connectors.http import Net
 from connectors.port import Abilities
 from connectors.shopify import orders, push
+from connectors.shopify.batches import BatchSize
 from connectors.shopify.caller import ShopifyCaller
 from connectors.shopify.documents import CHANGED_ORDERS, LISTINGS, PROBE
 from connectors.shopify.graphql import Answer
@@ -48,6 +50,7 @@ class ShopifyConnector:
     def __init__(self, access: StoreAccess, net: Net) -> None:
         self._settings = access.settings
         self._caller = ShopifyCaller(access, net)
+        self._lanes = push.Lanes(Crew("shopify"), BatchSize())
 
     def probe(self) -> StoreProfile:
         """One call: name, clock, granted scopes and the location to write."""
@@ -101,14 +104,15 @@ class ShopifyConnector:
 
     def push(self, intents: Sequence[PushIntent]) -> Sequence[PushOutcome]:
         """See the module ``push``."""
-        return push.push(self._caller, self._location_id(), intents)
+        return push.push(self._lanes, self._caller, self._location_id(), intents)
 
     def ensure_webhooks(self, delivery_url: str) -> Sequence[str]:
         """See ``subscriptions.ensure_subscriptions``."""
         return ensure_subscriptions(self._caller, delivery_url)
 
     def close(self) -> None:
-        """Give back sockets."""
+        """End the threads and give back sockets."""
+        self._lanes.crew.close()
         self._caller.close()
 
     def _location_id(self) -> str:

@@ -1,8 +1,9 @@
 """Writing ``available`` by compare-and-set: shopify.dev/docs/apps/build/orders-fulfillment/inventory-management-apps.
 
-Shopify takes or refuses a call as a whole. So one stale or impossible row is found by the ``field`` of its error, taken
-out, and the others go again under a new idempotency key; where no field names it, the batch is halved until it stands
-alone. ``available`` is what Shopify itself takes each order off, at once and unpaid too.
+Shopify takes or refuses a call as a whole. So one stale or impossible row is found by the ``field`` of its error, read
+again or taken out, and the others go again under a new idempotency key; where no field names it, the batch is halved
+until it stands alone. Batches are as small as the shop is busy and go side by side. ``available`` is what Shopify
+itself takes each order off, at once and unpaid too.
 """
 
 import hashlib
@@ -10,18 +11,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 from typing import Any
 
+from connectors.crew import THREADS, Crew
 from connectors.evidence import decide_write
 from connectors.http import safely
+from connectors.shopify.batches import BatchSize, cut, share
 from connectors.shopify.caller import ShopifyCaller
 from connectors.shopify.documents import SET_AVAILABLE
 from connectors.shopify.levels import ReadLevel, read_levels
 from connectors.shopify.translate import Node, gid, number_of, reading
-from core.errors import ConnectorError, Malformed, Throttled, Unreachable
+from core.errors import ConnectorError, Malformed, Throttled, Unauthorized, Unreachable
 from core.model import PushIntent, PushOutcome, PushStatus
 
-PUSH_LIMIT = 250
+PUSH_LIMIT = 400
 
 # A hot item can sell between our read and our write again and again; after this many reads the next job tries.
 _READS_PER_ROW = 2
@@ -57,43 +61,95 @@ class _Refusal:
     row: int | None
 
 
-def push(caller: ShopifyCaller, location_id: str, intents: Sequence[PushIntent]) -> Sequence[PushOutcome]:
+@dataclass(slots=True)
+class Lanes:
+    """What the pushes of one connector share: its threads, and what they have learnt of the size of a batch."""
+
+    crew: Crew
+    size: BatchSize
+
+
+def push(lanes: Lanes, caller: ShopifyCaller, location_id: str, intents: Sequence[PushIntent]) -> Sequence[PushOutcome]:
     """One outcome per intent, same order. Raises ConnectorError only while not a single outcome is known."""
-    run = _Push(caller, location_id)
-    try:
-        run.go(intents)
-    except ConnectorError as fault:
-        if not run.outcomes:
-            raise
-        return [run.outcomes.get(intent.listing_id) or _retry(intent, str(fault)) for intent in intents]
-    return [run.outcomes[intent.listing_id] for intent in intents]
+    run = _Push(caller, location_id, lanes.size)
+    batches: list[list[_Row]] = []
+    for unread in (False, True):
+        rows = [_row(intent) for intent in intents if (intent.believed is None) is unread]
+        batches += share(rows, lanes.size.rows, THREADS)
+    lanes.crew.each(run.lane, batches)
+    if run.faults and not run.outcomes:
+        raise run.faults[0]
+    reason = str(run.faults[0]) if run.faults else ""
+    return [run.outcomes.get(intent.listing_id) or _retry(intent, reason) for intent in intents]
 
 
 class _Push:
-    def __init__(self, caller: ShopifyCaller, location_id: str) -> None:
+    """What the batches of one push have come to. Each thread adds the outcomes of its own rows, so none waits."""
+
+    def __init__(self, caller: ShopifyCaller, location_id: str, size: BatchSize) -> None:
         self.outcomes: dict[int, PushOutcome] = {}
+        self.faults: list[ConnectorError] = []
         self._caller = caller
         self._location_id = location_id
-        self._calls = 0
-        self._burnt_keys = 0
+        self._size = size
+        self._calls = count(1)
 
-    def go(self, intents: Sequence[PushIntent]) -> None:
-        unread: list[_Row] = []
-        held: list[_Row] = []
-        for intent in intents:
-            if intent.believed is None:
-                unread.append(_Row(intent, 0, 0))
-            else:
-                held.append(_Row(intent, expected=intent.believed, target=max(intent.wanted, 0)))
-        waiting = _batches(held)
-        held = []
-        while waiting or unread or held:
-            if waiting:
-                stale, rest, halves = self._write(waiting.pop(0))
-                unread, held, waiting = unread + stale, held + rest, waiting + halves
-            else:
-                held += self._read(unread) if unread else []
-                waiting, unread, held = _batches(held), [], []
+    def lane(self, rows: Sequence[_Row]) -> None:
+        """One batch to its end. Its fault is its own; none is begun after one that speaks for the whole shop."""
+        if any(isinstance(fault, Throttled | Unauthorized) or not self.outcomes for fault in self.faults):
+            return
+        try:
+            self._go(rows)
+        except ConnectorError as fault:
+            self.faults.append(fault)
+
+    def _go(self, rows: Sequence[_Row]) -> None:
+        """Ends, as every refusal costs the rows in it a read, their place, or half of their company."""
+        waiting = [self._read(rows) if rows[0].intent.believed is None else list(rows)]
+        burnt_keys = 0
+        while waiting:
+            batch = waiting.pop(0)
+            shown, refusals = self._set_available(batch) if batch else ({}, [])
+            if any(refusal.code == "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED" for refusal in refusals):
+                burnt_keys += 1
+                if burnt_keys > _BURNT_KEYS_BORNE:
+                    raise Unreachable("Shopify says again and again that an earlier attempt of this write failed")
+                waiting.append(batch)
+            elif refusals:
+                waiting += self._mend(batch, refusals)
+            elif batch:
+                self._size.was_written(len(batch))
+                for row in batch:
+                    self._written(row, shown.get(row.intent.external_id, row.target))
+
+    def _mend(self, rows: Sequence[_Row], refusals: Sequence[_Refusal]) -> list[list[_Row]]:
+        """After a refusal: the batches to write next, without the rows that are to blame."""
+        named = {refusal.row: refusal.code for refusal in refusals if refusal.row is not None}
+        if not named and len(rows) == 1:
+            named = {0: refusals[0].code}
+        if not named:
+            return cut(rows, -(-len(rows) // 2))
+        stale = {index for index, code in named.items() if code in _STALE}
+        for index, code in named.items():
+            if code not in _STALE:
+                self._end(rows[index], PushStatus.REFUSED, shown=None, reason=_cure(code))
+            elif rows[index].reads == _READS_PER_ROW:
+                self._end(rows[index], PushStatus.RETRY, None, "it keeps selling while we write", pull_orders=True)
+        left = [
+            row
+            for index, row in enumerate(rows)
+            if index not in named or (index in stale and row.reads < _READS_PER_ROW)
+        ]
+        if not stale:
+            return [left]
+        self._size.was_stale(len(rows))
+        return cut(self._refreshed(left), self._size.rows)
+
+    def _refreshed(self, rows: Sequence[_Row]) -> list[_Row]:
+        """Read all rows that may be read again, not just the stale ones: the others are as old by now."""
+        readable = [row for row in rows if row.reads < _READS_PER_ROW]
+        read_up = [row for row in rows if row.reads == _READS_PER_ROW]
+        return read_up + (self._read(readable) if readable else [])
 
     def _read(self, rows: Sequence[_Row]) -> list[_Row]:
         """Read the levels of rows and decide anew; returns those that still want a write."""
@@ -107,9 +163,6 @@ class _Push:
             self._end(row, PushStatus.REFUSED, shown=None, reason=read.level.untracked_reason)
             return None
         seen = replace(row, observed=observed, observed_at=read.read_at, reads=row.reads + 1)
-        if seen.reads > _READS_PER_ROW:
-            self._end(seen, PushStatus.RETRY, observed, "it keeps selling while we write", pull_orders=True)
-            return None
         decision = decide_write(replace(intent, wanted=max(intent.wanted, 0)), observed)
         if decision.target is not None:
             return replace(seen, expected=observed, target=decision.target, settled=decision.settled)
@@ -119,38 +172,10 @@ class _Push:
             self._end(seen, PushStatus.STALE, observed, pull_orders=True)
         return None
 
-    def _write(self, rows: Sequence[_Row]) -> tuple[list[_Row], list[_Row], list[list[_Row]]]:
-        """Write a batch.
-
-        Returns: rows to read again; rows to write again together with those; and batches to write again apart.
-        """
-        shown, refusals = self._set_available(rows)
-        if not refusals:
-            for row in rows:
-                self._written(row, shown.get(row.intent.external_id, row.target))
-            return [], [], []
-        if any(refusal.code == "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED" for refusal in refusals):
-            self._burnt_keys += 1
-            if self._burnt_keys > _BURNT_KEYS_BORNE:
-                raise Unreachable("Shopify says again and again that an earlier attempt of this write failed")
-            return [], list(rows), []
-        named = {refusal.row: refusal.code for refusal in refusals if refusal.row is not None}
-        if not named and len(rows) == 1:
-            named = {0: refusals[0].code}
-        if not named:
-            half = len(rows) // 2
-            return [], [], [list(rows[:half]), list(rows[half:])]
-        stale = [rows[index] for index, code in named.items() if code in _STALE]
-        for index, code in named.items():
-            if code not in _STALE:
-                self._end(rows[index], PushStatus.REFUSED, shown=None, reason=_cure(code))
-        return stale, [row for index, row in enumerate(rows) if index not in named], []
-
     def _set_available(self, rows: Sequence[_Row]) -> tuple[Mapping[str, int], Sequence[_Refusal]]:
         """One call: what each changed item shows now, or why nothing at all was written."""
-        self._calls += 1
         body = _body(rows, self._location_id)
-        variables = {"input": body, "key": _key(rows, body, self._calls)}
+        variables = {"input": body, "key": _key(rows, body, next(self._calls))}
         with reading("a stock write"):
             answer = _ask(self._caller, variables)
             refusals = [_refusal(error, len(rows)) for error in answer["userErrors"]]
@@ -158,7 +183,8 @@ class _Push:
 
     def _written(self, row: _Row, shown: int) -> None:
         if not row.settled:
-            self._end(row, PushStatus.STALE, shown, pull_orders=True)
+            # A repeated call is answered with what the item shows by then; that our write lowered it must stay visible.
+            self._end(row, PushStatus.STALE, min(shown, row.target), pull_orders=True)
         elif row.expected == row.target == shown:
             self._end(row, PushStatus.EQUAL, shown)
         else:
@@ -189,8 +215,8 @@ def _ask(caller: ShopifyCaller, variables: Mapping[str, Any]) -> Node:
     return answer
 
 
-def _batches(rows: Sequence[_Row]) -> list[list[_Row]]:
-    return [list(rows[start : start + PUSH_LIMIT]) for start in range(0, len(rows), PUSH_LIMIT)]
+def _row(intent: PushIntent) -> _Row:
+    return _Row(intent, expected=intent.believed or 0, target=max(intent.wanted, 0))
 
 
 def _body(rows: Sequence[_Row], location_id: str) -> Mapping[str, Any]:

@@ -1,15 +1,15 @@
-"""Several calls to one shop at a time, so that a slow shop's answers are waited for together."""
+"""The threads of one shop, each with a line of its own."""
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Protocol, TypeVar
+
+from connectors import crew
 
 from .shop import Shop
 from .stock import StockReader
 
-# Each call occupies one of the shop's PHP workers, and a small host has only a handful of them.
-THREADS = 4
+THREADS = crew.THREADS
 
 Work = TypeVar("Work")
 
@@ -22,31 +22,21 @@ class Line(Shop, Protocol):
 
 
 class Crew:
-    """At most four threads, started when needed, each with a line of its own: a session is not for several threads."""
+    """A crew whose threads each speak over a line of their own: a session is not for several threads."""
 
     def __init__(self, new_line: Callable[[], Line]) -> None:
         self._new_line = new_line
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="woocommerce")
+        self._crew = crew.Crew("woocommerce")
         self._own = threading.local()
         self._lines: list[Line] = []
 
     def each(self, act: Callable[[Shop, StockReader, Work], None], works: Sequence[Work]) -> None:
-        """Act on all, begun in the order given. Afterwards nothing is left running, even when this is interrupted.
-
-        Raises: what ``act`` raises, for the first such of ``works``.
-        """
-        running = [self._pool.submit(self._do, act, work) for work in works]
-        try:
-            for one in running:
-                one.result()
-        finally:
-            for one in running:
-                one.cancel()
-            wait(running)
+        """See ``connectors.crew.Crew.each``."""
+        self._crew.each(lambda work: self._do(act, work), works)
 
     def close(self) -> None:
         """End the threads and give back their sockets."""
-        self._pool.shutdown()
+        self._crew.close()
         for line in self._lines:
             line.close()
 

@@ -12,22 +12,22 @@ from starlette.applications import Starlette
 
 from sandbox.shop import Shop, Storefront
 from sandbox.shopify.api import Admin, Keys, schema_for
-from sandbox.shopify.cost import Bucket
+from sandbox.shopify.cost import PLUS, Bucket, Plan
 from sandbox.shopify.hooks import Hooks
 from sandbox.shopify.inventory import Inventory
 from sandbox.shopify.queries import Queries
 from sandbox.things import UnpaidUnits
 
 
-def build(shop: Shop, points: float = 2000, points_per_s: float = 100) -> Storefront:
-    """``points``: the bucket of a Standard plan, refilled with ``points_per_s``."""
+def build(shop: Shop, plan: Plan = PLUS) -> Storefront:
+    """A shop that takes several orders a second is on the largest plan."""
     shop.unpaid_units = UnpaidUnits.TAKEN
     shop.name_prefix = "#"
     keys = Keys(f"shpat_{shop.token('token')[:32]}", f"shpss_{shop.token('secret')[:32]}")
     queries, hooks = Queries(shop), Hooks(shop, keys.secret)
     shop.watch(queries)
     shop.watch(hooks)
-    admin = Admin(keys, schema_for(queries, Inventory(shop), hooks), Bucket(points, points_per_s))
+    admin = Admin(keys, schema_for(queries, Inventory(shop), hooks), Bucket(plan))
     return Storefront(
         app=Starlette(routes=admin.routes()),
         credentials={"access_token": keys.access_token, "api_secret": keys.secret},

@@ -26,6 +26,20 @@ from graphql import (
 )
 
 MOST_PER_QUERY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a shop's plan grants each app: the most points it can save up, and how many come back a second."""
+
+    points: float
+    points_per_s: float
+
+
+STANDARD = Plan(2000, 100)
+ADVANCED = Plan(4000, 200)
+PLUS = Plan(20_000, 1000)
+
 _MUTATION = 10
 _FREE = frozenset({"pageInfo", "userErrors"})
 
@@ -116,10 +130,10 @@ def _sized(size: int) -> float:
 class Bucket:
     """Points of one app on one shop: refilled steadily, never above its size."""
 
-    def __init__(self, size: float, restore_rate: float) -> None:
-        self.size = size
-        self.restore_rate = restore_rate
-        self._points = size
+    def __init__(self, plan: Plan) -> None:
+        self.size = plan.points
+        self.restore_rate = plan.points_per_s
+        self._points = plan.points
         self._at = time.monotonic()
 
     def take(self, points: float) -> bool:

@@ -13,12 +13,19 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
 from connectors.shopify.client import ShopifyConnector
 from connectors.shopify.documents import ORDERS, SET_AVAILABLE, SUBSCRIBE
 from connectors.shopify.orders import FIRST_LINES
 from core.errors import Unauthorized
 from core.model import Platform, StoreAccess, StoreOrder
+from sandbox.deliveries import Deliveries
+from sandbox.faults import CALM, Counters, Faults, Panel
+from sandbox.journal import Journal
+from sandbox.shop import Shop as SandboxShop
+from sandbox.shopify import build
+from sandbox.shopify.cost import ADVANCED, STANDARD, Plan
 from tests.contract.storefronts import LOOPBACK, Receiver, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,25 +214,38 @@ def test_a_query_that_asks_for_too_much_is_refused_before_it_runs(shop: Shop) ->
     assert "data" not in answer
 
 
-def test_points_run_out_and_come_back(shop: Shop) -> None:
-    skus = [f"POINTS-{number}" for number in range(40)]
-    shop.stock(dict.fromkeys(skus, 100))
-    for _ in range(20):
-        shop.sell(*((sku, 1) for sku in skus))
-    document = (
-        "{ orders(first: 100, sortKey: UPDATED_AT) { nodes { lineItems(first: 50) { nodes { variant { id } } } } } }"
-    )
+def test_a_shop_of_many_orders_is_on_the_largest_plan(shop: Shop) -> None:
+    status = shop.send("{ shop { name } }", {})["extensions"]["cost"]["throttleStatus"]
 
-    answers = [shop.send(document, {}) for _ in range(40)]
+    assert (status["maximumAvailable"], status["restoreRate"]) == (20_000, 1000)
+
+
+@pytest.mark.parametrize("plan", [STANDARD, ADVANCED])
+def test_points_run_out_and_come_back(plan: Plan) -> None:
+    faults = Faults(Panel(CALM, Counters()), "7")
+    deliveries = Deliveries(faults, httpx.AsyncClient())
+    small = SandboxShop("shopify", "http://127.0.0.1", "7", faults, deliveries, Journal())
+    front = build(small, plan)
+    for number in range(250):
+        small.add_product(f"POINTS-{number}", "Points", 1)
+    document = "{ productVariants(first: 250) { nodes { inventoryItem { id } product { id } } } }"
+    headers = {"X-Shopify-Access-Token": front.credentials["access_token"]}
+
+    with TestClient(front.app, headers=headers) as api:
+
+        def ask() -> Any:
+            return api.post("/admin/api/2026-10/graphql.json", json={"query": document}).json()
+
+        answers = [ask() for _ in range(int(plan.points // 20))]
+        assert eventually(lambda: "data" in ask(), bool)
 
     spent = answers[0]["extensions"]["cost"]
-    assert 0 < spent["actualQueryCost"] < spent["requestedQueryCost"]
-    assert spent["throttleStatus"]["maximumAvailable"] == 2000
+    assert 0 < spent["actualQueryCost"] <= spent["requestedQueryCost"]
+    assert spent["throttleStatus"]["maximumAvailable"] == plan.points
     refused = next(answer for answer in answers if "errors" in answer)
     assert refused["errors"] == [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]
     cost = refused["extensions"]["cost"]
     assert cost["throttleStatus"]["currentlyAvailable"] < cost["requestedQueryCost"]
-    assert eventually(lambda: "data" in shop.send(document, {}), bool)
 
 
 def test_an_unknown_token_is_refused(shop: Shop) -> None:

@@ -135,6 +135,22 @@ def test_a_first_look_at_an_order_already_refunded_without_restock_sets_its_unit
     assert world.on_hand("mug") == (8, 2)
 
 
+def test_units_refunded_without_restock_that_are_put_back_after_all_are_for_sale_again(world: World) -> None:
+    store = world.stocked("mug", units=10)
+    world.hear(store, order(line("mug", 4, written_off=3), paid=True))
+    assert (world.units("mug"), world.on_hand("mug")) == (Units(free=6, sold=1), (7, 3))
+    for _ in range(2):
+        world.hear(store, order(line("mug", 4, written_off=1, cancelled=2), paid=True))
+        assert (world.units("mug"), world.on_hand("mug")) == (Units(free=8, sold=1), (9, 1))
+
+
+def test_units_refunded_without_restock_that_never_came_are_not_mended(world: World) -> None:
+    store = world.stocked("mug", units=1)
+    world.hear(store, order(line("mug", 3, written_off=3), paid=True))
+    world.hear(store, order(line("mug", 3, cancelled=3), paid=True))
+    assert (world.units("mug"), world.on_hand("mug")) == (Units(free=1), (1, 0))
+
+
 def test_an_order_shipped_in_parts_leaves_in_parts(world: World) -> None:
     store = world.stocked("mug", units=10)
     world.hear(store, order(line("mug", 5), paid=True))

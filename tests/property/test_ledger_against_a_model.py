@@ -44,6 +44,7 @@ class Wish:
     waiting: int = 0
     shipped: int = 0
     lost: int = 0
+    broken: int = 0
     returned: int = 0
     paid: bool = False
 
@@ -85,6 +86,8 @@ class Model:
     def order(self, name: str, told: dict[str, dict[str, Any]]) -> None:
         dropped = [wish for (of, line_id), wish in self.wishes.items() if of == name and line_id not in told]
         goals = [(self.wishes.setdefault((name, line_id), Wish(goal["sku"])), goal) for line_id, goal in told.items()]
+        for wish, goal in goals:
+            self.mend(wish, goal)
         need = [(wish, self.needed(wish, goal)) for wish, goal in goals]
         need += [(wish, 0) for wish in dropped]
         for wish, units in need:
@@ -96,16 +99,28 @@ class Model:
             self.bring_to(wish, goal)
         self.serve()
 
+    def still(self, wish: Wish, goal: dict[str, Any]) -> tuple[int, int]:
+        """Units still owed and still to be broken: goods that left are neither, though a store takes it all back."""
+        withdrawn = max(wish.shipped - goal["shipped"], 0)
+        owed = max(goal["open"] - withdrawn, 0)
+        return owed, max(goal["lost"] - wish.lost - max(withdrawn - goal["open"], 0), 0)
+
     def needed(self, wish: Wish, goal: dict[str, Any]) -> int:
-        """Goods that left are not owed again because a store takes their shipment back."""
-        owed = max(goal["open"] - max(wish.shipped - goal["shipped"], 0), 0)
-        return int(owed + max(goal["shipped"] - wish.shipped, 0) + max(goal["lost"] - wish.lost, 0))
+        return sum(self.still(wish, goal)) + int(max(goal["shipped"] - wish.shipped, 0))
+
+    def mend(self, wish: Wish, goal: dict[str, Any]) -> None:
+        mended = min(max(wish.lost - goal["lost"], 0), wish.broken)
+        wish.lost, wish.broken = min(wish.lost, goal["lost"]), wish.broken - mended
+        self.free[wish.sku] += mended
+        self.in_bin[wish.sku] += mended
+        self.set_apart[wish.sku] -= mended
 
     def bring_to(self, wish: Wish, goal: dict[str, Any]) -> None:
         wish.paid = goal["paid"]
-        lost = max(goal["lost"] - wish.lost, 0)
+        lost = self.still(wish, goal)[1]
         broken = min(lost, wish.live)
-        wish.live, wish.waiting, wish.lost = wish.live - broken, wish.waiting - (lost - broken), wish.lost + lost
+        wish.live, wish.waiting = wish.live - broken, wish.waiting - (lost - broken)
+        wish.lost, wish.broken = goal["lost"] if lost else wish.lost, wish.broken + broken
         self.in_bin[wish.sku] -= broken
         self.set_apart[wish.sku] += broken
         shipped = max(goal["shipped"] - wish.shipped, 0)

@@ -22,7 +22,7 @@ SKUS = ("mug", "cup", "plate")
 
 @st.composite
 def histories(draw: st.DrawFn, *, scarce: bool) -> list[StoreOrder]:
-    """States of one order as they follow each other: what has left, come back or broken stays so.
+    """States of one order as they follow each other: what has left or come back stays so.
 
     With ``scarce`` stock nothing comes back or breaks: which units those were depends on what was there when it
     happened, and that cannot be told from the newest state alone.
@@ -35,7 +35,7 @@ def histories(draw: st.DrawFn, *, scarce: bool) -> list[StoreOrder]:
             facts = gone[sku]
             facts["shipped"] += draw(st.integers(0, 2))
             if not scarce:
-                facts["written_off"] += draw(st.integers(0, 1))
+                facts["written_off"] = draw(st.integers(0, 2))
                 facts["returned"] += draw(st.integers(0, facts["shipped"] - facts["returned"]))
             still = draw(st.integers(0, 5))
             cancelled = draw(st.integers(0, 2))

@@ -39,9 +39,10 @@ def sellable(cells: Cells, layer: Layer) -> int:
 
 
 def full_house() -> Cells:
-    """Fifty units that agree in all layers, in every state an act may start from, and ten waiting."""
+    """Sixty units that agree in all layers, in every state an act may start from, and ten waiting."""
     cells: Cells = Counter()
-    cells = moved(cells, flows.come_in(HOME, MUG, 50))
+    cells = moved(cells, flows.come_in(HOME, MUG, 60))
+    cells = moved(cells, flows.damage(HOME, MUG, 10))
     cells = moved(cells, flows.hold(HOME, MUG, 20, 10, deducted=False, line_id=LINE))
     return moved(cells, flows.deduct(HOME, MUG, 10, LINE))
 
@@ -50,6 +51,7 @@ ACTS = {
     "come_in": lambda n: flows.come_in(HOME, MUG, n),
     "go_missing": lambda n: flows.go_missing(HOME, MUG, n),
     "damage": lambda n: flows.damage(HOME, MUG, n),
+    "mend": lambda n: flows.mend(HOME, MUG, n),
     "hold": lambda n: flows.hold(HOME, MUG, n, n, deducted=False, line_id=LINE),
     "hold_paid": lambda n: flows.hold(HOME, MUG, n, n, deducted=True, line_id=LINE),
     "release": lambda n: flows.release(HOME, MUG, n, n, deducted=False, line_id=LINE),
@@ -84,6 +86,11 @@ def test_a_release_is_the_opposite_of_its_hold(deducted: bool) -> None:
     before = full_house()
     held = moved(before, flows.hold(HOME, MUG, 3, 2, deducted, LINE))
     assert moved(held, flows.release(HOME, MUG, 3, 2, deducted, LINE)) == before
+
+
+def test_mending_is_the_opposite_of_damage() -> None:
+    before = full_house()
+    assert moved(moved(before, flows.damage(HOME, MUG, 3)), flows.mend(HOME, MUG, 3)) == before
 
 
 def test_a_paid_promise_stands_in_sold_and_an_unpaid_one_in_reserved() -> None:
