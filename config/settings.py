@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     port: int = Field(8700, ge=0, le=65535)
     poll_s: float = Field(60, ge=0.5, description="seconds between polls of a store's orders")
     worker_name: str = Field("", description="name kept over restarts, so that a new worker frees its dead one's work")
-    worker_threads: int = Field(12, ge=1, le=64, description="threads for orders, and as many for pushes and polls")
+    worker_threads: int = Field(24, ge=3, le=128, description="threads that fetch orders; a third as many push")
     webhook_body_limit: int = Field(2_000_000, ge=1_000, description="bytes; larger bodies are refused with 413")
     smtp_url: SecretStr = Field(SecretStr(""), description="smtp://user:password@host:587, or smtps://...:465")
     mail_from: str = Field("", description="sender of warnings; the receiver is set per merchant")

@@ -11,10 +11,10 @@ Work = TypeVar("Work")
 
 
 class Crew:
-    """At most four threads, started when needed and kept until ``close``."""
+    """At most so many threads, started when needed and kept until ``close``."""
 
-    def __init__(self, name: str) -> None:
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix=name)
+    def __init__(self, name: str, threads: int = THREADS) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     def each(self, act: Callable[[Work], None], works: Sequence[Work]) -> None:
         """Act on all, begun in the order given. Afterwards nothing is left running, even when this is interrupted.

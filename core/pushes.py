@@ -104,18 +104,30 @@ def _urgency(claimed: Claimed) -> tuple[int, datetime]:
 
 
 def _orders_known_until(tx: Transaction, store_id: int) -> datetime | None:
-    """The store's time up to which all its orders are applied; moves on when all that a poll listed is done."""
+    """The store's time up to which all its orders are applied; None while we are blind to it.
+
+    A poll is done when every order row that was wanted before it is gone. Under load some row is always open, so the
+    newest poll older than the oldest open row counts. A row that only waits for its time (an order to be looked at
+    again) is not open.
+    """
     row = tx.run(
-        """UPDATE store s SET orders_known_until = CASE
-               WHEN s.blind THEN NULL
-               WHEN EXISTS (SELECT FROM work w WHERE w.merchant_id = :merchant_id AND w.topic = 'order'
-                   AND w.store_id = s.id AND w.heard_at <= s.last_poll_at
-                   AND (w.due_at <= :now OR w.tries > 0 OR w.reason <> '')) THEN s.orders_known_until
-               ELSE s.polled_until END
-           WHERE s.merchant_id = :merchant_id AND s.id = :store_id RETURNING orders_known_until""",
+        """SELECT s.blind, s.poll_marks, s.orders_known_until AS known, (SELECT min(w.heard_at) FROM work w
+               WHERE w.merchant_id = :merchant_id AND w.topic = 'order' AND w.store_id = s.id
+                 AND (w.due_at <= :now OR w.tries > 0 OR w.reason <> '')) AS oldest
+           FROM store s WHERE s.merchant_id = :merchant_id AND s.id = :store_id""",
         store_id=store_id,
     ).one()
-    known: datetime | None = row.orders_known_until
+    if row.blind:
+        return None
+    marks_ = [(datetime.fromisoformat(at), datetime.fromisoformat(until)) for at, until in row.poll_marks]
+    done = [until for at, until in marks_ if row.oldest is None or at < row.oldest]
+    known: datetime | None = max([*done, *([row.known] if row.known else [])], default=None)
+    if known != row.known:
+        tx.run(
+            "UPDATE store SET orders_known_until = :known WHERE merchant_id = :merchant_id AND id = :store_id",
+            known=known,
+            store_id=store_id,
+        )
     return known
 
 

@@ -13,6 +13,7 @@ from core.transaction import Transaction
 
 OVERLAP_S = 15
 _FIRST_DUE_S = 60
+_POLL_MARKS = 60
 DEFAULT_SCHEDULE = {"poll": "every 60", "full_sync": "15 3 * * *", "hooks": "every 3600"}
 
 
@@ -236,10 +237,16 @@ def needs_fetch(tx: Transaction, store_id: int, changes: Sequence[OrderChange]) 
 def polled(tx: Transaction, store_id: int, read_at: datetime) -> None:
     """A run of pages is complete: all changes up to ``read_at`` (the store's clock) are applied, or stand as work."""
     tx.run(
-        """UPDATE store SET last_poll_at = :now, polled_until = greatest(polled_until, :read_at), blind = false
+        """UPDATE store SET last_poll_at = :now, polled_until = greatest(polled_until, :read_at), blind = false,
+               poll_marks = (SELECT jsonb_agg(m.mark ORDER BY m.nth) FROM (
+                   SELECT mark, nth
+                   FROM jsonb_array_elements(poll_marks || CAST(:mark AS jsonb)) WITH ORDINALITY e (mark, nth)
+                   ORDER BY nth DESC LIMIT :most) m)
            WHERE merchant_id = :merchant_id AND id = :id""",
         id=store_id,
         read_at=read_at,
+        mark=json.dumps([[tx.now.isoformat(), read_at.isoformat()]]),
+        most=_POLL_MARKS,
     )
     waiting = tx.run(
         """WITH held AS (SELECT id FROM listing WHERE merchant_id = :merchant_id AND store_id = :id

@@ -123,7 +123,8 @@ def settle(tx: Transaction, leases: Sequence[Lease]) -> None:
                DELETE FROM work w USING mine WHERE mine.done AND w.merchant_id = :merchant_id
                  AND (w.topic, w.store_id, w.subject) = (mine.topic, mine.store_id, mine.subject)
            )
-           UPDATE work w SET lease = NULL, leased_until = NULL, sent_until = NULL, tries = 0, reason = ''
+           UPDATE work w SET lease = NULL, leased_until = NULL, sent_until = NULL, tries = 0, reason = '',
+               due_at = :now
            FROM mine WHERE NOT mine.done AND w.merchant_id = :merchant_id
              AND (w.topic, w.store_id, w.subject) = (mine.topic, mine.store_id, mine.subject)""",
         topics=[k.topic for k in held],

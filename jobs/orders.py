@@ -19,7 +19,7 @@ _MISSING_TRIES = 4
 _ACTOR = "job:order"
 
 
-@job("order", queue="order")
+@job("order", queue="order", lot=_AT_ONCE)
 def apply_orders(app: App, merchant_id: int, store_id: int) -> None:
     """Fetch the orders of one store that want it, in small lots so that several threads can share a rush."""
     while True:

@@ -92,11 +92,13 @@ def relay_once(db: Database, broker: RedisBroker) -> float:
         now = db.clock()
         with db.outside() as connection:
             rows = connection.execute(
-                text("SELECT merchant_id, topic, store_id FROM take_due_work(:now, :hold, :most)"),
+                text("SELECT merchant_id, topic, store_id, waiting FROM take_due_work(:now, :hold, :most)"),
                 {"now": now, "hold": _HOLD, "most": _AT_ONCE},
             ).all()
             upcoming = connection.execute(text("SELECT next_work_at(:now)"), {"now": now}).scalar_one()
-        send(broker, [(row.merchant_id, row.topic, row.store_id) for row in rows if row.topic in JOBS])
+        for row in rows:
+            if row.topic in JOBS:
+                send(broker, [(row.merchant_id, row.topic, row.store_id)] * JOBS[row.topic].share(row.waiting))
         if not rows:
             return _TICK_S if upcoming is None else min(max((upcoming - now).total_seconds(), 0.001), _TICK_S)
 

@@ -28,6 +28,12 @@ def run(app: App) -> None:
     if freed:
         logger.info("freed %s rows that a worker of this name had left behind", freed)
     workers = []
+    # Fetching is waiting for stores: many threads, little work. Each store has one push under way at most.
+    threads = {
+        "order": app.settings.worker_threads,
+        "push": app.settings.worker_threads // 3,
+        "upkeep": _UPKEEP_THREADS,
+    }
     for queue in QUEUES:
         broker = make_broker(app.settings.redis_url, [queue])
         declare_actors(broker, app)
@@ -35,7 +41,7 @@ def run(app: App) -> None:
             Worker(
                 broker,
                 worker_timeout=_IDLE_MS[queue],
-                worker_threads=_UPKEEP_THREADS if queue == "upkeep" else app.settings.worker_threads,
+                worker_threads=threads[queue],
             )
         )
         workers[-1].start()

@@ -112,6 +112,11 @@ class World:
         with self.db.begin(self.merchant_id, actor="test") as tx:
             tx.run(statement, **values)
 
+    def polled(self, store_id: int, read_at: datetime) -> None:
+        """A poll of the store is complete: its orders are known up to ``read_at`` by its clock."""
+        with self.db.begin(self.merchant_id, actor="test") as tx:
+            stores.polled(tx, store_id, read_at)
+
     def store(self, name: str = "Main street", *, mode: StoreMode = StoreMode.LIVE) -> int:
         with self.db.begin(self.merchant_id, actor="test") as tx:
             store_id = stores.add(

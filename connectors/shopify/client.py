@@ -50,7 +50,7 @@ class ShopifyConnector:
     def __init__(self, access: StoreAccess, net: Net) -> None:
         self._settings = access.settings
         self._caller = ShopifyCaller(access, net)
-        self._lanes = push.Lanes(Crew("shopify"), BatchSize())
+        self._lanes = push.Lanes(Crew("shopify", push.LANES), BatchSize())
 
     def probe(self) -> StoreProfile:
         """One call: name, clock, granted scopes and the location to write."""

@@ -57,6 +57,8 @@ store = Table(
     # by the store's clock: changes up to here are listed; and are applied
     instant("polled_until", nullable=True),
     instant("orders_known_until", nullable=True),
+    # the last polls: when each was noted, by our clock, and up to when it knows the orders, by the store's
+    Column("poll_marks", JSONB, nullable=False),
     # when its numbers were first read: what it sold before then is off those numbers already
     instant("opened_at", nullable=True),
     # true after an outage of ours: no number rises until this store's orders were polled again

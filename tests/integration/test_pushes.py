@@ -206,7 +206,7 @@ def test_a_dry_run_settles_the_listing_and_believes_nothing_new(world: World) ->
 
 def test_every_attempt_leaves_its_evidence(world: World) -> None:
     store = world.stocked("mug", units=20, shown=12)
-    world.tell("UPDATE store SET polled_until = :until WHERE merchant_id = :merchant_id", until=at(60))
+    world.polled(store, at(60))
     pushed(world, store)
     (row,) = world.ask("SELECT * FROM push WHERE merchant_id = :merchant_id")
     assert (row.believed, row.wanted, row.status, row.shown, row.observed) == (12, 20, "applied", 20, 12)

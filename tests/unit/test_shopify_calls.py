@@ -329,7 +329,7 @@ def test_answers_to_smaller_batches_do_not_change_the_size() -> None:
 
 
 def test_a_busy_shop_gets_smaller_batches_in_the_next_push(shopify: Shopify, connector: ShopifyConnector) -> None:
-    items = [str(item) for item in range(1, 201)]
+    items = [str(item) for item in range(1, 401)]
     shelf = Shelf(dict.fromkeys(items, 10), sells=items)
     shopify.will(shelf)
     connector.push([intent(int(item), 11, 3) for item in items])

@@ -46,7 +46,7 @@ CREATE TABLE store (
     url text NOT NULL, mode text NOT NULL CHECK (mode IN ('off', 'observe', 'dry_run', 'live')),
     credentials bytea NOT NULL, settings jsonb NOT NULL, trouble text NOT NULL DEFAULT '', trouble_since timestamptz,
     paused boolean NOT NULL DEFAULT false, last_webhook_at timestamptz, last_poll_at timestamptz,
-    polled_until timestamptz, orders_known_until timestamptz, opened_at timestamptz, blind boolean NOT NULL DEFAULT false,
+    polled_until timestamptz, orders_known_until timestamptz, poll_marks jsonb NOT NULL DEFAULT '[]', opened_at timestamptz, blind boolean NOT NULL DEFAULT false,
     safety_stock integer NOT NULL DEFAULT 0 CHECK (safety_stock >= 0), created_at timestamptz NOT NULL,
     PRIMARY KEY (merchant_id, id), UNIQUE (merchant_id, name)
 );
@@ -221,7 +221,7 @@ CREATE UNIQUE INDEX alert_one_open ON alert (merchant_id, kind, subject) WHERE c
 -- What the relay may see across merchants: which groups of rows want work, by id, and nothing else. Marks them as sent
 -- so that a row is sent once until ``hold`` has passed or it was claimed.
 CREATE FUNCTION take_due_work(at timestamptz, hold interval, most integer)
-RETURNS TABLE (merchant_id bigint, topic text, store_id bigint, next_due timestamptz)
+RETURNS TABLE (merchant_id bigint, topic text, store_id bigint, waiting bigint)
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH due AS (
         SELECT w.merchant_id, w.topic, w.store_id, w.subject FROM work w
@@ -233,7 +233,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
         WHERE (w.merchant_id, w.topic, w.store_id, w.subject) = (due.merchant_id, due.topic, due.store_id, due.subject)
         RETURNING w.merchant_id, w.topic, w.store_id
     )
-    SELECT DISTINCT s.merchant_id, s.topic, s.store_id, NULL::timestamptz FROM sent s
+    SELECT s.merchant_id, s.topic, s.store_id, count(*) FROM sent s GROUP BY 1, 2, 3
 $$;
 -- A worker that starts again under its name frees what its predecessor, now dead, had claimed. Returns how many rows.
 CREATE FUNCTION free_leases_of(name text) RETURNS bigint
