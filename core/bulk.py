@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Table, text
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
 from core.transaction import Transaction
@@ -55,4 +55,4 @@ def _execute(tx: Transaction, statement: str, columns: Sequence[str], rows: Iter
     held = list(rows)
     if held:
         values = {name: list(column) for name, column in zip(columns, zip(*held, strict=True), strict=True)}
-        tx.connection.execute(text(statement), {"merchant_id": tx.merchant_id, **values})
+        tx.run(statement, **values)

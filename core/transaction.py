@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -14,6 +15,8 @@ Clock = Callable[[], datetime]
 
 APP_ROLE = "holdfast_app"
 _IDS_PER_BLOCK = 1024
+# Statements are few and constant; reading one for its bound names costs as much as running it.
+_statement = lru_cache(maxsize=512)(text)
 
 
 def wall_clock() -> datetime:
@@ -89,7 +92,9 @@ class Transaction:
 
     def run(self, statement: str, /, **values: object) -> Any:
         """Execute a text statement with ``:merchant_id`` and ``:now`` always bound."""
-        return self.connection.execute(text(statement), {"merchant_id": self.merchant_id, "now": self.now, **values})
+        return self.connection.execute(
+            _statement(statement), {"merchant_id": self.merchant_id, "now": self.now, **values}
+        )
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ What arrives is only a hint. Nothing of its content is kept but the id of the th
 
 import logging
 import threading
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 RECEIVED = Counter("holdfast_webhooks_total", "Webhooks by what became of them", ["outcome"])
 SECONDS = Histogram("holdfast_webhook_seconds", "Time to answer a webhook")
 _RETRY_AFTER_S = "5"
+# Platforms tell one change by two webhooks (created and updated); within this time they become one fetch.
+_GATHER = timedelta(milliseconds=30)
 
 
 class Receiver:
@@ -51,7 +54,8 @@ class Receiver:
         except Malformed:
             return 400, "malformed"
         self._make_up()
-        wants = [want for hint in hints for want in _wants(store_id, hint)]
+        due_at = self._app.db.clock() + _GATHER
+        wants = [want for hint in hints for want in _wants(store_id, hint, due_at)]
         if not wants:
             return 200, "not_used"
         with self._app.db.begin(merchant_id, actor=f"store:{store_id}", source="webhook") as tx:
@@ -68,10 +72,10 @@ class Receiver:
                 stores.blind(tx, [store_id])
 
 
-def _wants(store_id: int, hint: Hint) -> list[Want]:
+def _wants(store_id: int, hint: Hint, due_at: datetime) -> list[Want]:
     match hint.kind:
         case HintKind.ORDER:
-            return [Want("order", store_id, hint.external_id)]
+            return [Want("order", store_id, hint.external_id, due_at)]
         case HintKind.CATALOGUE:
             return [Want("full_sync", store_id, "")]
         case HintKind.STORE:

@@ -12,7 +12,7 @@ from jobs.broker import QUEUES, declare_actors, make_broker
 
 logger = logging.getLogger(__name__)
 # Milliseconds: how long an idle consumer may sleep, and so the most that a message of the queue waits unseen.
-_IDLE_MS = {"order": 15, "push": 15, "upkeep": 250}
+_IDLE_MS = {"order": 25, "push": 25, "upkeep": 250}
 _UPKEEP_THREADS = 3
 _DRAIN_MS = 30_000
 
