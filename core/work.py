@@ -14,6 +14,7 @@ from core.transaction import Transaction
 
 CHANNEL = "holdfast_work"
 MAX_TRIES = 12
+_RELAY_LOOKS_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def settle(tx: Transaction, leases: Sequence[Lease]) -> None:
     if not leases:
         return
     held = _in_order(leases)
-    tx.run(
+    again = tx.run(
         """WITH mine AS (
                SELECT w.topic, w.store_id, w.subject, w.revision = k.revision AS done
                FROM unnest(CAST(:topics AS text[]), CAST(:stores AS bigint[]), CAST(:subjects AS text[]),
@@ -132,8 +133,9 @@ def settle(tx: Transaction, leases: Sequence[Lease]) -> None:
         subjects=[k.subject for k in held],
         revisions=[k.revision for k in held],
         leases=[k.lease for k in held],
-    )
-    tx.run(f"SELECT pg_notify('{CHANNEL}', '')")
+    ).rowcount
+    if again:  # commits that notify wait for each other, so none does without need
+        tx.run(f"SELECT pg_notify('{CHANNEL}', '')")
 
 
 def postpone(
@@ -167,7 +169,8 @@ def postpone(
             counts=counts,
             dead=dead,
         )
-    tx.run(f"SELECT pg_notify('{CHANNEL}', '')")
+    if delay_s < _RELAY_LOOKS_EVERY_S:
+        tx.run(f"SELECT pg_notify('{CHANNEL}', '')")
 
 
 def _in_order(leases: Sequence[Lease]) -> list[Lease]:
