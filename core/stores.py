@@ -14,7 +14,7 @@ from core.transaction import Transaction
 OVERLAP_S = 15
 _FIRST_DUE_S = 60
 _POLL_MARKS = 60
-DEFAULT_SCHEDULE = {"poll": "every 60", "full_sync": "15 3 * * *", "hooks": "every 3600"}
+DEFAULT_SCHEDULE = {"full_sync": "15 3 * * *", "hooks": "every 3600"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,9 @@ def add(
     return int(store_id)
 
 
-def start(tx: Transaction, store_id: int) -> None:
-    """Begin to poll and sync a store whose catalogue was imported, and see to its webhooks at once."""
+def start(tx: Transaction, store_id: int, *, poll_s: float) -> None:
+    """Poll (each ``poll_s`` seconds) and sync a store whose catalogue was imported; see to its webhooks at once."""
+    set_schedule(tx, "poll", store_id, f"every {poll_s:g}")
     for topic, cron in DEFAULT_SCHEDULE.items():
         set_schedule(tx, topic, store_id, cron)
     work.want(tx, [work.Want("hooks", store_id, "")])

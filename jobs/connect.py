@@ -60,7 +60,7 @@ def connect_store(
     if opening:
         open_stock(app, merchant_id, store_id, connector)
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-        stores.start(tx, store_id)
+        stores.start(tx, store_id, poll_s=app.settings.poll_s)
         return stores.get(tx, store_id), profile
 
 
