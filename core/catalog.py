@@ -80,7 +80,6 @@ class Imported:
 
     listings: int
     new_listings: int
-    new_items: int
     ambiguous: int
 
 
@@ -136,7 +135,7 @@ def import_listings(tx: Transaction, store_id: int, told: Sequence[StoreListing]
     fresh = [row for row in made if row.new]
     # Not only for new ones: an order that was applied while its listing was being imported found no listing yet.
     _replay_held(tx, store_id, [row.external_id for row in made if row.item_id is not None])
-    return Imported(len(made), len(fresh), 0, ambiguous)
+    return Imported(len(made), len(fresh), ambiguous)
 
 
 def _lock_known(tx: Transaction, store_id: int, told: Sequence[StoreListing]) -> None:

@@ -27,6 +27,14 @@ _BALANCES = {
 _ORDER_COLUMNS = [f.name for f in fields(OrderRow)]
 _LINE_COLUMNS = [f.name for f in fields(LineRow)]
 _PROMISE_COLUMNS = [f.name for f in fields(PromiseRow)]
+_EFFECT_COLUMNS = ("key_hash", "content_hash", "document_id")
+_DOCUMENT_COLUMNS = (
+    "id", "recorded_at", "kind", "effect_key", "actor", "source", "correlation_id", "happened_at", "order_id", "reason",
+)  # fmt: skip
+_MOVEMENT_COLUMNS = (
+    "document_id", "line_no", "recorded_at", "item_id", "grade", "layer", "from_place", "from_bucket", "to_place",
+    "to_bucket", "quantity", "order_line_id",
+)  # fmt: skip
 _TRIES = 4
 
 
@@ -260,53 +268,7 @@ class Batch:
 
     def _flush(self) -> None:
         books, tx = self.books, self.tx
-        bulk.insert(
-            tx,
-            tables.effect,
-            ["key_hash", "content_hash", "document_id"],
-            [(key_hash(e.effect_key), e.content_hash, e.document_id) for e in books.effects],
-        )
-        bulk.insert(
-            tx,
-            tables.document,
-            [
-                "id",
-                "recorded_at",
-                "kind",
-                "effect_key",
-                "actor",
-                "source",
-                "correlation_id",
-                "happened_at",
-                "order_id",
-                "reason",
-            ],
-            [
-                (
-                    d.id,
-                    tx.now,
-                    d.kind,
-                    d.effect_key,
-                    tx.actor,
-                    tx.source,
-                    tx.correlation_id,
-                    d.happened_at,
-                    d.order_id,
-                    d.reason,
-                )
-                for d in books.documents
-            ],
-        )
-        bulk.insert(
-            tx,
-            tables.movement,
-            ["document_id", "line_no", "recorded_at", "item_id", "grade", "layer", "from_place", "from_bucket",
-             "to_place", "to_bucket", "quantity", "order_line_id"],
-            [
-                (doc, no, tx.now, *m.stocked, m.layer, *m.from_, *m.to, m.quantity, m.order_line_id)
-                for doc, no, m in books.movements
-            ],
-        )  # fmt: skip
+        self._flush_documents()
         bulk.put(tx, tables.store_order, _ORDER_COLUMNS, map(astuple, self._changed("orders")), ["id"])
         bulk.put(tx, tables.order_line, _LINE_COLUMNS, map(astuple, self._changed("lines")), ["id"])
         bulk.put(tx, tables.promise, _PROMISE_COLUMNS, map(astuple, self._changed("promises")), ["id"])
@@ -322,6 +284,21 @@ class Batch:
             books.heard_at,
             books.ours_since,
         )
+
+    def _flush_documents(self) -> None:
+        books, tx = self.books, self.tx
+        effects = [(key_hash(e.effect_key), e.content_hash, e.document_id) for e in books.effects]
+        posted = (tx.actor, tx.source, tx.correlation_id)
+        documents = [
+            (d.id, tx.now, d.kind, d.effect_key, *posted, d.happened_at, d.order_id, d.reason) for d in books.documents
+        ]
+        movements = [
+            (doc, no, tx.now, *m.stocked, m.layer, *m.from_, *m.to, m.quantity, m.order_line_id)
+            for doc, no, m in books.movements
+        ]
+        bulk.insert(tx, tables.effect, _EFFECT_COLUMNS, effects)
+        bulk.insert(tx, tables.document, _DOCUMENT_COLUMNS, documents)
+        bulk.insert(tx, tables.movement, _MOVEMENT_COLUMNS, movements)
 
     def _flush_balances(self) -> dict[Stocked, tuple[int, int]]:
         """Write changed rows whole; returns free units of the shared pool before and after, where they changed."""
