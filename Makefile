@@ -14,6 +14,12 @@ help: ## this list
 demo: .venv/ready ## the main job: three storefronts, shoppers, and proof at the end
 	@$(BIN)/holdfast demo $(ARGS)
 
+simulate: .venv/ready ## the hub played through storms that seeds draw (ARGS="--seeds 1..20")
+	@$(BIN)/holdfast simulate $(ARGS)
+
+bench-core: .venv/ready ## the ledger's speed beside PostgreSQL's own limit (ARGS=--json)
+	@$(BIN)/python -P -m bench.core $(ARGS)
+
 test: .venv/ready ## all tests, in parallel
 	@$(BIN)/python -P -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
@@ -22,6 +28,7 @@ check: .venv/ready ## format, lint, types, imports, tests: what CI runs
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
 	@$(MAKE) -s test
+	@$(BIN)/holdfast simulate --seeds 1..40
 
 format: .venv/ready ## write the code the way `check` wants it
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -40,4 +47,4 @@ lock: .tools-or-uv ## choose versions again and pin them with hashes
 .tools-or-uv:
 	@command -v $(UV) >/dev/null || { echo "fetching uv into .tools" >&2; $(PYTHON) -m pip install -q --disable-pip-version-check --target .tools uv >&2; }
 
-.PHONY: help demo test check format lock .tools-or-uv
+.PHONY: help demo simulate bench-core test check format lock .tools-or-uv

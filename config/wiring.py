@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from config import secrets
 from config.secrets import Secrets
@@ -12,7 +13,10 @@ from core import schema, stores
 from core.combiner import Combiner
 from core.errors import ConfigError
 from core.model import Platform, StoreAccess
+from core.stores import StoreRow
 from core.transaction import Database, connect
+
+_FRESH = timedelta(seconds=1)
 
 
 def make_connector(access: StoreAccess, net: Net) -> Connector:
@@ -42,6 +46,7 @@ class App:
     secrets: Secrets
     net: Net
     _local: threading.local = field(default_factory=threading.local)
+    _stores: dict[tuple[int, int], tuple[datetime, StoreRow]] = field(default_factory=dict)
     _pushing: dict[tuple[int, int], tuple[object, Connector]] = field(default_factory=dict)
 
     def connector(self, merchant_id: int, store_id: int) -> Connector:
@@ -58,8 +63,7 @@ class App:
     def _connector(
         self, kept: dict[tuple[int, int], tuple[object, Connector]], merchant_id: int, store_id: int
     ) -> Connector:
-        with self.db.begin(merchant_id, actor="system") as tx:
-            store = stores.get(tx, store_id)
+        store = self._store(merchant_id, store_id)
         stamp = (store.url, store.credentials, tuple(sorted(store.settings.items())))
         known = kept.get((merchant_id, store_id))
         if known is not None and known[0] == stamp:
@@ -72,6 +76,17 @@ class App:
         connector = make_connector(access, self.net)
         kept[merchant_id, store_id] = (stamp, connector)
         return connector
+
+    def _store(self, merchant_id: int, store_id: int) -> StoreRow:
+        """A store's row, at most a second old: each job and each webhook asks for it."""
+        now = self.db.clock()
+        known = self._stores.get((merchant_id, store_id))
+        if known is not None and now - _FRESH <= known[0] <= now:
+            return known[1]
+        with self.db.begin(merchant_id, actor="system") as tx:
+            store = stores.get(tx, store_id)
+        self._stores[merchant_id, store_id] = (now, store)
+        return store
 
     def close(self) -> None:
         self.db.engine.dispose()

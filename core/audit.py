@@ -104,6 +104,11 @@ INVARIANTS: Mapping[str, str] = {
     "6c each promised unit ends once": """
         SELECT id AS promise_id FROM promise WHERE merchant_id = :merchant_id
             AND waiting + live + shipped + released <> wanted""",
+    "6e no promise is without its line, no line without its order": """
+        SELECT 'promise' AS kind, p.id FROM promise p WHERE p.merchant_id = :merchant_id AND NOT EXISTS (
+            SELECT FROM order_line l WHERE l.merchant_id = p.merchant_id AND l.id = p.order_line_id)
+        UNION ALL SELECT 'order line', l.id FROM order_line l WHERE l.merchant_id = :merchant_id AND NOT EXISTS (
+            SELECT FROM store_order o WHERE o.merchant_id = l.merchant_id AND o.id = l.order_id)""",
     "6d nothing waits while units are free": """
         SELECT b.item_id, b.grade, b.free, b.backordered FROM sales_balance b
         JOIN pool p ON p.merchant_id = b.merchant_id AND p.id = b.pool_id AND p.kind = 'shared'

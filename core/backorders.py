@@ -1,7 +1,6 @@
 """Demand that waits, and who is served first when units come free."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from core import flows
 from core.books import Books, PromiseRow
@@ -22,15 +21,16 @@ def decide_fill(free: int, waiting: Sequence[PromiseRow]) -> list[tuple[PromiseR
     return dealt
 
 
-def fill_waiting(books: Books) -> None:
-    """Serve what waits from units that are free now, in the batch that freed them; one document per order served."""
+def fill_waiting(books: Books, moved_since: tuple[int, ...]) -> None:
+    """Serve what waits from units that came free since a mark, in the batch that freed them.
+
+    One document per order served.
+    """
     by_order: dict[int, list[Movement]] = {}
-    for stocked, promises in books.waiting().items():
-        if not books.holds(stocked):
-            continue  # a line of an order in this batch, but nothing of its item moved
+    for stocked, promises in books.waiting(moved_since).items():
         for promise, units in decide_fill(books.free(stocked), promises):
             moves = flows.fill(books.home, stocked, units, promise.deducted, promise.order_line_id)
             by_order.setdefault(promise.order_id, []).extend(moves)
-            books.add_promise(replace(promise, waiting=promise.waiting - units, live=promise.live + units))
+            books.add_promise(promise._replace(waiting=promise.waiting - units, live=promise.live + units))
     for order_id, moves in by_order.items():
         books.post(DocumentKind.FILL, f"order/{order_id}/fill/{books.new_id()}", moves, order_id=order_id)

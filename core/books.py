@@ -3,16 +3,19 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from core.errors import Broken, InsufficientStock, KeyReused
-from core.stock import BUCKETS, WORLD, At, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Stocked
+from core.stock import BUCKETS, At, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Stocked
 
 K = TypeVar("K")
 V = TypeVar("V")
 _ABSENT: Any = object()
+_SALES, _FREE = Layer.SALES, Bucket.FREE
+_MOVEMENTS_LOG = 2  # where the length of ``Books.movements`` stands in a mark
 
 
 class StoreKey(NamedTuple):
@@ -22,8 +25,7 @@ class StoreKey(NamedTuple):
     external_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRow:
+class OrderRow(NamedTuple):
     id: int
     store_id: int
     external_id: str
@@ -37,8 +39,7 @@ class OrderRow:
     applied_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class LineRow:
+class LineRow(NamedTuple):
     id: int
     order_id: int
     external_line_id: str
@@ -59,8 +60,7 @@ class LineRow:
     held_reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class PromiseRow:
+class PromiseRow(NamedTuple):
     """wanted = waiting + live + shipped + released."""
 
     id: int
@@ -83,15 +83,13 @@ class PromiseRow:
         return Stocked(self.item_id, self.grade)
 
 
-@dataclass(frozen=True, slots=True)
-class ListingRow:
+class ListingRow(NamedTuple):
     id: int
     item_id: int | None
     pack_size: int
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentRow:
+class DocumentRow(NamedTuple):
     id: int
     kind: DocumentKind
     effect_key: str
@@ -100,15 +98,13 @@ class DocumentRow:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class EffectRow:
-    effect_key: str
+class EffectRow(NamedTuple):
+    key_hash: bytes
     content_hash: bytes
     document_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentRow:
+class IncidentRow(NamedTuple):
     """A promise that cannot be kept as made; ``order_line_id`` points at it."""
 
     id: int
@@ -121,11 +117,15 @@ class IncidentRow:
 
 
 def content_hash(content: object) -> bytes:
-    """A hash of what a command asks for: equal for equal content, whatever process computes it."""
-    plain = asdict(content) if is_dataclass(content) and not isinstance(content, type) else content
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).digest()[:16]
+    """A hash of what a command asks for: equal for equal content, whatever process computes it.
+
+    Words are taken as they are; anything else is written as JSON first, which takes ten times as long.
+    """
+    words = content if isinstance(content, str) else json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(words.encode()).digest()[:16]
 
 
+@lru_cache(maxsize=4096)
 def key_hash(effect_key: str) -> bytes:
     return hashlib.sha256(effect_key.encode()).digest()[:16]
 
@@ -166,7 +166,7 @@ class Books:
     _undo: list[tuple[dict[Any, Any], Any, Any]] = field(default_factory=list)
     _lines_of: dict[int, dict[str, int]] = field(default_factory=dict)
     _promises_of: dict[int, list[int]] = field(default_factory=dict)
-    _waited: set[int] = field(default_factory=set)
+    _waited: dict[Stocked, set[int]] = field(default_factory=dict)
 
     def put(self, rows: dict[K, V], key: K, value: V) -> None:
         """Change one row so that ``undo_to`` can bring the old one back."""
@@ -174,8 +174,9 @@ class Books:
         rows[key] = value
 
     def mark(self) -> tuple[int, ...]:
-        """A point to come back to."""
-        return tuple(len(part) for part in self._logs())
+        """A point to come back to; there is no way back beyond the newest."""
+        self._undo.clear()
+        return tuple(map(len, self._logs()))
 
     def undo_to(self, mark: tuple[int, ...]) -> None:
         """Take back everything put or posted since ``mark``."""
@@ -202,13 +203,13 @@ class Books:
         except KeyError:
             raise Widen([key]) from None
 
-    def holds(self, stocked: Stocked) -> bool:
-        """True when this batch has locked the item's row of the shared pool."""
-        return (self.home.key(Layer.SALES, stocked), Bucket.FREE) in self.cells
-
     def free(self, stocked: Stocked) -> int:
         """Units of the shared pool that nobody has been promised."""
-        return self.units(Layer.SALES, stocked, self.home.shared(Bucket.FREE))
+        key = self.home.key(_SALES, stocked)
+        try:
+            return self.cells[key, _FREE]
+        except KeyError:
+            raise Widen([key]) from None
 
     def find(self, effect_key: str, content: object) -> int | None:
         """The document that this key posted earlier. Raises: KeyReused when its content was another."""
@@ -234,28 +235,42 @@ class Books:
 
         Raises: InsufficientStock when a bucket would fall below 0; Widen when a row is not in this batch.
         """
-        missing = {key for m in movements for key in _ends(m) if (key, Bucket(BUCKETS[m.layer][0])) not in self.cells}
-        if missing:
-            raise Widen(missing)
-        document_id = self.new_id()
+        document_id, posted = self.new_id(), self.movements
         for number, movement in enumerate(movements, start=1):
-            self._move(movement)
-            self.movements.append((document_id, number, movement))
+            try:
+                self._move(movement)
+            except KeyError:
+                raise Widen(self._not_here(movements)) from None
+            posted.append((document_id, number, movement))
         self.documents.append(DocumentRow(document_id, kind, effect_key, happened_at or self.now, order_id, reason))
-        hashed = content_hash(content if content is not None else [kind, effect_key])
-        self.effects.append(EffectRow(effect_key, hashed, document_id))
-        self.put(self.known_effects, key_hash(effect_key), (hashed, document_id))
+        hashed = content_hash(f"{kind} {effect_key}" if content is None else content)
+        key = key_hash(effect_key)
+        self.effects.append(EffectRow(key, hashed, document_id))
+        self.put(self.known_effects, key, (hashed, document_id))
         return document_id
 
     def _move(self, m: Movement) -> None:
-        for end, change in ((m.from_, -m.quantity), (m.to, m.quantity)):
-            if end == WORLD or end.place_id is None:
-                continue
-            cell = (BalanceKey(m.layer, *m.stocked, end.place_id), end.bucket)
-            left = self.cells[cell] + change
-            if left < 0:
-                raise InsufficientStock({m.stocked: -left})
-            self.put(self.cells, cell, left)
+        (item_id, grade), layer, (from_place, from_bucket), (to_place, to_bucket), quantity, _ = m
+        cells, undo, key = self.cells, self._undo, None
+        if from_place is not None:
+            key = BalanceKey(layer, item_id, grade, from_place)
+            cell = (key, from_bucket)
+            there = cells[cell]
+            if there < quantity:
+                raise InsufficientStock({m.stocked: quantity - there})
+            undo.append((cells, cell, there))
+            cells[cell] = there - quantity
+        if to_place is not None:
+            if key is None or to_place != from_place:
+                key = BalanceKey(layer, item_id, grade, to_place)
+            cell = (key, to_bucket)
+            there = cells[cell]
+            undo.append((cells, cell, there))
+            cells[cell] = there + quantity
+
+    def _not_here(self, movements: list[Movement]) -> set[BalanceKey]:
+        """Keys of rows that these movements need and that are not in this batch."""
+        return {key for m in movements for key in _ends(m) if (key, BUCKETS[m.layer][0]) not in self.cells}
 
     def add_line(self, line: LineRow) -> None:
         """Add or replace a line of an order."""
@@ -264,11 +279,10 @@ class Books:
 
     def add_promise(self, promise: PromiseRow) -> None:
         """Add or replace a promise of a line."""
-        known = self._promises_of.setdefault(promise.order_line_id, [])
-        if promise.id not in known:
-            known.append(promise.id)
+        if promise.id not in self.promises:
+            self._promises_of.setdefault(promise.order_line_id, []).append(promise.id)
         if promise.waiting:
-            self._waited.add(promise.id)
+            self._waited.setdefault(promise.stocked, set()).add(promise.id)
         self.put(self.promises, promise.id, promise)
 
     def line(self, order_id: int, external_line_id: str) -> LineRow | None:
@@ -281,7 +295,7 @@ class Books:
                 yield self.lines[line_id]
 
     def promises_of(self, line_id: int) -> Iterator[PromiseRow]:
-        for promise_id in list(self._promises_of.get(line_id, [])):
+        for promise_id in dict.fromkeys(self._promises_of.get(line_id, [])):
             if promise_id in self.promises:
                 yield self.promises[promise_id]
 
@@ -291,13 +305,20 @@ class Books:
             self.heard_at = min(self.heard_at or heard_at, heard_at)
             self.ours_since = min(self.ours_since or self.now, ours_since or heard_at)
 
-    def waiting(self) -> Mapping[Stocked, list[PromiseRow]]:
-        """Promises with waiting units whose rows are in this batch, by what they wait for."""
+    def waiting(self, moved_since: tuple[int, ...]) -> Mapping[Stocked, list[PromiseRow]]:
+        """Promises with waiting units of what was moved since a mark, by what they wait for.
+
+        Nothing waits while units are free, so only what moved can have units for somebody now.
+        """
         by_stocked: dict[Stocked, list[PromiseRow]] = {}
-        for promise_id in sorted(self._waited):
-            promise = self.promises.get(promise_id)
-            if promise is not None and promise.waiting:
-                by_stocked.setdefault(promise.stocked, []).append(promise)
+        if not self._waited:
+            return by_stocked
+        news = self.movements[moved_since[_MOVEMENTS_LOG] :]
+        for stocked in dict.fromkeys(m.stocked for _, _, m in news if m.layer is Layer.SALES):
+            ids = sorted(self._waited.get(stocked, ()))
+            rows = [row for row in map(self.promises.get, ids) if row is not None and row.waiting]
+            if rows:
+                by_stocked[stocked] = rows
         return by_stocked
 
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from core import bulk, marks, tables, work
 from core.errors import ConfigError, NotFound
-from core.model import StoreListing
+from core.model import Sharing, StoreListing
 from core.transaction import Database, Transaction
 
 
@@ -52,18 +52,30 @@ def ensure_merchant(
         )
 
 
-def set_merchant(tx: Transaction, *, name: str | None, time_zone: str | None, alert_email: str | None) -> None:
+def set_merchant(
+    tx: Transaction,
+    *,
+    name: str | None = None,
+    time_zone: str | None = None,
+    alert_email: str | None = None,
+    sharing: Sharing | None = None,
+    share_below: int | None = None,
+) -> None:
     """Change what is not None. Raises: ConfigError for an unknown time zone."""
     if time_zone is not None:
         _require_time_zone(time_zone)
     tx.run(
         """UPDATE merchant SET name = coalesce(CAST(:name AS text), name),
                time_zone = coalesce(CAST(:time_zone AS text), time_zone),
-               alert_email = coalesce(CAST(:alert_email AS text), alert_email)
+               alert_email = coalesce(CAST(:alert_email AS text), alert_email),
+               sharing = coalesce(CAST(:sharing AS text), sharing),
+               share_below = coalesce(CAST(:share_below AS bigint), share_below)
            WHERE id = :merchant_id""",
         name=name,
         time_zone=time_zone,
         alert_email=alert_email,
+        sharing=sharing,
+        share_below=share_below,
     )
 
 
@@ -174,15 +186,20 @@ def map_listing(tx: Transaction, store_id: int, external_id: str, sku: str) -> N
     """
     item_id = item_id_of(tx, sku)
     listing_id = tx.run(
-        """UPDATE listing SET item_id = :item_id, quarantine_reason = '', believed = NULL
-           WHERE merchant_id = :merchant_id AND store_id = :store_id AND external_id = :external_id RETURNING id""",
-        item_id=item_id,
+        """SELECT id FROM listing
+           WHERE merchant_id = :merchant_id AND store_id = :store_id AND external_id = :external_id""",
         store_id=store_id,
         external_id=external_id,
     ).scalar_one_or_none()
     if listing_id is None:
         raise NotFound(f"store {store_id} has no listing {external_id}; run `holdfast sync` to import its catalogue")
-    marks.stale(tx, (), [listing_id], ())
+    marks.stale(tx, (), [listing_id], ())  # before its row is taken: see there for the order
+    tx.run(
+        """UPDATE listing SET item_id = :item_id, quarantine_reason = '', believed = NULL
+           WHERE merchant_id = :merchant_id AND id = :id""",
+        item_id=item_id,
+        id=listing_id,
+    )
     _replay_held(tx, store_id, [external_id])
 
 

@@ -1,14 +1,12 @@
 """Concurrent callers share batches: the first thread that arrives leads, drains the queue, commits, hands out results.
 
 One hot balance row is then locked once per batch instead of once per caller. One queue per merchant, so merchants never
-wait for each other's batches.
+wait for each other's batches; in it the actors take turns, a batch each.
 """
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import Any
 
 from core import ledger
@@ -16,19 +14,99 @@ from core.errors import Overloaded
 from core.ledger import Command
 from core.transaction import Database
 
+# Callers that were answered together are likely to ask again together. Waiting a moment for them makes one large batch
+# of what would be a small one and a large one in turn. Much shorter than a commit takes.
+_GATHER_S = 0.001
+_RETRY_S = 1.0
 
-@dataclass(slots=True)
+
+class _Call:
+    """One caller's commands, in line. Its thread sleeps on ``wake`` until all are answered or it shall lead."""
+
+    __slots__ = ("actor", "answered", "commands", "count", "error", "leads", "results", "taken", "wake")
+
+    def __init__(self, commands: Sequence[Command], actor: str) -> None:
+        self.commands, self.actor, self.count = commands, actor, len(commands)
+        self.results: list[Any] = [None] * self.count
+        self.error: BaseException | None = None
+        self.taken = self.answered = 0  # how many, from the first on
+        self.leads = False
+        self.wake = threading.Lock()
+        self.wake.acquire()
+
+
+_Share = tuple[_Call, int, int]  # of a call: its commands from one number up to another
+
+
 class _Queue:
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    waiting: deque[tuple[Command, str, Future[Any]]] = field(default_factory=deque)
-    led: bool = False
+    """Who waits for one merchant's ledger; read and changed under ``lock``, but for what only the leader touches."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.by_actor: OrderedDict[str, deque[_Call]] = OrderedDict()  # the actor whose turn it is stands first
+        self.waiting: dict[str, int] = {}  # commands that no batch has taken yet
+        self.calls = 0
+        self.led = False
+        self.serving: list[_Share] = []  # the leader's: what it took and has not answered
+        self.last_calls = 0  # the leader's: how many were in the batch before
+        self.quorum = 0  # calls that the leader waits for
+        self.gathered = threading.Lock()
+        self.gathered.acquire()
+
+    def add(self, call: _Call) -> None:
+        self.by_actor.setdefault(call.actor, deque()).append(call)
+        self.waiting[call.actor] = self.waiting.get(call.actor, 0) + call.count
+        self.calls += 1
+        if 0 < self.quorum <= self.calls and self.gathered.locked():
+            self.gathered.release()
+
+    def take(self, limit: int) -> list[_Share]:
+        """The next batch: commands of the actor whose turn it is, who then stands last.
+
+        A leader may be torn away between any two steps, so what it takes is written down before it leaves the line.
+        """
+        actor, calls = next(iter(self.by_actor.items()))
+        room = limit
+        while calls and room:
+            call, first = calls[0], calls[0].taken
+            end = min(first + room, call.count)
+            self.serving.append((call, first, end))
+            call.taken = end
+            room -= end - first
+            self.waiting[actor] -= end - first
+            if end == call.count:
+                self._remove(call)
+        if calls:
+            self.by_actor.move_to_end(actor)
+        self.last_calls = len(self.serving)
+        return self.serving
+
+    def drop(self, call: _Call) -> None:
+        """What no batch has taken yet is not done any more: its caller is gone."""
+        if call in self.by_actor.get(call.actor, ()):
+            self.waiting[call.actor] -= call.count - call.taken
+            self._remove(call)
+
+    def _remove(self, call: _Call) -> None:
+        calls = self.by_actor[call.actor]
+        calls.remove(call)
+        self.calls -= 1
+        if not calls:
+            del self.by_actor[call.actor], self.waiting[call.actor]
 
 
 class Combiner:
-    """The door to the ledger for single calls and lists alike."""
+    """The door to the ledger for single calls and lists alike.
 
-    def __init__(self, db: Database, *, batch_limit: int = 500, queue_limit: int = 20_000) -> None:
-        self._db, self._batch_limit, self._queue_limit = db, batch_limit, queue_limit
+    Args: batch_limit: commands in one batch. queue_limit: commands of one actor that may wait; all actors of a merchant
+          together may have ``actors_limit`` times as many.
+    """
+
+    def __init__(
+        self, db: Database, *, batch_limit: int = 500, queue_limit: int = 20_000, actors_limit: int = 5
+    ) -> None:
+        self._db, self._batch_limit = db, batch_limit
+        self._queue_limit, self._total_limit = queue_limit, queue_limit * actors_limit
         self._queues: dict[int, _Queue] = {}
         self._lock = threading.Lock()
 
@@ -36,62 +114,105 @@ class Combiner:
         """Do all commands, in as few batches as the callers of this moment need together.
 
         Returns: results in order; a refused command has its ``Refused`` as result. Raises: Overloaded when too many
-        wait; what the batch raised, for the commands that were in it.
+        wait, or when the thread that led our batch was torn away: asking again is safe, since no effect is posted
+        twice; what the batch raised, for the commands that were in it.
         """
-        futures: list[Future[Any]] = [Future() for _ in commands]
-        queue = self._queue(merchant_id)
-        with queue.lock:
-            if len(queue.waiting) + len(commands) > self._queue_limit and queue.waiting:
-                raise Overloaded(retry_after_s=1.0)
-            queue.waiting.extend((c, actor, f) for c, f in zip(commands, futures, strict=True))
-            leads = not queue.led
-            queue.led = True
-        if leads:
-            self._lead(merchant_id, queue, set(futures))
-        return [future.result() for future in futures]
+        if not commands:
+            return []
+        call, queue = _Call(commands, actor), self._queue(merchant_id)
+        try:
+            with queue.lock:
+                self._require_room(queue, call)
+                queue.add(call)
+                if not queue.led:
+                    call.leads = queue.led = True
+            if not call.leads:
+                call.wake.acquire()
+            if call.leads:
+                self._lead(merchant_id, queue, call)
+        except BaseException:
+            self._leave(queue, call)
+            raise
+        if call.error is not None:
+            raise call.error
+        return call.results
 
     def _queue(self, merchant_id: int) -> _Queue:
-        with self._lock:
-            return self._queues.setdefault(merchant_id, _Queue())
+        queue = self._queues.get(merchant_id)
+        if queue is None:
+            with self._lock:
+                queue = self._queues.setdefault(merchant_id, _Queue())
+        return queue
 
-    def _lead(self, merchant_id: int, queue: _Queue, own: set[Future[Any]]) -> None:
-        """Serve until our own commands are done, then hand the lead on.
+    def _require_room(self, queue: _Queue, call: _Call) -> None:
+        """A list longer than the whole queue is served all the same when nothing else waits."""
+        mine, all_ = queue.waiting.get(call.actor, 0), sum(queue.waiting.values())
+        if (mine and mine + call.count > self._queue_limit) or (all_ and all_ + call.count > self._total_limit):
+            raise Overloaded(retry_after_s=_RETRY_S)
 
-        A batch that fails takes only its own commands with it; a leader that is torn away hands the lead on, too.
-        """
+    # ---- the leader
+
+    def _lead(self, merchant_id: int, queue: _Queue, own: _Call) -> None:
+        """Serve until our own commands are answered, then hand the lead on."""
         try:
-            while own:
+            while own.answered < own.count:
+                self._gather(queue)
                 with queue.lock:
-                    batch = self._take(queue)
-                self._serve(merchant_id, batch)
-                own -= {future for _, _, future in batch}
+                    shares = queue.take(self._batch_limit)
+                self._serve(merchant_id, queue, shares)
         finally:
-            self._hand_on(merchant_id, queue)
+            self._hand_on(queue, own)
 
-    def _hand_on(self, merchant_id: int, queue: _Queue) -> None:
-        with queue.lock:
-            queue.led = bool(queue.waiting)
-            rest = {future for _, _, future in queue.waiting}
-        if rest:
-            threading.Thread(target=self._lead, args=(merchant_id, queue, rest), daemon=True).start()
-
-    def _take(self, queue: _Queue) -> list[tuple[Command, str, Future[Any]]]:
-        """The next commands of one actor, at most a batch of them."""
-        batch: list[tuple[Command, str, Future[Any]]] = []
-        while queue.waiting and len(batch) < self._batch_limit:
-            if batch and queue.waiting[0][1] != batch[0][1]:
-                break
-            batch.append(queue.waiting.popleft())
-        return batch
-
-    def _serve(self, merchant_id: int, batch: list[tuple[Command, str, Future[Any]]]) -> None:
-        try:
-            results = ledger.run(self._db, merchant_id, [c for c, _, _ in batch], actor=batch[0][1])
-        except BaseException as error:
-            for _, _, future in batch:
-                future.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
+    def _gather(self, queue: _Queue) -> None:
+        if queue.calls >= queue.last_calls:
             return
-        for (_, _, future), result in zip(batch, results, strict=True):
-            future.set_result(result)
+        try:
+            with queue.lock:
+                queue.quorum = queue.last_calls
+            queue.gathered.acquire(timeout=_GATHER_S)
+        finally:
+            with queue.lock:
+                queue.quorum = 0
+                queue.gathered.acquire(blocking=False)  # they may all have come while we gave up
+
+    def _serve(self, merchant_id: int, queue: _Queue, shares: list[_Share]) -> None:
+        """One batch. What it raises goes to those whose commands were in it."""
+        commands = [command for call, first, end in shares for command in call.commands[first:end]]
+        try:
+            results = ledger.run(self._db, merchant_id, commands, actor=shares[0][0].actor)
+        except Exception as error:  # noqa: BLE001  every caller of the batch raises it
+            self._answer(queue, None, error)
+        else:
+            self._answer(queue, results, None)
+
+    def _answer(self, queue: _Queue, results: list[Any] | None, error: Exception | None) -> None:
+        """Once more does no harm: whoever was answered before keeps that answer."""
+        at = 0
+        for call, first, end in queue.serving:
+            if call.answered < end:
+                if results is not None:
+                    call.results[first:end] = results[at : at + end - first]
+                call.error = call.error or error
+                call.answered = end
+            at += end - first
+            if call.answered == call.count and not call.leads and call.wake.locked():
+                call.wake.release()
+        queue.serving = []
+
+    def _hand_on(self, queue: _Queue, own: _Call) -> None:
+        """Who waits next leads. Callers of a batch that its leader left in the middle are told to ask again."""
+        self._answer(queue, None, Overloaded(retry_after_s=_RETRY_S))
+        with queue.lock:
+            own.leads = False
+            heir = next(iter(queue.by_actor.values()))[0] if queue.by_actor else None
+            queue.led = heir is not None
+            if heir is not None:
+                heir.leads = True
+                heir.wake.release()
+
+    def _leave(self, queue: _Queue, call: _Call) -> None:
+        """A caller is torn away, or was never let in; if it was to lead, somebody else has to."""
+        with queue.lock:
+            queue.drop(call)
+        if call.leads:
+            self._hand_on(queue, call)

@@ -1,11 +1,11 @@
 """Holds made through our own interface: all or nothing, with an end. Orders of storefronts never end by our clock."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from core import flows
-from core.books import Books, LineRow, PromiseRow, StoreKey
+from core.books import Books, LineRow, OrderRow, PromiseRow, StoreKey
 from core.errors import InsufficientStock, Refused
 from core.stock import BalanceKey, DocumentKind, Layer, Movement, Stocked
 from core.transaction import Transaction
@@ -42,26 +42,25 @@ class Hold(_OneOrder):
 
     def decide(self, books: Books) -> int:
         """Returns: the document's id. Raises: InsufficientStock; KeyReused; Refused when the hold has ended."""
-        content = sorted((*stocked, units) for stocked, units in self.quantities.items())
-        if earlier := books.find(f"hold/{self.key}", content):
+        wanted = sorted(self.quantities.items())
+        content = " ".join([f"{item_id}/{grade}/{units}" for (item_id, grade), units in wanted])
+        effect_key = f"hold/{self.key}"
+        if earlier := books.find(effect_key, content):
             return earlier
-        order = books.orders[StoreKey(OWN, self.key)]
+        order_key = StoreKey(OWN, self.key)
+        order = books.orders[order_key]
         if order.fetch_seq >= 0:
             raise Refused(f"hold {self.key} was released before it was made; choose a new key")
-        missing = {s: n - books.free(s) for s, n in self.quantities.items() if n > books.free(s)}
-        if missing:
-            raise InsufficientStock(missing)
+        _require_units(books, wanted)
         moves: list[Movement] = []
-        for number, (stocked, units) in enumerate(sorted(self.quantities.items()), start=1):
-            line = _line(books, order.id, number, stocked, units)
+        for number, (stocked, units) in enumerate(wanted, start=1):
+            line = _line(books.new_id(), order.id, number, stocked, units)
             books.add_line(line)
-            books.add_promise(_promise(books, line, stocked, units, self.expires_at))
-            moves += flows.hold(books.home, stocked, units, 0, deducted=False, line_id=line.id)
-        order = replace(
-            order, number=self.key, state="held", holds=True, placed_at=books.now, fetch_seq=0, applied_at=books.now
-        )
-        books.put(books.orders, StoreKey(OWN, self.key), order)
-        return books.post(DocumentKind.RESERVATION, f"hold/{self.key}", moves, content=content, order_id=order.id)
+            books.add_promise(_promise(books, line, stocked, self.expires_at))
+            moves.append(flows.reserve(books.home, stocked, units, line.id))
+        held = OrderRow(order.id, OWN, self.key, self.key, "held", True, False, books.now, "", 0, books.now)
+        books.put(books.orders, order_key, held)
+        return books.post(DocumentKind.RESERVATION, effect_key, moves, content=content, order_id=order.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +75,24 @@ class EndHold(_OneOrder):
 
     def balance_keys(self, books: Books) -> Iterable[BalanceKey]:
         order = books.orders[StoreKey(OWN, self.key)]
-        promises = [p for line in books.lines_of(order.id) for p in books.promises_of(line.id)]
-        return [books.home.key(Layer.SALES, promise.stocked) for promise in promises]
+        return [books.home.key(Layer.SALES, promise.stocked) for promise in _promises_of(books, order)]
 
     def decide(self, books: Books) -> bool:
         """Returns: True when units came free."""
         order = books.orders[StoreKey(OWN, self.key)]
         moves: list[Movement] = []
-        for line in books.lines_of(order.id):
-            for promise in books.promises_of(line.id):
-                ended = promise.expires_at is not None and promise.expires_at <= books.now
-                if promise.live and (ended or not self.only_expired):
-                    moves += flows.release(
-                        books.home, promise.stocked, promise.live, 0, promise.deducted, promise.order_line_id
-                    )
-                    books.add_promise(replace(promise, live=0, released=promise.released + promise.live))
+        for promise in _promises_of(books, order):
+            ended = promise.expires_at is not None and promise.expires_at <= books.now
+            if promise.live and (ended or not self.only_expired):
+                moves += flows.release(
+                    books.home, promise.stocked, promise.live, 0, promise.deducted, promise.order_line_id
+                )
+                books.add_promise(promise._replace(live=0, released=promise.released + promise.live))
         if moves:
             kind = DocumentKind.EXPIRY if self.only_expired else DocumentKind.RELEASE
             books.post(kind, f"hold/{self.key}/end", moves, order_id=order.id)
         if moves or not self.only_expired:
-            ended_order = replace(order, state="ended", holds=False, fetch_seq=1, applied_at=books.now)
+            ended_order = order._replace(state="ended", holds=False, fetch_seq=1, applied_at=books.now)
             books.put(books.orders, StoreKey(OWN, self.key), ended_order)
         return bool(moves)
 
@@ -112,18 +109,32 @@ def expired(tx: Transaction, *, limit: int = 500) -> Sequence[str]:
     return list(rows.scalars())
 
 
-def _line(books: Books, order_id: int, number: int, stocked: Stocked, units: int) -> LineRow:
-    return LineRow(
-        id=books.new_id(), order_id=order_id, external_line_id=str(number), external_id=None, sku="", title="",
-        listing_id=None, item_id=stocked.item_id, ordered=units, cancelled=0, written_off=0,
-        damaged=0, returned=0, counted=0,
-        hidden=0, deducted=False, paid=False, held_reason="",
-    )  # fmt: skip
+def _require_units(books: Books, wanted: Iterable[tuple[Stocked, int]]) -> None:
+    """Raises: Refused when less than one unit of anything is wanted; InsufficientStock when fewer units are free."""
+    missing = {}
+    for stocked, units in wanted:
+        if units < 1:
+            raise Refused(
+                f"a hold takes at least 1 unit of each item; {units} of item {stocked.item_id} were asked for"
+            )
+        free = books.free(stocked)
+        if units > free:
+            missing[stocked] = units - free
+    if missing:
+        raise InsufficientStock(missing)
 
 
-def _promise(books: Books, line: LineRow, stocked: Stocked, units: int, expires_at: datetime) -> PromiseRow:
-    return PromiseRow(
-        id=books.new_id(), order_line_id=line.id, order_id=line.order_id, item_id=stocked.item_id, grade=stocked.grade,
-        pool_id=books.home.shared_pool_id, wanted=units, waiting=0, live=units, shipped=0, released=0, deducted=False,
-        promised_at=books.now, expires_at=expires_at,
-    )  # fmt: skip
+def _promises_of(books: Books, order: OrderRow) -> list[PromiseRow]:
+    return [promise for line in books.lines_of(order.id) for promise in books.promises_of(line.id)]
+
+
+# By position: these are made for every unit that is sold, and by name takes three times as long.
+def _line(line_id: int, order_id: int, number: int, stocked: Stocked, units: int) -> LineRow:
+    return LineRow(line_id, order_id, str(number), None, "", "", None, stocked.item_id, units,
+                   0, 0, 0, 0, 0, 0, False, False, "")  # fmt: skip
+
+
+def _promise(books: Books, line: LineRow, stocked: Stocked, expires_at: datetime) -> PromiseRow:
+    """The one promise of a line; it has the line's id."""
+    return PromiseRow(line.id, line.id, line.order_id, stocked.item_id, stocked.grade, books.home.shared_pool_id,
+                      line.ordered, 0, line.ordered, 0, 0, False, books.now, expires_at)  # fmt: skip

@@ -21,7 +21,7 @@ def causes_of(tx: Transaction, incidents: Sequence[IncidentRow]) -> dict[int, tu
     ever pushed to that store.
     """
     rows = tx.run(
-        """SELECT k.incident_id, o.number, o.placed_at, s.name AS store, l.published, l.published_at, l.stale_since,
+        """SELECT k.incident_id, o.number, o.placed_at, s.name AS store, l.published, l.published_at, due.stale_since,
                last.recorded_at AS last_at, last.number AS last_number, last.store AS last_store
            FROM unnest(CAST(:ids AS bigint[]), CAST(:orders AS bigint[]), CAST(:lines AS bigint[]),
                CAST(:items AS bigint[])) k (incident_id, order_id, line_id, item_id)
@@ -29,6 +29,8 @@ def causes_of(tx: Transaction, incidents: Sequence[IncidentRow]) -> dict[int, tu
            JOIN store s ON s.merchant_id = :merchant_id AND s.id = o.store_id
            LEFT JOIN LATERAL (SELECT li.* FROM order_line ol JOIN listing li ON li.merchant_id = ol.merchant_id
                AND li.id = ol.listing_id WHERE ol.merchant_id = :merchant_id AND ol.id = k.line_id) l ON true
+           LEFT JOIN LATERAL (SELECT stale_since FROM push_due WHERE merchant_id = :merchant_id
+               AND store_id = l.store_id AND listing_id = l.id) due ON true
            LEFT JOIN LATERAL (
                SELECT m.recorded_at, oo.number, ss.name AS store FROM movement m
                JOIN document d ON d.merchant_id = m.merchant_id AND d.id = m.document_id

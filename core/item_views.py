@@ -90,20 +90,19 @@ class Shown:
 
 def shown_by_stores(tx: Transaction, item_id: int) -> list[Shown]:
     """Every listing of an item, by store."""
-    source = "(SELECT * FROM listing WHERE merchant_id = :merchant_id AND item_id = :item_id) l"
+    source = "SELECT * FROM listing WHERE merchant_id = :merchant_id AND item_id = :item_id"
     rows = tx.run(
-        f"""SELECT f.free, f.safety_stock, f.pack_size, f.hidden, f.external_id, f.observed, f.observed_at,
-                f.stale_since, l.published, l.published_at, l.quarantine_reason, l.untracked_reason, s.name, s.mode,
-                s.paused, coalesce(last.status, '') AS last_status, coalesce(last.reason, '') AS last_reason,
-                last.settled_at,
+        f"""SELECT f.*, due.stale_since, s.name, s.mode, s.paused, coalesce(last.status, '') AS last_status,
+                coalesce(last.reason, '') AS last_reason, last.settled_at,
                 EXISTS (SELECT FROM work w WHERE w.merchant_id = :merchant_id AND w.topic = 'push'
-                    AND w.store_id = l.store_id AND w.leased_until > :now) AS leased
+                    AND w.store_id = f.store_id AND w.leased_until > :now) AS leased
             FROM ({pushes.FACTS_SQL.format(source=source)}) f
-            JOIN listing l ON l.merchant_id = :merchant_id AND l.id = f.id
-            JOIN store s ON s.merchant_id = :merchant_id AND s.id = l.store_id
+            JOIN store s ON s.merchant_id = :merchant_id AND s.id = f.store_id
+            LEFT JOIN LATERAL (SELECT stale_since FROM push_due WHERE merchant_id = :merchant_id
+                AND store_id = f.store_id AND listing_id = f.id) due ON true
             LEFT JOIN LATERAL (SELECT status, reason, settled_at FROM push WHERE merchant_id = :merchant_id
-                AND listing_id = l.id ORDER BY settled_at DESC LIMIT 1) last ON true
-            ORDER BY s.id, l.id""",
+                AND listing_id = f.id ORDER BY settled_at DESC LIMIT 1) last ON true
+            ORDER BY s.id, f.id""",
         item_id=item_id,
     )
     return [_shown(row) for row in rows]

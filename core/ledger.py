@@ -6,36 +6,31 @@ against memory; then everything is written with one statement per table. Rows ar
 the balance row of its item, so promises need no lock of their own.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, fields
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, ClassVar, Protocol
+from weakref import WeakKeyDictionary
 
+from psycopg.errors import UniqueViolation
+from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from core import alerts, bulk, marks, tables
+from core import alerts, marks, reading, tables
+from core.alerts import Watched
 from core.backorders import fill_waiting
-from core.books import Books, LineRow, ListingRow, OrderRow, PromiseRow, StoreKey, Widen, key_hash
+from core.books import Books, LineRow, OrderRow, PromiseRow, StoreKey, Widen, key_hash
 from core.errors import Broken, NotFound, Refused
+from core.pipe import Piped, pipe
 from core.stock import BUCKETS, BalanceKey, Bucket, Home, Layer, Stocked
 from core.transaction import Database, Transaction
+from core.writing import make_missing, write_balances, write_documents, write_effects, write_rows
 
-_BALANCES = {
-    Layer.WAREHOUSE: (tables.warehouse_balance, "bin_id"),
-    Layer.DISPATCH: (tables.dispatch_balance, "warehouse_id"),
-    Layer.SALES: (tables.sales_balance, "pool_id"),
-}
-_ORDER_COLUMNS = [f.name for f in fields(OrderRow)]
-_LINE_COLUMNS = [f.name for f in fields(LineRow)]
-_PROMISE_COLUMNS = [f.name for f in fields(PromiseRow)]
-_EFFECT_COLUMNS = ("key_hash", "content_hash", "document_id")
-_DOCUMENT_COLUMNS = (
-    "id", "recorded_at", "kind", "effect_key", "actor", "source", "correlation_id", "happened_at", "order_id", "reason",
-)  # fmt: skip
-_MOVEMENT_COLUMNS = (
-    "document_id", "line_no", "recorded_at", "item_id", "grade", "layer", "from_place", "from_bucket", "to_place",
-    "to_bucket", "quantity", "order_line_id",
-)  # fmt: skip
 _TRIES = 4
+_IDS_PER_COMMAND, _IDS_AT_ONCE = 4, 256
+_PART = 100  # documents
+_BACKORDERED = Bucket.BACKORDERED
+_RACED_FOR = ("effect", "store_order")
+# The default places are made with their merchant and stay.
+_homes: WeakKeyDictionary[Engine, dict[int, Home]] = WeakKeyDictionary()
 
 
 class Command(Protocol):
@@ -64,20 +59,29 @@ def run(db: Database, merchant_id: int, commands: Sequence[Command], *, actor: s
     Raises: Broken when an invariant would be violated; database errors.
     """
     results: list[Any] = [None] * len(commands)
-    wanted: dict[int, frozenset[BalanceKey]] = {n: frozenset() for n in range(len(commands))}
+    wanted: dict[int, frozenset[BalanceKey]] = dict.fromkeys(range(len(commands)), frozenset())
+    raced: IntegrityError | None = None
     for _ in range(_TRIES):
         try:
             with db.begin(merchant_id, actor=actor, source=source) as tx:
                 done, wider = Batch(tx).apply({n: commands[n] for n in wanted}, wanted)
-        except IntegrityError:
-            # Somebody posted one of our keys between our look and our write: look again and find it.
+        except IntegrityError as error:
+            if not _lost_a_race(error):
+                raise
+            raced = error  # look again and find what was made between our look and our write
             continue
         for n, result in done.items():
             results[n] = result
         wanted = wider
         if not wanted:
             return results
-    raise Broken(f"{len(wanted)} commands found no stable set of rows in {_TRIES} batches")
+    raise Broken(f"{len(wanted)} commands found no stable set of rows in {_TRIES} batches") from raced
+
+
+def _lost_a_race(error: IntegrityError) -> bool:
+    """True when another transaction made the same effect or the same new order first."""
+    cause = error.orig
+    return isinstance(cause, UniqueViolation) and (cause.diag.table_name or "").startswith(_RACED_FOR)
 
 
 class Batch:
@@ -87,241 +91,236 @@ class Batch:
 
     def __init__(self, tx: Transaction) -> None:
         self.tx = tx
-        self.books = Books(tx.merchant_id, home_of(tx), tx.now, tx.new_id, tx.actor)
+        self.books = Books(tx.merchant_id, home_of(tx), tx.now, self._new_id, tx.actor)
+        self._ids: list[int] = []
         self._loaded: dict[str, dict[Any, Any]] = {}
+        self._known_orders: set[int] = set()
+        self._looked_up: set[bytes] = set()
+        self._watched: list[Watched] = []
+        self._served: list[int] = []
 
     def apply(
         self, commands: dict[int, Command], extra: dict[int, frozenset[BalanceKey]]
     ) -> tuple[dict[int, Any], dict[int, frozenset[BalanceKey]]]:
         """Load, decide, write. Returns results by number, and the commands that need a wider batch."""
+        self._keep_ids(_IDS_PER_COMMAND * (len(commands) + 1))
+        with pipe(self.tx) as self._sent:
+            self._sent.run(reading.PLANS)
+            self._load(commands.values(), extra)
+            done, wider = self._decide(commands, extra)
+            freed = self._flush()
+        self._warn(freed)
+        return done, wider
+
+    def _decide(
+        self, commands: dict[int, Command], extra: dict[int, frozenset[BalanceKey]]
+    ) -> tuple[dict[int, Any], dict[int, frozenset[BalanceKey]]]:
         books = self.books
-        self._load_orders(sorted({key for c in commands.values() for key in c.order_keys()}))
-        self._load_listings(sorted({key for c in commands.values() for key in c.listing_keys(books)}))
-        keys = {key for c in commands.values() for key in c.balance_keys(books)}
-        self._lock_balances(sorted(keys.union(*extra.values())))
-        # Only now: whoever posts one of these keys, or serves one of these promises, holds a row that we hold.
-        self._load_effects({key for c in commands.values() for key in c.effect_keys()})
-        self._load_served()
-        self._load_waiting()
-        self._remember()
         done: dict[int, Any] = {}
         wider: dict[int, frozenset[BalanceKey]] = {}
         for n, command in commands.items():
             mark = books.mark()
             try:
                 done[n] = command.decide(books)
-                fill_waiting(books)  # who waited is served before the next command can take what came free
+                fill_waiting(books, mark)  # who waited is served before the next command can take what came free
             except Refused as refusal:
                 books.undo_to(mark)
                 done[n] = refusal
             except Widen as more:
                 books.undo_to(mark)
                 wider[n] = extra[n] | more.keys
-        self._flush()
+            if len(books.documents) >= _PART:
+                self._write_part()
+        for n in self._answered_meanwhile(commands, done):
+            del done[n]
+            wider[n] = extra[n]
         return done, wider
+
+    def _answered_meanwhile(self, commands: dict[int, Command], done: dict[int, Any]) -> list[int]:
+        """Refused commands on new orders whose key was posted between our look at the orders and our locks.
+
+        They come again, find their order, and get the answer that their key had the first time.
+        """
+        asked = {n: set(map(key_hash, commands[n].effect_keys())) for n, r in done.items() if isinstance(r, Refused)}
+        doubted = set().union(*asked.values()) - self._looked_up
+        if not doubted:
+            return []
+        found = {row[0] for row in reading.find_effects(self._sent, doubted).fetchall()}
+        return [n for n, keys in asked.items() if keys & found]
+
+    def _keep_ids(self, most: int) -> None:
+        self._ids = [self.tx.new_id() for _ in range(most)][::-1]
+
+    def _new_id(self) -> int:
+        if not self._ids:
+            with self._sent.paused():
+                self._keep_ids(_IDS_AT_ONCE)
+        return self._ids.pop()
 
     # ---- reading
 
-    def _load_effects(self, keys: set[str]) -> None:
-        rows = (
-            self.tx.run(
-                """SELECT e.key_hash, e.content_hash, e.document_id FROM unnest(CAST(:keys AS bytea[])) k (key_hash)
-               CROSS JOIN LATERAL (SELECT * FROM effect
-                   WHERE merchant_id = :merchant_id AND key_hash = k.key_hash) e""",
-                keys=[key_hash(key) for key in keys],
-            )
-            if keys
-            else ()
-        )
-        for row in rows:
-            self.books.known_effects[bytes(row.key_hash)] = (bytes(row.content_hash), row.document_id)
+    def _load(self, commands: Collection[Command], extra: dict[int, frozenset[BalanceKey]]) -> None:
+        books = self.books
+        self._load_orders(sorted({key for c in commands for key in c.order_keys()}))
+        if listings := sorted({key for c in commands for key in c.listing_keys(books)}):
+            books.listings.update(reading.find_listings(self._sent, listings))
+        keys = {key for c in commands for key in c.balance_keys(books)}
+        self._looked_up = self._effects_to_find(commands)
+        self._lock_balances(sorted(keys.union(*extra.values())))
+        self._load_waiting()
+        self._loaded = {name: dict(getattr(books, name)) for name in ("cells", "orders", "lines", "promises")}
 
     def _load_orders(self, keys: list[StoreKey]) -> None:
+        """Known orders are locked and read with all that hangs on them; an unknown one starts as a new row in memory.
+
+        Who else makes the same new order meets our key when it writes, and looks again.
+        """
         if not keys:
             return
-        new = [(self.tx.new_id(), key.store_id, key.external_id, "", "new", False, False, -1) for key in keys]
-        columns = ["id", "store_id", "external_id", "number", "state", "holds", "paid", "fetch_seq"]
-        bulk.insert_missing(self.tx, tables.store_order, columns, new, ["store_id", "external_id"])
-        for row in self.tx.run(
-            f"""SELECT o.* FROM unnest(CAST(:stores AS bigint[]), CAST(:ids AS text[])) k (store_id, external_id)
-                CROSS JOIN LATERAL (SELECT * FROM store_order WHERE merchant_id = :merchant_id
-                    AND store_id = k.store_id AND external_id = k.external_id {self.row_lock}) o""",
-            stores=[key.store_id for key in keys],
-            ids=[key.external_id for key in keys],
-        ):
-            order = OrderRow(*(getattr(row, name) for name in _ORDER_COLUMNS))
-            self.books.orders[StoreKey(order.store_id, order.external_id)] = order
-        ids = [order.id for order in self.books.orders.values()]
-        for row in self._of_orders("order_line", ids):
-            self.books.add_line(LineRow(*(getattr(row, name) for name in _LINE_COLUMNS)))
-        for row in self._of_orders("promise", ids):
-            self.books.add_promise(PromiseRow(*(getattr(row, name) for name in _PROMISE_COLUMNS)))
+        books, orders = self.books, self.books.orders
+        for row in reading.lock_orders(self._sent, keys, self.row_lock):
+            orders[StoreKey(row.store_id, row.external_id)] = row
+        self._known_orders = {row.id for row in orders.values()}
+        if orders:
+            lines, promises = reading.lines_of(self._sent, self._known_orders)
+            for line in lines:
+                books.add_line(line)
+            for promise in promises:
+                books.add_promise(promise)
+        for key in keys:
+            if key not in orders:
+                orders[key] = OrderRow(self._new_id(), *key, "", "new", False, False, None, "", -1, None)
 
-    def _of_orders(self, table: str, order_ids: list[int]) -> Any:
-        return self.tx.run(
-            f"""SELECT r.* FROM unnest(CAST(:ids AS bigint[])) k (id)
-                CROSS JOIN LATERAL (SELECT * FROM {table} WHERE merchant_id = :merchant_id AND order_id = k.id) r
-                ORDER BY r.id""",
-            ids=order_ids,
-        )
-
-    def _load_listings(self, keys: list[StoreKey]) -> None:
-        rows = (
-            self.tx.run(
-                """SELECT k.store_id, k.external_id, l.id, l.item_id, l.pack_size
-               FROM unnest(CAST(:stores AS bigint[]), CAST(:ids AS text[])) k (store_id, external_id)
-               CROSS JOIN LATERAL (SELECT * FROM listing WHERE merchant_id = :merchant_id
-                   AND store_id = k.store_id AND external_id = k.external_id) l""",
-                stores=[key.store_id for key in keys],
-                ids=[key.external_id for key in keys],
-            )
-            if keys
-            else ()
-        )
-        for row in rows:
-            self.books.listings[StoreKey(row.store_id, row.external_id)] = ListingRow(
-                row.id, row.item_id, row.pack_size
-            )
+    def _effects_to_find(self, commands: Iterable[Command]) -> set[bytes]:
+        """An order that is new has posted nothing, so the keys of commands on it need no look."""
+        orders, known = self.books.orders, self._known_orders
+        found: set[bytes] = set()
+        for command in commands:
+            on = list(command.order_keys())
+            if not on or (known and any(orders[key].id in known for key in on)):
+                found.update(map(key_hash, command.effect_keys()))
+        return found
 
     def _lock_balances(self, keys: list[BalanceKey]) -> None:
-        """Make what is missing, then lock all: nobody who holds a row lock still waits for a row to be made."""
-        by_layer = {layer: [key for key in keys if key.layer == layer] for layer in Layer}
+        """Make what is missing, then lock all: nobody who holds a row lock still waits for a row to be made.
+
+        What is read beside the locked rows is asked for after them: whoever posts one of these keys, or serves one of
+        our promises, holds a row that we hold.
+        """
+        sent, books = self._sent, self.books
+        by_layer = {layer: [key for key in keys if key.layer is layer] for layer in Layer}
+        waited = [promise.id for promise in books.promises.values() if promise.waiting]
         for layer, here in by_layer.items():
-            table, place = _BALANCES[layer]
-            zeros = [(k.place_id, k.item_id, k.grade, *(0 for _ in BUCKETS[layer])) for k in here]
-            columns = [place, "item_id", "grade", *BUCKETS[layer]]
-            bulk.insert_missing(self.tx, table, columns, zeros, ["item_id", "grade", place])
-        for layer, here in by_layer.items():
-            if here and self._lock_layer(layer, here) < len(here):
+            make_missing(sent, layer, here)
+        locked = [
+            (layer, here, reading.lock_balances(sent, layer, here, self.row_lock))
+            for layer, here in by_layer.items()
+            if here
+        ]
+        effects = reading.find_effects(sent, self._looked_up) if self._looked_up else None
+        served = reading.find_promises(sent, waited) if waited else None
+        watched = alerts.watched(sent, {key.item_id for key in by_layer[Layer.SALES]})
+        for layer, here, rows in locked:
+            if self._read_layer(layer, rows.fetchall()) < len(here):
                 raise Broken(f"{layer} balance rows could not be made")
+        for key, content, document_id in effects.fetchall() if effects else ():
+            books.known_effects[key] = (content, document_id)
+        for row in map(PromiseRow._make, served.fetchall() if served else ()):
+            books.add_promise(row)
+        self._watched = watched()
 
-    def _lock_layer(self, layer: Layer, keys: list[BalanceKey]) -> int:
-        table, place = _BALANCES[layer]
-        rows = self.tx.run(
-            f"""SELECT b.* FROM unnest(CAST(:items AS bigint[]), CAST(:grades AS text[]), CAST(:places AS bigint[]))
-                    k (item_id, grade, place_id)
-                CROSS JOIN LATERAL (SELECT * FROM {table.name} WHERE merchant_id = :merchant_id
-                    AND item_id = k.item_id AND grade = k.grade AND {place} = k.place_id {self.row_lock}) b""",
-            items=[key.item_id for key in keys],
-            grades=[key.grade for key in keys],
-            places=[key.place_id for key in keys],
-        ).all()
-        for row in rows:
-            key = BalanceKey(layer, row.item_id, row.grade, getattr(row, place))
-            for bucket in BUCKETS[layer]:
-                self.books.cells[key, bucket] = getattr(row, bucket)
+    def _read_layer(self, layer: Layer, rows: Sequence[Sequence[Any]]) -> int:
+        cells, buckets = self.books.cells, BUCKETS[layer]
+        for place_id, item_id, grade, *units in rows:
+            key = BalanceKey(layer, item_id, grade, place_id)
+            for bucket, n in zip(buckets, units, strict=True):
+                cells[key, bucket] = n
         return len(rows)
-
-    def _load_served(self) -> None:
-        """Promises of our orders that waited when they were read, again: units may have come free for them since."""
-        waited = [promise.id for promise in self.books.promises.values() if promise.waiting]
-        rows = (
-            self.tx.run(
-                """SELECT p.* FROM unnest(CAST(:ids AS bigint[])) k (id)
-               CROSS JOIN LATERAL (SELECT * FROM promise WHERE merchant_id = :merchant_id AND id = k.id) p""",
-                ids=waited,
-            )
-            if waited
-            else ()
-        )
-        for row in rows:
-            self.books.add_promise(PromiseRow(*(getattr(row, name) for name in _PROMISE_COLUMNS)))
 
     def _load_waiting(self) -> None:
         """Promises that wait for what this batch may free; their item's balance row is locked already."""
-        home, books = self.books.home, self.books
+        books, shared = self.books, self.books.home.shared_pool_id
         due = [
-            key
-            for (key, bucket), n in books.cells.items()
-            if n and bucket == Bucket.BACKORDERED and key.place_id == home.shared_pool_id
+            key for (key, bucket), n in books.cells.items() if n and bucket is _BACKORDERED and key.place_id == shared
         ]
-        rows = (
-            self.tx.run(
-                """SELECT p.* FROM unnest(CAST(:items AS bigint[]), CAST(:grades AS text[])) k (item_id, grade)
-               CROSS JOIN LATERAL (SELECT * FROM promise WHERE merchant_id = :merchant_id
-                   AND item_id = k.item_id AND grade = k.grade AND waiting > 0) p""",
-                items=[key.item_id for key in due],
-                grades=[key.grade for key in due],
-            )
-            if due
-            else ()
-        )
-        for row in rows:
+        for row in reading.find_waiting(self._sent, due) if due else ():
             if row.id not in books.promises:
-                books.add_promise(PromiseRow(*(getattr(row, name) for name in _PROMISE_COLUMNS)))
+                books.add_promise(row)
 
     # ---- writing
 
-    def _remember(self) -> None:
-        books = self.books
-        self._loaded = {
-            "cells": dict(books.cells),
-            "orders": dict(books.orders),
-            "lines": dict(books.lines),
-            "promises": dict(books.promises),
-        }
-
     def _changed(self, name: str) -> list[Any]:
-        """Rows that are not the ones loaded."""
+        """Rows that are not the ones loaded, or written since."""
         before = self._loaded[name]
-        return [row for key, row in getattr(self.books, name).items() if before.get(key) is not row]
+        return [row for key, row in getattr(self.books, name).items() if before.get(key) != row]
 
-    def _flush(self) -> None:
-        books, tx = self.books, self.tx
-        self._flush_documents()
-        bulk.put(tx, tables.store_order, _ORDER_COLUMNS, map(astuple, self._changed("orders")), ["id"])
-        bulk.put(tx, tables.order_line, _LINE_COLUMNS, map(astuple, self._changed("lines")), ["id"])
-        bulk.put(tx, tables.promise, _PROMISE_COLUMNS, map(astuple, self._changed("promises")), ["id"])
-        freed = self._flush_balances()
-        alerts.open_incidents(tx, books.incidents)
-        alerts.close_incidents(tx, [p.order_line_id for p in self._changed("promises") if not p.waiting])
-        alerts.watch_low_stock(tx, freed)
-        marks.stale(
-            tx,
-            {stocked.item_id for stocked in freed},
-            books.shown_again,
-            books.counted,
-            books.heard_at,
-            books.ours_since,
-        )
+    def _write_part(self) -> None:
+        """What nobody else can write too goes ahead, so that the server works on it while we go on deciding."""
+        sent, books, loaded = self._sent, self.books, self._loaded
+        write_documents(sent, self.tx, books)
+        lines, promises = self._changed("lines"), self._changed("promises")
+        write_rows(sent, tables.order_line, LineRow._fields, lines, loaded["lines"])
+        write_rows(sent, tables.promise, PromiseRow._fields, promises, loaded["promises"])
+        self._served += self._served_lines(promises)
+        loaded["lines"].update((row.id, row) for row in lines)
+        loaded["promises"].update((row.id, row) for row in promises)
 
-    def _flush_documents(self) -> None:
-        books, tx = self.books, self.tx
-        effects = [(key_hash(e.effect_key), e.content_hash, e.document_id) for e in books.effects]
-        posted = (tx.actor, tx.source, tx.correlation_id)
-        documents = [
-            (d.id, tx.now, d.kind, d.effect_key, *posted, d.happened_at, d.order_id, d.reason) for d in books.documents
-        ]
-        movements = [
-            (doc, no, tx.now, *m.stocked, m.layer, *m.from_, *m.to, m.quantity, m.order_line_id)
-            for doc, no, m in books.movements
-        ]
-        bulk.insert(tx, tables.effect, _EFFECT_COLUMNS, effects)
-        bulk.insert(tx, tables.document, _DOCUMENT_COLUMNS, documents)
-        bulk.insert(tx, tables.movement, _MOVEMENT_COLUMNS, movements)
-
-    def _flush_balances(self) -> dict[Stocked, tuple[int, int]]:
-        """Write changed rows whole; returns free units of the shared pool before and after, where they changed."""
-        books, before = self.books, self._loaded["cells"]
-        changed = sorted({key for (key, bucket), n in books.cells.items() if before.get((key, bucket)) != n})
-        for layer, (table, place) in _BALANCES.items():
-            rows = [
-                (k.place_id, k.item_id, k.grade, *(books.cells[k, bucket] for bucket in BUCKETS[layer]))
-                for k in changed
-                if k.layer == layer
-            ]
-            bulk.put(self.tx, table, [place, "item_id", "grade", *BUCKETS[layer]], rows, ["item_id", "grade", place])
-        freed = {}
-        for key in changed:
-            if key.layer == Layer.SALES and key.place_id == books.home.shared_pool_id:
-                was, now = before.get((key, Bucket.FREE), 0), books.cells[key, Bucket.FREE]
-                if was != now:
-                    freed[Stocked(key.item_id, key.grade)] = (was, now)
+    def _flush(self) -> dict[Stocked, tuple[int, int]]:
+        """Write what is left. Returns: free units of the shared pool before and after, where they changed."""
+        sent, books = self._sent, self.books
+        self._write_part()
+        write_effects(sent, books)
+        write_rows(sent, tables.store_order, OrderRow._fields, self._changed("orders"), self._known_orders)
+        moved = self._moved()
+        write_balances(sent, books, moved)
+        freed = self._freed(moved)
+        items = {stocked.item_id for stocked in freed}
+        if items or books.shown_again or books.counted:
+            piped = Piped(self.tx, sent, self._new_id)
+            marks.stale(piped, items, books.shown_again, books.counted, books.heard_at, books.ours_since)
         return freed
+
+    def _warn(self, freed: dict[Stocked, tuple[int, int]]) -> None:
+        alerts.open_incidents(self.tx, self.books.incidents)
+        alerts.close_incidents(self.tx, self._served)
+        alerts.watch_low_stock(self.tx, self._watched, freed)
+
+    def _moved(self) -> list[BalanceKey]:
+        """Keys of balance rows that changed, in the order in which they are locked."""
+        before = self._loaded["cells"]
+        return sorted({cell[0] for cell, n in self.books.cells.items() if before[cell] != n})
+
+    def _freed(self, moved: list[BalanceKey]) -> dict[Stocked, tuple[int, int]]:
+        """Free units of the shared pool before and after, where they changed."""
+        cells, before, shared = self.books.cells, self._loaded["cells"], self.books.home.shared_pool_id
+        free = {
+            Stocked(key.item_id, key.grade): (before[key, Bucket.FREE], cells[key, Bucket.FREE])
+            for key in moved
+            if key.layer is Layer.SALES and key.place_id == shared
+        }
+        return {stocked: (was, now) for stocked, (was, now) in free.items() if was != now}
+
+    def _served_lines(self, promises: list[PromiseRow]) -> list[int]:
+        """Lines whose units waited, before or within this batch, and wait no more."""
+        before, short = self._loaded["promises"], {incident.order_line_id for incident in self.books.incidents}
+        return [
+            row.order_line_id
+            for row in promises
+            if not row.waiting
+            and (row.order_line_id in short or ((known := before.get(row.id)) is not None and known.waiting))
+        ]
 
 
 def home_of(tx: Transaction) -> Home:
     """The merchant's default places. Raises: NotFound for an unknown merchant."""
+    homes = _homes.setdefault(tx.connection.engine, {})
+    home = homes.get(tx.merchant_id)
+    if home is None:
+        home = homes[tx.merchant_id] = _read_home(tx)
+    return home
+
+
+def _read_home(tx: Transaction) -> Home:
     row = tx.run(
         """SELECT b.id AS bin_id, b.warehouse_id, p.id AS shared_pool_id FROM bin b
            JOIN warehouse w ON (w.merchant_id, w.id) = (b.merchant_id, b.warehouse_id)

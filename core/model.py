@@ -214,6 +214,14 @@ class PushIntent:
     orders_known_until: datetime | None = None
 
 
+class Sharing(StrEnum):
+    """How stores that cannot share a transaction show the same units."""
+
+    MIRROR = "mirror"  # every store shows all of them: most sales, and the last units may be sold twice
+    ADAPTIVE = "adaptive"  # all of them while there are plenty, each its part when there are few
+    ESCROW = "escrow"  # each its part always: what they show never adds up to more than there is
+
+
 class PushStatus(StrEnum):
     APPLIED = "applied"  # written, and the store's answer agrees
     EQUAL = "equal"  # the store already shows the wanted number; nothing was written

@@ -6,7 +6,7 @@ refused: what is missing waits as a backorder, and an incident says why.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from core import flows
@@ -84,8 +84,7 @@ class ApplyOrder:
         if self.fetch_seq <= row.fetch_seq:
             return False
         order = self.order
-        row = replace(
-            row, number=order.number, state=order.state, holds=order.holds, paid=order.paid,
+        row = row._replace(number=order.number, state=order.state, holds=order.holds, paid=order.paid,
             placed_at=order.placed_at, version=order.version, fetch_seq=self.fetch_seq, applied_at=books.now,
         )  # fmt: skip
         books.put(books.orders, key, row)
@@ -111,7 +110,7 @@ class ApplyOrder:
             if line.external_line_id not in seen and line.item_id is not None:
                 # Taking one line out gives its units back on the store; deleting the order leaves its number alone.
                 counted = 0 if self.order.lines else line.counted
-                gone = replace(line, cancelled=line.ordered, counted=counted, hidden=0)
+                gone = line._replace(cancelled=line.ordered, counted=counted, hidden=0)
                 books.add_line(gone)
                 self._count(books, gone, line)
                 shipped = sum(p.shipped for p in books.promises_of(line.id))
@@ -173,7 +172,7 @@ class ApplyOrder:
             raise Broken(f"line {line.id} has no item")
         before = target.shipped if self._is_old() else 0
         if self._is_old():
-            books.add_line(replace(books.lines[line.id], returned=target.returned, written_off=target.written_off))
+            books.add_line(books.lines[line.id]._replace(returned=target.returned, written_off=target.written_off))
         return PromiseRow(
             id=books.new_id(), order_line_id=line.id, order_id=line.order_id, item_id=line.item_id, grade="good",
             pool_id=books.home.shared_pool_id, wanted=before, waiting=0, live=0, shipped=before, released=0,
@@ -243,7 +242,7 @@ class _Act:
             if target.written_off < line.written_off:
                 units = min(line.written_off - target.written_off, line.damaged)
                 moves += flows.mend(self.books.home, promise.stocked, units) if units else []
-                line = replace(line, written_off=target.written_off, damaged=line.damaged - units)
+                line = line._replace(written_off=target.written_off, damaged=line.damaged - units)
                 self.books.add_line(line)
         self._post(DocumentKind.MEND, moves, reason="the store put it back on sale after all")
 
@@ -256,8 +255,7 @@ class _Act:
                 waiting = min(drop, promise.waiting)
                 live = drop - waiting
                 moves += flows.release(self.books.home, promise.stocked, live, waiting, promise.deducted, line_id)
-                state[promise_id] = replace(
-                    promise,
+                state[promise_id] = promise._replace(
                     waiting=promise.waiting - waiting,
                     live=promise.live - live,
                     released=promise.released + drop,
@@ -277,8 +275,8 @@ class _Act:
             live = min(free, more)
             left[promise.stocked] = free - live
             moves += flows.hold(self.books.home, promise.stocked, live, more - live, promise.deducted, line_id)
-            state[promise_id] = replace(
-                promise, wanted=promise.wanted + more, live=promise.live + live, waiting=promise.waiting + more - live
+            state[promise_id] = promise._replace(
+                wanted=promise.wanted + more, live=promise.live + live, waiting=promise.waiting + more - live
             )
             if more > live:
                 self._incident(line_id, promise.item_id, more - live)
@@ -298,8 +296,8 @@ class _Act:
                 continue
             move = flows.deduct if target.deducted else flows.undeduct
             (final if target.deducted else undone).extend(move(self.books.home, promise.stocked, promise.live, line_id))
-            state[promise_id] = replace(promise, deducted=target.deducted)
-            self.books.add_line(replace(self.books.lines[line_id], deducted=target.deducted))
+            state[promise_id] = promise._replace(deducted=target.deducted)
+            self.books.add_line(self.books.lines[line_id]._replace(deducted=target.deducted))
         self._post(DocumentKind.DEDUCTION, final)
         self._post(DocumentKind.RESERVATION, undone, "/unpaid", "the store took the payment back")
 
@@ -316,10 +314,10 @@ class _Act:
             released += flows.release(self.books.home, promise.stocked, live, waiting, promise.deducted, line_id)
             if live:
                 damaged += flows.damage(self.books.home, promise.stocked, live)
-            state[promise_id] = replace(
-                promise, live=promise.live - live, waiting=promise.waiting - waiting, released=promise.released + units
+            state[promise_id] = promise._replace(
+                live=promise.live - live, waiting=promise.waiting - waiting, released=promise.released + units
             )
-            self.books.add_line(replace(line, written_off=target.written_off, damaged=line.damaged + live))
+            self.books.add_line(line._replace(written_off=target.written_off, damaged=line.damaged + live))
         self._post(DocumentKind.RELEASE, released, "/written-off")
         self._post(DocumentKind.DAMAGE, damaged, reason="refunded without going back on sale")
 
@@ -338,8 +336,7 @@ class _Act:
                 found += flows.come_in(home, promise.stocked, lacking)
                 filled += flows.fill(home, promise.stocked, lacking, promise.deducted, line_id)
             shipped += flows.ship(home, promise.stocked, units, line_id)
-            state[promise_id] = replace(
-                promise,
+            state[promise_id] = promise._replace(
                 waiting=promise.waiting - lacking,
                 live=promise.live + lacking - units,
                 shipped=promise.shipped + units,
@@ -354,7 +351,7 @@ class _Act:
             line = self.books.lines[line_id]
             if target.returned > line.returned:
                 moves += flows.come_in(self.books.home, promise.stocked, target.returned - line.returned)
-                self.books.add_line(replace(line, returned=target.returned))
+                self.books.add_line(line._replace(returned=target.returned))
         self._post(DocumentKind.RETURN, moves)
 
 

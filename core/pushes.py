@@ -6,17 +6,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core import bulk, marks, tables
-from core.availability import Facts, number_to_write
+from core.availability import Facts, affordable, number_to_write
 from core.backoff import backoff_s
-from core.model import PushIntent, PushOutcome, PushStatus
+from core.model import PushIntent, PushOutcome, PushStatus, Sharing
 from core.transaction import Transaction
 
 _RECHECK_MOST_S = 30.0
+_WINDOW = 3  # rows looked at for each that is claimed
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An intent with what is needed to settle it."""
+    """An intent with what is needed to settle it.
+
+    ``scarce``  the item's units are dealt out among its stores.
+    ``short``   less is wanted than this store's part, until another store shows less; then it is tried again.
+    """
 
     intent: PushIntent
     revision: int
@@ -25,6 +30,12 @@ class Claimed:
     stale_since: datetime
     tryable_since: datetime
     tries: int
+    scarce: bool = False
+    short: bool = False
+
+    @property
+    def rises(self) -> bool:
+        return self.intent.wanted > (self.intent.believed or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +52,53 @@ class Timing:
     free_since: datetime
 
 
+# ``source`` selects from ``listing``. Subqueries are looked up row by row, by key: no statistics, however old, can turn
+# them into joins over whole tables. The few stores and the pool are read once. ``elsewhere``: units of the item that
+# other live stores may show at this moment, by what we believe and by what is being written there.
 FACTS_SQL = """
-    SELECT l.id, l.external_id, l.believed, l.observed, l.observed_at, l.revision, l.heard_at, l.heard_own_ms,
-        l.stale_since, l.tryable_since, l.tries, l.pack_size, l.sku, l.title, s.safety_stock,
-        coalesce(b.free, 0) AS free, h.hidden
-    FROM {source}
-    JOIN store s ON s.merchant_id = :merchant_id AND s.id = l.store_id
-    JOIN pool p ON p.merchant_id = :merchant_id AND p.kind = 'shared'
-    LEFT JOIN LATERAL (SELECT free FROM sales_balance WHERE merchant_id = :merchant_id AND item_id = l.item_id
-        AND grade = 'good' AND pool_id = p.id) b ON true
-    CROSS JOIN LATERAL (SELECT coalesce(sum(hidden), 0)::bigint AS hidden FROM order_line
-        WHERE merchant_id = :merchant_id AND listing_id = l.id AND hidden > 0) h
+    WITH shop AS MATERIALIZED (SELECT id, safety_stock, mode = 'live' AND NOT paused AS live FROM store
+        WHERE merchant_id = :merchant_id)
+    SELECT l.*, (SELECT safety_stock FROM shop WHERE shop.id = l.store_id) AS safety_stock,
+        coalesce((SELECT free FROM sales_balance WHERE merchant_id = :merchant_id AND item_id = l.item_id
+            AND grade = 'good' AND pool_id = (SELECT id FROM pool WHERE merchant_id = :merchant_id AND kind = 'shared')
+            ), 0) AS free,
+        (SELECT coalesce(sum(hidden), 0)::bigint FROM order_line
+            WHERE merchant_id = :merchant_id AND listing_id = l.id AND hidden > 0) AS hidden,
+        (SELECT coalesce(max(wanted), 0) FROM (SELECT wanted FROM promise WHERE merchant_id = :merchant_id
+            AND item_id = l.item_id ORDER BY promised_at DESC, id DESC LIMIT 20) newest) AS largest,
+        (SELECT sharing FROM merchant WHERE id = :merchant_id) AS sharing,
+        (SELECT share_below FROM merchant WHERE id = :merchant_id) AS share_below,
+        shared.sharers, shared.before, shared.elsewhere
+    FROM ({source}) l CROSS JOIN LATERAL (
+        SELECT count(*) AS sharers, count(*) FILTER (WHERE x.id < l.id) AS before,
+            coalesce(sum(x.pack_size * (greatest(x.believed, x.asked) - (SELECT coalesce(sum(hidden), 0) FROM order_line
+                WHERE merchant_id = :merchant_id AND listing_id = x.id AND hidden > 0)))
+                FILTER (WHERE x.id <> l.id), 0)::bigint AS elsewhere
+        FROM listing x WHERE x.merchant_id = :merchant_id AND x.item_id = l.item_id AND (x.id = l.id
+            OR x.untracked_reason = '' AND x.quarantine_reason = '' AND x.store_id IN (SELECT id FROM shop WHERE live))
+    ) shared
+"""
+_DUE = """
+    FROM push_due d CROSS JOIN LATERAL (
+        SELECT * FROM listing WHERE merchant_id = :merchant_id AND id = d.listing_id
+          AND item_id IS NOT NULL AND untracked_reason = '' AND quarantine_reason = '' OFFSET 0) l
+    WHERE d.merchant_id = :merchant_id AND d.store_id = :store_id
 """
 
 
 def facts_of(row: Any) -> Facts:
     """The facts behind one row of ``FACTS_SQL``."""
-    return Facts(row.free, row.safety_stock, row.pack_size, row.hidden)
+    return Facts(
+        free=row.free,
+        safety_stock=row.safety_stock,
+        pack_size=row.pack_size,
+        hidden=row.hidden,
+        sharing=Sharing(row.sharing),
+        share_below=row.share_below,
+        sharers=max(row.sharers, 1),
+        place=(row.before + (row.item_id or 0)) % max(row.sharers, 1),  # so that odd units fall to every store in turn
+        largest=row.largest,
+    )
 
 
 def claim(tx: Transaction, store_id: int, *, limit: int) -> list[Claimed]:
@@ -66,41 +107,69 @@ def claim(tx: Transaction, store_id: int, *, limit: int) -> list[Claimed]:
     The caller holds the lease of the store's "push" work, so nobody else pushes to it meanwhile.
     """
     known_until = _orders_known_until(tx, store_id)
-    source = """(SELECT * FROM listing WHERE merchant_id = :merchant_id AND store_id = :store_id
-        AND stale_since IS NOT NULL AND item_id IS NOT NULL AND untracked_reason = '' AND quarantine_reason = ''
-        AND (not_before IS NULL OR not_before <= :now)) l"""
-    claimed = []
-    for row in tx.run(FACTS_SQL.format(source=source), store_id=store_id):
-        intent = PushIntent(
-            listing_id=row.id,
-            external_id=row.external_id,
-            believed=row.believed,
-            wanted=number_to_write(facts_of(row)),
-            idempotency_key=f"holdfast-{tx.merchant_id}-{row.id}-{tx.new_id()}",
-            last_observed=row.observed,
-            last_observed_at=row.observed_at,
-            orders_known_until=known_until,
+    due = _due(tx, store_id, known_until, limit)
+    if any(one.scarce and one.rises for one in due):
+        # Two stores must not raise their numbers by the same unit: one after the other looks at what is left.
+        tx.run("SELECT pg_advisory_xact_lock(hashtextextended('holdfast.share', :merchant_id))")
+        due = _due(tx, store_id, known_until, limit)
+    claimed = sorted(due, key=_urgency)[:limit]
+    _note_asked(tx, [one.intent for one in claimed if one.rises])
+    return claimed
+
+
+def _due(tx: Transaction, store_id: int, known_until: datetime | None, limit: int) -> list[Claimed]:
+    """The stale listings that have waited longest, with some to choose from; those of sold-out items before all."""
+    source = f"""SELECT l.*, d.revision, d.heard_at, d.heard_own_ms, d.stale_since, d.tryable_since, d.tries
+        {_DUE} AND (d.not_before IS NULL OR d.not_before <= :now)
+        ORDER BY (SELECT sum(free) FROM sales_balance WHERE merchant_id = :merchant_id AND item_id = l.item_id
+            AND grade = 'good') > 0, d.stale_since, d.listing_id LIMIT :window"""
+    rows = tx.run(FACTS_SQL.format(source=source), store_id=store_id, window=_WINDOW * limit)
+    return [_claimed(tx, row, known_until) for row in rows]
+
+
+def _claimed(tx: Transaction, row: Any, known_until: datetime | None) -> Claimed:
+    facts = facts_of(row)
+    target = number_to_write(facts)
+    wanted = affordable(facts, target, row.believed, row.elsewhere)
+    intent = PushIntent(
+        listing_id=row.id,
+        external_id=row.external_id,
+        believed=row.believed,
+        wanted=wanted,
+        idempotency_key=f"holdfast-{tx.merchant_id}-{row.id}-{tx.new_id()}",
+        last_observed=row.observed,
+        last_observed_at=row.observed_at,
+        orders_known_until=known_until,
+    )
+    return Claimed(
+        intent, row.revision, row.heard_at, row.heard_own_ms, row.stale_since, row.tryable_since, row.tries,
+        scarce=not facts.deep, short=wanted < target,
+    )  # fmt: skip
+
+
+def _note_asked(tx: Transaction, intents: Sequence[PushIntent]) -> None:
+    """From now until it is settled, a store may show the higher number: nobody else may count on those units."""
+    if intents:
+        in_order = sorted(intents, key=lambda intent: intent.listing_id)
+        tx.run(
+            """INSERT INTO listing (merchant_id, id, store_id, external_id, sku, title, asked)
+               SELECT :merchant_id, l.id, l.store_id, l.external_id, l.sku, l.title, k.wanted
+               FROM unnest(CAST(:ids AS bigint[]), CAST(:wanted AS bigint[])) k (id, wanted)
+               CROSS JOIN LATERAL (SELECT * FROM listing WHERE merchant_id = :merchant_id AND id = k.id
+                   FOR NO KEY UPDATE) l
+               ON CONFLICT (merchant_id, id) DO UPDATE SET asked = EXCLUDED.asked""",
+            ids=[intent.listing_id for intent in in_order],
+            wanted=[intent.wanted for intent in in_order],
         )
-        claimed.append(
-            Claimed(
-                intent,
-                row.revision,
-                row.heard_at,
-                row.heard_own_ms,
-                row.stale_since,
-                row.tryable_since or row.stale_since,
-                row.tries,
-            )
-        )
-    return sorted(claimed, key=_urgency)[:limit]
 
 
 def _urgency(claimed: Claimed) -> tuple[int, datetime]:
     intent = claimed.intent
     if intent.wanted == 0 and intent.believed != 0:
         return (0, claimed.stale_since)
-    falls = intent.believed is None or intent.wanted < intent.believed
-    return (1 if falls else 2, claimed.stale_since)
+    if claimed.rises:
+        return (3, claimed.stale_since)
+    return (1 if claimed.scarce else 2, claimed.stale_since)
 
 
 def _orders_known_until(tx: Transaction, store_id: int) -> datetime | None:
@@ -138,77 +207,136 @@ def settle(
 
     Returns: True when the store's orders should be pulled now.
     """
-    rows, evidence = [], []
     # By id, the order in which ``marks.stale`` takes them: two that want the same rows then never wait in a circle.
-    for one, outcome in sorted(zip(claimed, outcomes, strict=True), key=lambda pair: pair[0].intent.listing_id):
-        rows.append(_settled(tx, one, outcome))
-        evidence.append(_evidence(tx, store_id, one, outcome, timing))
-    columns = ["id", "revision", "believed_by", "settled", "shown", "observed", "observed_at", "not_before", "reason"]
-    columns += ["reset", "moved", "doubted"]
-    tx.run(
-        """WITH held AS (
-               SELECT l.id AS listing_id, k.*
-               FROM (SELECT * FROM unnest(CAST(:id AS bigint[]), CAST(:revision AS bigint[]),
-                   CAST(:believed_by AS bigint[]), CAST(:settled AS boolean[]), CAST(:shown AS bigint[]),
-                   CAST(:observed AS bigint[]), CAST(:observed_at AS timestamptz[]), CAST(:not_before AS timestamptz[]),
-                   CAST(:reason AS text[]), CAST(:reset AS bigint[]), CAST(:moved AS boolean[]),
-                   CAST(:doubted AS bigint[]))
-                   u (id, revision, believed_by, settled, shown, observed, observed_at, not_before, reason, reset,
-                       moved, doubted) ORDER BY id) k
-               CROSS JOIN LATERAL (SELECT id FROM listing WHERE merchant_id = :merchant_id AND id = k.id
-                   FOR NO KEY UPDATE) l
-           )
-           UPDATE listing l SET
-               believed = coalesce(h.reset, l.believed) + coalesce(h.believed_by, 0),
-               published = coalesce(h.shown, l.published),
-               published_at = CASE WHEN h.shown IS NULL THEN l.published_at ELSE :now END,
-               observed = CASE WHEN h.moved THEN h.doubted ELSE coalesce(h.observed, l.observed) END,
-               observed_at = CASE WHEN h.moved THEN NULL WHEN h.observed IS NULL THEN l.observed_at
-                   WHEN h.observed = l.observed AND l.observed_at IS NOT NULL THEN l.observed_at
-                   ELSE h.observed_at END,
-               proven_equal_at = CASE WHEN h.settled AND h.shown IS NOT NULL AND l.revision = h.revision THEN :now
-                   ELSE l.proven_equal_at END,
-               pushed_revision = CASE WHEN h.settled THEN h.revision ELSE l.pushed_revision END,
-               stale_since = CASE WHEN h.settled AND l.revision = h.revision THEN NULL ELSE l.stale_since END,
-               not_before = CASE WHEN l.revision = h.revision THEN h.not_before END,
-               tryable_since = CASE WHEN l.revision = h.revision THEN h.not_before ELSE l.tryable_since END,
-               tries = CASE WHEN h.settled THEN 0 ELSE l.tries + 1 END,
-               quarantine_reason = h.reason
-           FROM held h WHERE l.merchant_id = :merchant_id AND l.id = h.listing_id""",
-        **{name: [row[n] for row in rows] for n, name in enumerate(columns)},
-    )
+    pairs = sorted(zip(claimed, outcomes, strict=True), key=lambda pair: pair[0].intent.listing_id)
+    settled = [_settled(tx, one, outcome) for one, outcome in pairs]
+    unmoved = _settle_due(tx, store_id, settled)
+    _settle_listings(tx, settled, unmoved)
     bulk.insert(
         tx,
         tables.push,
         ["id", "store_id", "listing_id", "believed", "wanted", "status", "shown", "observed", "observed_at",
          "orders_known_until", "reason", "heard_at", "stale_since", "claimed_at", "settled_at", "own_ms"],
-        evidence,
+        [_evidence(tx, store_id, one, outcome, timing) for one, outcome in pairs],
     )  # fmt: skip
     return any(outcome.pull_orders for outcome in outcomes)
 
 
-def _settled(tx: Transaction, one: Claimed, outcome: PushOutcome) -> tuple[Any, ...]:
-    """What a listing row becomes: see the columns in ``settle``.
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What one outcome makes of its listing.
 
-    ``observed_at`` is since when the store has shown ``observed`` with nothing known to have moved it: a second read of
-    the same number keeps the first time, and a write forgets it. The number that a lowering leaves is kept without a
-    time, so that nobody takes what is believed for proven before it was read again.
-
-    What we believe moves by a difference, because orders applied while the write was under way have moved it, too.
+    ``reset``        what we believe from now on; None: it moves by ``believed_by``, because orders applied while the
+                     write was under way have moved it, too.
+    ``observed_at``  since when the store has shown ``observed`` with nothing known to have moved it: a second read of
+                     the same number keeps the first time, and a write (``moved``) forgets it.
+    ``doubted``      the number that a lowering left. It is kept without a time, so that nobody takes what is believed
+                     for proven before it was read again.
+    ``answered``     False when the write may still take effect; its units stay spoken for.
     """
+
+    listing_id: int
+    revision: int
+    done: bool
+    not_before: datetime | None
+    shown: int | None
+    observed: int | None
+    observed_at: datetime | None
+    moved: bool
+    doubted: int | None
+    reset: int | None
+    believed_by: int
+    quarantine: str
+    answered: bool
+
+
+def _settled(tx: Transaction, one: Claimed, outcome: PushOutcome) -> _Settled:
     intent = one.intent
     lowered = outcome.status is PushStatus.STALE and outcome.shown is not None and outcome.shown != outcome.observed
     wrote = outcome.status in (PushStatus.APPLIED, PushStatus.EQUAL) or lowered
-    settled = (wrote and not outcome.pull_orders and not lowered) or outcome.status is PushStatus.PLANNED
-    reset = intent.wanted if wrote and intent.believed is None else None
-    believed_by = _believed_by(intent, outcome, lowered) if wrote and intent.believed is not None else None
-    quarantine = outcome.reason or "refused by the store" if outcome.status is PushStatus.REFUSED else ""
-    delay = None if settled else tx.now + timedelta(seconds=min(backoff_s(one.tries + 1), _RECHECK_MOST_S))
-    moved = wrote and outcome.status is not PushStatus.EQUAL
-    return (
-        intent.listing_id, one.revision, believed_by, settled, outcome.shown, outcome.observed, outcome.observed_at,
-        delay, quarantine, reset, moved, outcome.shown if lowered else None,
+    done = (wrote and not outcome.pull_orders and not lowered) or outcome.status is PushStatus.PLANNED
+    done = done and not one.short
+    return _Settled(
+        listing_id=intent.listing_id,
+        revision=one.revision,
+        done=done,
+        not_before=None if done else tx.now + timedelta(seconds=min(backoff_s(one.tries + 1), _RECHECK_MOST_S)),
+        shown=outcome.shown,
+        observed=outcome.observed,
+        observed_at=outcome.observed_at,
+        moved=wrote and outcome.status is not PushStatus.EQUAL,
+        doubted=outcome.shown if lowered else None,
+        reset=intent.wanted if wrote and intent.believed is None else None,
+        believed_by=_believed_by(intent, outcome, lowered) if wrote and intent.believed is not None else 0,
+        quarantine=(outcome.reason or "refused by the store") if outcome.status is PushStatus.REFUSED else "",
+        answered=outcome.status is not PushStatus.RETRY,
+    )
+
+
+def _settle_due(tx: Transaction, store_id: int, settled: Sequence[_Settled]) -> set[int]:
+    """Drop what is done; returns the listings that nobody has marked since they were claimed.
+
+    A row that was marked meanwhile is due at once, as its marking left it.
+    """
+    rows = tx.run(
+        """WITH held AS (
+               SELECT d.*, k.done, k.not_before AS next_at, d.revision = k.revision AS unmoved
+               FROM unnest(CAST(:listing_id AS bigint[]), CAST(:revision AS bigint[]), CAST(:done AS boolean[]),
+                   CAST(:not_before AS timestamptz[])) k (listing_id, revision, done, not_before)
+               CROSS JOIN LATERAL (SELECT * FROM push_due WHERE merchant_id = :merchant_id
+                   AND store_id = :store_id AND listing_id = k.listing_id FOR NO KEY UPDATE) d
+           ), gone AS (
+               DELETE FROM push_due WHERE merchant_id = :merchant_id AND store_id = :store_id
+                 AND listing_id = ANY(ARRAY(SELECT listing_id FROM held WHERE done AND unmoved))
+           ), kept AS (
+               INSERT INTO push_due (merchant_id, store_id, listing_id, revision, stale_since, tryable_since,
+                   not_before, tries, heard_at, heard_own_ms)
+               SELECT merchant_id, store_id, listing_id, revision, stale_since,
+                   CASE WHEN unmoved THEN next_at ELSE tryable_since END, CASE WHEN unmoved THEN next_at END,
+                   CASE WHEN done THEN 0 ELSE tries + 1 END, heard_at, heard_own_ms
+               FROM held WHERE NOT (done AND unmoved)
+               ON CONFLICT (merchant_id, store_id, listing_id) DO UPDATE SET tryable_since = EXCLUDED.tryable_since,
+                   not_before = EXCLUDED.not_before, tries = EXCLUDED.tries
+           )
+           SELECT listing_id FROM held WHERE unmoved""",
+        store_id=store_id,
+        **_columns(settled, "listing_id", "revision", "done", "not_before"),
+    )
+    return set(rows.scalars())
+
+
+def _settle_listings(tx: Transaction, settled: Sequence[_Settled], unmoved: set[int]) -> None:
+    """Write down what each store shows now, and what we believe of it. Put back by key, as ``marks`` does."""
+    tx.run(
+        """INSERT INTO listing (merchant_id, id, store_id, external_id, sku, title, believed, asked, published,
+               published_at, observed, observed_at, proven_equal_at, quarantine_reason)
+           SELECT :merchant_id, l.id, l.store_id, l.external_id, l.sku, l.title,
+               coalesce(k.reset, l.believed) + k.believed_by, CASE WHEN NOT k.answered THEN l.asked END,
+               coalesce(k.shown, l.published), CASE WHEN k.shown IS NULL THEN l.published_at ELSE :now END,
+               CASE WHEN k.moved THEN k.doubted ELSE coalesce(k.observed, l.observed) END,
+               CASE WHEN k.moved THEN NULL WHEN k.observed IS NULL THEN l.observed_at
+                   WHEN k.observed = l.observed AND l.observed_at IS NOT NULL THEN l.observed_at
+                   ELSE k.observed_at END,
+               CASE WHEN k.proven THEN :now ELSE l.proven_equal_at END, k.quarantine
+           FROM unnest(CAST(:listing_id AS bigint[]), CAST(:shown AS bigint[]), CAST(:observed AS bigint[]),
+               CAST(:observed_at AS timestamptz[]), CAST(:moved AS boolean[]), CAST(:doubted AS bigint[]),
+               CAST(:reset AS bigint[]), CAST(:believed_by AS bigint[]), CAST(:quarantine AS text[]),
+               CAST(:proven AS boolean[]), CAST(:answered AS boolean[]))
+               k (id, shown, observed, observed_at, moved, doubted, reset, believed_by, quarantine, proven, answered)
+           CROSS JOIN LATERAL (SELECT * FROM listing WHERE merchant_id = :merchant_id AND id = k.id
+               FOR NO KEY UPDATE) l
+           ON CONFLICT (merchant_id, id) DO UPDATE SET believed = EXCLUDED.believed, asked = EXCLUDED.asked,
+               published = EXCLUDED.published, published_at = EXCLUDED.published_at, observed = EXCLUDED.observed,
+               observed_at = EXCLUDED.observed_at,
+               proven_equal_at = EXCLUDED.proven_equal_at, quarantine_reason = EXCLUDED.quarantine_reason""",
+        proven=[one.done and one.shown is not None and one.listing_id in unmoved for one in settled],
+        **_columns(settled, "listing_id", "shown", "observed", "observed_at", "moved", "doubted", "reset",
+                   "believed_by", "quarantine", "answered"),
     )  # fmt: skip
+
+
+def _columns(settled: Sequence[_Settled], *names: str) -> dict[str, list[Any]]:
+    return {name: [getattr(one, name) for one in settled] for name in names}
 
 
 def _believed_by(intent: PushIntent, outcome: PushOutcome, lowered: bool) -> int:
@@ -235,21 +363,21 @@ def _evidence(tx: Transaction, store_id: int, one: Claimed, outcome: PushOutcome
 
 def stale_left(tx: Transaction, store_id: int) -> datetime | None:
     """When the store's next stale listing may be tried; None when none is left."""
-    row = tx.run(
-        """SELECT min(coalesce(not_before, :now)) AS at FROM listing
-           WHERE merchant_id = :merchant_id AND store_id = :store_id AND stale_since IS NOT NULL
-             AND item_id IS NOT NULL AND untracked_reason = '' AND quarantine_reason = ''""",
-        store_id=store_id,
-    ).one()
+    row = tx.run(f"SELECT min(coalesce(d.not_before, :now)) AS at {_DUE}", store_id=store_id).one()
     at: datetime | None = row.at
     return at
 
 
 def mark_wrong(tx: Transaction, store_id: int) -> int:
-    """Mark the listings of a store that are not believed to show the number they should; returns how many."""
-    source = """(SELECT * FROM listing WHERE merchant_id = :merchant_id AND store_id = :store_id
-        AND item_id IS NOT NULL AND untracked_reason = '') l"""
-    rows = tx.run(FACTS_SQL.format(source=source), store_id=store_id)
+    """Mark the listings of a store that are not believed to show the number they should; returns how many.
+
+    One that is owed a number anyhow is marked, too: a push under way may write what was right when it was claimed.
+    """
+    source = """SELECT l.*, EXISTS (SELECT FROM push_due WHERE merchant_id = :merchant_id AND store_id = :store_id
+            AND listing_id = l.id) AS owed
+        FROM listing l WHERE merchant_id = :merchant_id AND store_id = :store_id
+          AND item_id IS NOT NULL AND untracked_reason = ''"""
+    rows = list(tx.run(FACTS_SQL.format(source=source), store_id=store_id))
     wrong = [row.id for row in rows if row.believed != number_to_write(facts_of(row))]
-    marks.stale(tx, (), wrong, ())
+    marks.stale(tx, (), {*wrong, *(row.id for row in rows if row.owed)}, ())
     return len(wrong)

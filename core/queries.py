@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import text
 
-from core.model import Platform, StoreMode
+from core.model import Platform, Sharing, StoreMode
 from core.transaction import Database, Transaction
 
 
@@ -24,16 +24,18 @@ class MerchantView:
     name: str
     time_zone: str
     alert_email: str
+    sharing: Sharing
+    share_below: int
     warned_items: int
 
 
 def merchant_view(tx: Transaction) -> MerchantView:
     row = tx.run(
-        """SELECT id, name, time_zone, alert_email, (SELECT count(*) FROM item
+        """SELECT id, name, time_zone, alert_email, sharing, share_below, (SELECT count(*) FROM item
                WHERE merchant_id = :merchant_id AND low_stock_threshold IS NOT NULL) AS warned_items
            FROM merchant WHERE id = :merchant_id"""
     ).one()
-    return MerchantView(**row._mapping)
+    return MerchantView(**{**row._mapping, "sharing": Sharing(row.sharing)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,13 @@ def store_views(tx: Transaction) -> list[StoreView]:
         """WITH shelf AS (
                SELECT store_id, count(*) AS listings, count(*) FILTER (WHERE item_id IS NULL) AS unmapped,
                    count(*) FILTER (WHERE item_id IS NOT NULL AND quarantine_reason <> '') AS quarantined,
-                   count(*) FILTER (WHERE untracked_reason <> '') AS untracked,
-                   count(*) FILTER (WHERE owed) AS stale, min(stale_since) FILTER (WHERE owed) AS stale_since
-               FROM (SELECT *, stale_since IS NOT NULL AND item_id IS NOT NULL AND untracked_reason = ''
-                       AND quarantine_reason = '' AS owed FROM listing WHERE merchant_id = :merchant_id) l
-               GROUP BY 1
+                   count(*) FILTER (WHERE untracked_reason <> '') AS untracked
+               FROM listing WHERE merchant_id = :merchant_id GROUP BY 1
+           ), owed AS (
+               SELECT d.store_id, count(*) AS stale, min(d.stale_since) AS stale_since FROM push_due d
+               CROSS JOIN LATERAL (SELECT FROM listing WHERE merchant_id = :merchant_id AND id = d.listing_id
+                   AND item_id IS NOT NULL AND untracked_reason = '' AND quarantine_reason = '') l
+               WHERE d.merchant_id = :merchant_id GROUP BY 1
            ), held AS (
                SELECT o.store_id, count(*) AS held_lines FROM order_line l
                JOIN store_order o ON o.merchant_id = l.merchant_id AND o.id = l.order_id
@@ -107,13 +111,14 @@ def store_views(tx: Transaction) -> list[StoreView]:
            SELECT s.id, s.name, s.platform, s.url, s.mode, s.paused, s.trouble, s.trouble_since, s.last_webhook_at,
                s.last_poll_at, s.created_at, coalesce(shelf.listings, 0) AS listings,
                coalesce(shelf.unmapped, 0) AS unmapped, coalesce(shelf.quarantined, 0) AS quarantined,
-               coalesce(shelf.untracked, 0) AS untracked, coalesce(shelf.stale, 0) AS stale, shelf.stale_since,
+               coalesce(shelf.untracked, 0) AS untracked, coalesce(owed.stale, 0) AS stale, owed.stale_since,
                coalesce(held.held_lines, 0) AS held_lines, coalesce(oversold.open_incidents, 0) AS open_incidents,
                coalesce(oversold.oversold_units, 0) AS oversold_units, coalesce(waiting.unserved, 0) AS unserved,
                waiting.unserved_since, coalesce(waiting.dead_letters, 0) AS dead_letters,
                coalesce(c.cron, '') AS poll_every
            FROM store s
-           LEFT JOIN shelf ON shelf.store_id = s.id LEFT JOIN held ON held.store_id = s.id
+           LEFT JOIN shelf ON shelf.store_id = s.id LEFT JOIN owed ON owed.store_id = s.id
+           LEFT JOIN held ON held.store_id = s.id
            LEFT JOIN oversold ON oversold.store_id = s.id LEFT JOIN waiting ON waiting.store_id = s.id
            LEFT JOIN schedule c ON c.merchant_id = :merchant_id AND c.topic = 'poll' AND c.store_id = s.id AND c.enabled
            WHERE s.merchant_id = :merchant_id ORDER BY s.id"""

@@ -3,18 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from functools import lru_cache
+from typing import NamedTuple, Self
 
 from core.errors import Broken
 
 
 class Layer(StrEnum):
+    __hash__ = str.__hash__  # the enum's own is many times slower, and these are parts of every key
+
     WAREHOUSE = "warehouse"
     DISPATCH = "dispatch"
     SALES = "sales"
 
 
 class Bucket(StrEnum):
+    __hash__ = str.__hash__
+
     WORLD = "world"  # the outside of each layer: unbounded, not stored
     AVAILABLE = "available"
     PICKING = "picking"
@@ -89,23 +94,41 @@ class BalanceKey(NamedTuple):
     place_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """``quantity`` (> 0) sale units go from one end to the other, both in the same layer."""
-
+class _Movement(NamedTuple):
     stocked: Stocked
     layer: Layer
     from_: At
     to: At
     quantity: int
-    order_line_id: int | None = None
+    order_line_id: int | None
 
-    def __post_init__(self) -> None:
-        if self.quantity <= 0 or self.from_ == self.to:
-            raise Broken(f"a movement needs a quantity above 0 and two different ends: {self}")
-        for end in (self.from_, self.to):
-            if end != WORLD and (end.place_id is None or end.bucket not in BUCKETS[self.layer]):
-                raise Broken(f"{end} is no place in the {self.layer} layer")
+
+class Movement(_Movement):
+    """``quantity`` (> 0) sale units go from one end to the other, both in the same layer."""
+
+    __slots__ = ()
+
+    def __new__(
+        cls, stocked: Stocked, layer: Layer, from_: At, to: At, quantity: int, order_line_id: int | None = None
+    ) -> Self:
+        if quantity <= 0 or from_ == to:
+            raise Broken(
+                f"a movement needs a quantity above 0 and two different ends, not {quantity} from {from_} to {to}"
+            )
+        for end in (from_, to):
+            if end[1] not in _STANDS[layer, end[0] is None]:
+                raise Broken(f"{end} is no place in the {layer} layer")
+        return tuple.__new__(cls, (stocked, layer, from_, to, quantity, order_line_id))
+
+
+# Which buckets an end may have, by layer and by whether it has no place.
+_STANDS: Mapping[tuple[Layer, bool], frozenset[Bucket]] = {
+    (layer, nowhere): frozenset((Bucket.WORLD,) if nowhere else BUCKETS[layer])
+    for layer in Layer
+    for nowhere in (True, False)
+}
+# Reading a member from its enum takes longer than making a key; these are read for every unit that moves.
+_WAREHOUSE, _SALES = Layer.WAREHOUSE, Layer.SALES
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +140,21 @@ class Home:
     shared_pool_id: int
 
     def bin(self, bucket: Bucket) -> At:
-        return At(self.bin_id, bucket)
+        return _at(self.bin_id, bucket)
 
     def warehouse(self, bucket: Bucket) -> At:
-        return At(self.warehouse_id, bucket)
+        return _at(self.warehouse_id, bucket)
 
     def shared(self, bucket: Bucket) -> At:
-        return At(self.shared_pool_id, bucket)
+        return _at(self.shared_pool_id, bucket)
 
     def key(self, layer: Layer, stocked: Stocked) -> BalanceKey:
-        place = {
-            Layer.WAREHOUSE: self.bin_id,
-            Layer.DISPATCH: self.warehouse_id,
-            Layer.SALES: self.shared_pool_id,
-        }[layer]
-        return BalanceKey(layer, *stocked, place)
+        return BalanceKey(layer, stocked[0], stocked[1], self.place(layer))
+
+    def place(self, layer: Layer) -> int:
+        if layer is _SALES:
+            return self.shared_pool_id
+        return self.bin_id if layer is _WAREHOUSE else self.warehouse_id
+
+
+_at = lru_cache(maxsize=4096)(At)

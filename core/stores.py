@@ -9,11 +9,13 @@ from typing import Any
 from core import work
 from core.errors import NotFound, Refused
 from core.model import OrderChange, Platform, StoreMode
+from core.schedule import next_run
 from core.transaction import Transaction
 
 OVERLAP_S = 15
-_FIRST_DUE_S = 60
+_FIRST_DUE = timedelta(seconds=60)
 _POLL_MARKS = 60
+_PULL_GAP = timedelta(milliseconds=500)
 DEFAULT_SCHEDULE = {"full_sync": "15 3 * * *", "hooks": "every 3600"}
 
 
@@ -99,8 +101,11 @@ def start(tx: Transaction, store_id: int, *, poll_s: float) -> None:
 def set_schedule(tx: Transaction, topic: str, store_id: int, cron: str) -> None:
     """``cron``: five fields in the merchant's time zone, or ``every N`` seconds.
 
-    A new row is first due in a minute, a changed one at once.
+    A new row is first due when its line says, but no later than a minute from now if it repeats by seconds; a changed
+    one at once.
     """
+    time_zone = tx.run("SELECT time_zone FROM merchant WHERE id = :merchant_id").scalar_one()
+    first = next_run(cron, tx.now, time_zone)
     tx.run(
         """INSERT INTO schedule (merchant_id, topic, store_id, cron, next_at, enabled)
            VALUES (:merchant_id, :topic, :store_id, :cron, :next_at, true)
@@ -108,8 +113,17 @@ def set_schedule(tx: Transaction, topic: str, store_id: int, cron: str) -> None:
         topic=topic,
         store_id=store_id,
         cron=cron,
-        next_at=tx.now + timedelta(seconds=_FIRST_DUE_S),
+        next_at=min(first, tx.now + _FIRST_DUE) if cron.startswith("every ") else first,
     )
+
+
+def pull(tx: Transaction, store_id: int) -> None:
+    """Poll the store soon because a push lacks evidence: at once, or half a second after its last poll."""
+    last: datetime | None = tx.run(
+        "SELECT last_poll_at FROM store WHERE merchant_id = :merchant_id AND id = :store_id", store_id=store_id
+    ).scalar_one()
+    due_at = None if last is None else max(tx.now, last + _PULL_GAP)
+    work.want(tx, [work.Want("poll", store_id, "", due_at)])
 
 
 def get(tx: Transaction, store_id: int) -> StoreRow:
@@ -250,10 +264,11 @@ def polled(tx: Transaction, store_id: int, read_at: datetime) -> None:
         most=_POLL_MARKS,
     )
     waiting = tx.run(
-        """WITH held AS (SELECT id FROM listing WHERE merchant_id = :merchant_id AND store_id = :id
-               AND stale_since IS NOT NULL AND not_before > :now ORDER BY id FOR NO KEY UPDATE)
-           UPDATE listing l SET not_before = NULL, tryable_since = :now FROM held
-           WHERE l.merchant_id = :merchant_id AND l.id = held.id""",
+        """WITH held AS (SELECT listing_id FROM push_due WHERE merchant_id = :merchant_id AND store_id = :id
+               AND not_before > :now ORDER BY listing_id FOR NO KEY UPDATE)
+           UPDATE push_due SET not_before = NULL, tryable_since = :now
+           WHERE merchant_id = :merchant_id AND store_id = :id
+             AND listing_id = ANY(ARRAY(SELECT listing_id FROM held))""",
         id=store_id,
     ).rowcount
     if waiting:

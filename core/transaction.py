@@ -11,10 +11,14 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 
+from core.arrays import ListDumper
+
 Clock = Callable[[], datetime]
 
 APP_ROLE = "holdfast_app"
 _IDS_PER_BLOCK = 1024
+# A plan is made for the table as it is now: one kept from when the table was empty read whole merchants for each key.
+_OPTIONS = "-c timezone=UTC -c lock_timeout=15s -c statement_timeout=60s -c plan_cache_mode=force_custom_plan"
 # Statements are few and constant; reading one for its bound names costs as much as running it.
 _statement = lru_cache(maxsize=512)(text)
 
@@ -38,12 +42,13 @@ def connect(url: str, *, pool_size: int = 8, role: str | None = APP_ROLE) -> Eng
         max_overflow=pool_size,
         pool_pre_ping=False,
         pool_timeout=20,
-        connect_args={"connect_timeout": 5, "options": "-c timezone=UTC -c lock_timeout=15s -c statement_timeout=60s"},
+        connect_args={"connect_timeout": 5, "options": _OPTIONS},
     )
 
     @event.listens_for(engine, "connect")
     def _prepare(raw: Any, _record: Any) -> None:
         raw.prepare_threshold = 2
+        raw.adapters.register_dumper(list, ListDumper)
         if role is not None and raw.info.user != role:
             raw.autocommit = True
             raw.execute(f"SET ROLE {role}")

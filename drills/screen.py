@@ -66,7 +66,7 @@ def _lag(progress: Progress) -> str:
 
 
 def _line(tally: Tally, progress: Progress) -> str:
-    shops = ", ".join(f"{shop} {equal}/{total}" for shop, (equal, total) in progress.equal.items())
+    shops = ", ".join(f"{shop} {served}/{total}" for shop, (served, total) in progress.served.items())
     return (
         f"orders {tally.orders}, units {tally.units}, queue {progress.open_work}, lag {_lag(progress)}, "
         f"shown as sellable: {shops}"
@@ -85,7 +85,7 @@ def _table(tally: Tally, progress: Progress, seconds: float) -> Table:
         ("lag (median)", _lag(progress)),
         ("effects posted", str(progress.effects)),
     ]
-    right = [(shop, f"{equal} / {total}") for shop, (equal, total) in progress.equal.items()]
+    right = [(shop, f"{served} / {total}") for shop, (served, total) in progress.served.items()]
     for name_and_value, shop_and_count in zip_longest(left, right, fillvalue=("", "")):
         table.add_row(*name_and_value, *shop_and_count)
     return table

@@ -20,7 +20,9 @@ _OPEN_WORK = """
 _STALE = """
     SELECT s.name AS store, count(*) AS rows, max(l.quarantine_reason) AS reason, min(l.sku) AS sku
     FROM listing l JOIN store s ON s.merchant_id = l.merchant_id AND s.id = l.store_id
-    WHERE l.merchant_id = :merchant_id AND (l.stale_since IS NOT NULL OR l.quarantine_reason <> '' OR l.item_id IS NULL)
+    LEFT JOIN push_due d ON d.merchant_id = l.merchant_id AND d.store_id = l.store_id AND d.listing_id = l.id
+    WHERE l.merchant_id = :merchant_id
+      AND (d.listing_id IS NOT NULL OR l.quarantine_reason <> '' OR l.item_id IS NULL)
     GROUP BY 1
 """
 _POLLED = "SELECT platform, polled_until FROM store WHERE merchant_id = :merchant_id"
@@ -31,12 +33,12 @@ _PROGRESS = """
         (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY settled_at - heard_at) FROM push
             WHERE merchant_id = :merchant_id AND heard_at IS NOT NULL AND settled_at > :now - interval '15 s') AS lag
 """
-_SELLABLE = """
-    SELECT s.platform, lower(l.sku) AS sku, (greatest(b.free - s.safety_stock, 0) / l.pack_size)::bigint AS sellable
+_SERVED = """
+    SELECT s.platform, count(*) AS listings, count(*) FILTER (WHERE d.listing_id IS NULL) AS served
     FROM listing l
     JOIN store s ON s.merchant_id = l.merchant_id AND s.id = l.store_id
-    JOIN sales_balance b ON b.merchant_id = l.merchant_id AND b.item_id = l.item_id AND b.grade = 'good'
-    WHERE l.merchant_id = :merchant_id
+    LEFT JOIN push_due d ON d.merchant_id = l.merchant_id AND d.store_id = l.store_id AND d.listing_id = l.id
+    WHERE l.merchant_id = :merchant_id GROUP BY 1
 """
 _LAG = """
     SELECT percentile_disc(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY own_ms) AS own,
@@ -67,13 +69,13 @@ class Lag:
 class Progress:
     """A look at the hub while it works. ``lag_s`` is the median of the last seconds, None when nothing was pushed.
 
-    ``equal``: per shop, listings that show what may be sold, and all of them.
+    ``served``: per shop, listings that are owed no number, and all of them.
     """
 
     open_work: int
     effects: int
     lag_s: float | None
-    equal: Mapping[str, tuple[int, int]]
+    served: Mapping[str, tuple[int, int]]
 
 
 class Watch:
@@ -85,7 +87,7 @@ class Watch:
 
     def progress(self) -> Progress:
         row = self._rows(_PROGRESS, topics=list(_WORK_TOPICS))[0]
-        return Progress(row.open_work, row.effects, row.lag.total_seconds() if row.lag else None, self._equal())
+        return Progress(row.open_work, row.effects, row.lag.total_seconds() if row.lag else None, self._served())
 
     def unrest(self, last_event: Mapping[str, datetime]) -> list[str]:
         """What is still under way, by name; empty at rest.
@@ -112,14 +114,8 @@ class Watch:
         row = self._rows(_LAG)[0]
         return Lag(*(Percentiles(*(figures or ())) for figures in (row.own, row.whole)))
 
-    def _equal(self) -> dict[str, tuple[int, int]]:
-        shown = {shop: self._control.levels(shop) for shop in self._hub.sandbox.shops}
-        levels = {shop: {sku.lower(): level for sku, level in here.items()} for shop, here in shown.items()}
-        counts = dict.fromkeys(levels, (0, 0))
-        for row in self._rows(_SELLABLE):
-            equal, total = counts[row.platform]
-            counts[row.platform] = (equal + (levels[row.platform].get(row.sku) == row.sellable), total + 1)
-        return counts
+    def _served(self) -> dict[str, tuple[int, int]]:
+        return {row.platform: (row.served, row.listings) for row in self._rows(_SERVED)}
 
     def _rows(self, statement: str, **values: object) -> Sequence[Any]:
         with self._hub.app.db.begin(MERCHANT, actor="demo") as tx:

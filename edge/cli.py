@@ -5,7 +5,7 @@ import sys
 import typer
 
 from core.errors import HoldfastError
-from edge.commands import books, demo, doctor, merchant, processes, stock, stores, sync
+from edge.commands import books, demo, doctor, merchant, processes, simulate, stock, stores, sync
 
 app = typer.Typer(
     name="holdfast",
@@ -19,6 +19,7 @@ app = typer.Typer(
 for run in (
     processes.up,
     demo.demo,
+    simulate.simulate,
     doctor.doctor,
     sync.sync,
     books.audit,

@@ -1,12 +1,12 @@
 """Connecting a store: test the credentials, keep them sealed, import its catalogue, arm its webhooks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from config.wiring import App, make_connector
 from connectors.port import Connector
-from core import pushes, stores, work
-from core.model import Platform, StoreAccess, StoreMode, StoreOrder, StoreProfile
+from core import catalog, pushes, stores, work
+from core.model import Platform, Sharing, StoreAccess, StoreMode, StoreOrder, StoreProfile
 from core.orders import ApplyOrder
 from core.receiving import Receive
 from core.stock import DocumentKind, Stocked
@@ -132,15 +132,34 @@ def _items_of(tx: Transaction, store_id: int) -> dict[str, int]:
 
 
 def change_mode(app: App, merchant_id: int, store_id: int, mode: StoreMode) -> int:
-    """Switch a store's mode; going live (or to a dry run) looks at all its listings.
+    """Switch a store's mode, and look at the listings of all stores, since who sells changes what each may show.
 
-    Returns: how many of them should show another number.
+    Returns: how many of this store's should show another number.
     """
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
         stores.set_mode(tx, store_id, mode)
-        if mode in (StoreMode.LIVE, StoreMode.DRY_RUN):
-            return pushes.mark_wrong(tx, store_id)
-    return 0
+        return _look_again(tx)[store_id]
+
+
+def change_pause(app: App, merchant_id: int, store_ids: Sequence[int], *, paused: bool) -> None:
+    """Stop writing to stores, or begin again; the other stores share what is scarce without the paused ones."""
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        stores.set_paused(tx, store_ids, paused)
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:  # a transaction of its own: the stop waits for nothing
+        _look_again(tx)
+
+
+def change_sharing(app: App, merchant_id: int, sharing: Sharing | None = None, share_below: int | None = None) -> None:
+    """Say how the merchant's stores share units, and below how many (>= 0) at the latest; what they show follows."""
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        catalog.set_merchant(tx, sharing=sharing, share_below=share_below)
+        _look_again(tx)
+
+
+def _look_again(tx: Transaction) -> dict[int, int]:
+    """Mark what the stores that are told numbers should show otherwise; returns how many listings, per store."""
+    told = {store.id for store in stores.every(tx) if store.mode in (StoreMode.LIVE, StoreMode.DRY_RUN)}
+    return {store.id: pushes.mark_wrong(tx, store.id) if store.id in told else 0 for store in stores.every(tx)}
 
 
 def renew_credentials(app: App, merchant_id: int, store: StoreRow, credentials: Mapping[str, str]) -> StoreProfile:

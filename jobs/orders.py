@@ -1,6 +1,7 @@
 """Orders in: fetch what hints and polls named, and apply its newest state."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from config.wiring import App
@@ -10,6 +11,7 @@ from core.errors import HoldfastError, Malformed, Refused
 from core.model import FetchedOrders, StoreOrder
 from core.orders import ApplyOrder
 from core.stores import StoreRow
+from core.transaction import Transaction
 from core.work import Lease, Want
 from jobs.leases import giving_back
 from jobs.registry import LEASE_S, job
@@ -19,25 +21,45 @@ _MISSING_TRIES = 4
 _ACTOR = "job:order"
 
 
+@dataclass(frozen=True, slots=True)
+class _Lot:
+    """Rows that one thread fetches at once, claimed before ``fetch_seq`` was taken."""
+
+    store: StoreRow
+    leases: Sequence[Lease]
+    fetch_seq: int
+
+
 @job("order", queue="order", lot=_AT_ONCE)
 def apply_orders(app: App, merchant_id: int, store_id: int) -> None:
     """Fetch the orders of one store that want it, in small lots so that several threads can share a rush."""
+    lot: _Lot | None = None
     while True:
-        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-            leases = work.claim(tx, "order", store_id, limit=_AT_ONCE, lease_s=LEASE_S)
-            if not leases:
-                return
-            store = stores.get(tx, store_id)
-            fetch_seq = int(tx.run("SELECT nextval('fetch_seq')").scalar_one())
-            if not store.reads:
-                # The poll after the store is switched on again finds what it missed.
-                work.settle(tx, leases)
-                continue
-        with giving_back(app, merchant_id, store_id, leases, _ACTOR):
-            _fetch_and_apply(app, merchant_id, store, leases, fetch_seq)
+        if lot is None:
+            with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+                lot = _take(tx, store_id)
+        if not lot.leases:
+            return
+        following: _Lot | None = None
+        with giving_back(app, merchant_id, store_id, lot.leases, _ACTOR):
+            following = _fetch_and_apply(app, merchant_id, lot)
+        lot = following  # None when the store did not answer as hoped: the next lot is a new start
 
 
-def _fetch_and_apply(app: App, merchant_id: int, store: StoreRow, leases: Sequence[Lease], fetch_seq: int) -> None:
+def _take(tx: Transaction, store_id: int) -> _Lot:
+    """The next rows that are due; none are left in the lot when there is nothing to do."""
+    store = stores.get(tx, store_id)
+    while leases := work.claim(tx, "order", store_id, limit=_AT_ONCE, lease_s=LEASE_S):
+        if store.reads:
+            return _Lot(store, leases, int(tx.run("SELECT nextval('fetch_seq')").scalar_one()))
+        # The poll after the store is switched on again finds what it missed.
+        work.settle(tx, leases)
+    return _Lot(store, (), 0)
+
+
+def _fetch_and_apply(app: App, merchant_id: int, lot: _Lot) -> _Lot:
+    """Fetch and apply one lot; returns the next, taken in the transaction that settled this one."""
+    store, leases = lot.store, lot.leases
     connector = app.connector(merchant_id, store.id)
     asked_at = app.db.clock()
     fetched, unreadable = _fetch(connector, [lease.subject for lease in leases])
@@ -47,7 +69,7 @@ def _fetch_and_apply(app: App, merchant_id: int, store: StoreRow, leases: Sequen
     gone, unknown = _gone(app, merchant_id, store.id, [by_id[i] for i in fetched.missing if i in by_id])
     # Of the way so far ours was what passed between due and asked; the rest was the store's.
     news = {i: (k.heard_at, answered_at - (asked_at - max(k.due_at, k.heard_at))) for i, k in by_id.items()}
-    apply(app, merchant_id, store, [*orders.values(), *gone], fetch_seq, news)
+    apply(app, merchant_id, store, [*orders.values(), *gone], lot.fetch_seq, news)
     done = [k for i, k in by_id.items() if i not in unreadable and i not in unknown]
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
         work.settle(tx, done)
@@ -57,6 +79,7 @@ def _fetch_and_apply(app: App, merchant_id: int, store: StoreRow, leases: Sequen
         again = [o for o in orders.values() if o.look_again_at is not None]
         work.want(tx, [Want("order", store.id, o.external_id, o.look_again_at) for o in again])
         stores.set_trouble(tx, store.id, "")
+        return _take(tx, store.id)
 
 
 def _fetch(connector: Connector, order_ids: Sequence[str]) -> tuple[FetchedOrders, dict[str, str]]:

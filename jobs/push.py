@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
 
 from config.wiring import App
 from connectors.port import Connector
@@ -10,6 +9,7 @@ from core import pushes, stores, work
 from core.model import PushIntent, PushOutcome, PushStatus, StoreMode
 from core.pushes import Claimed, Timing
 from core.stores import StoreRow
+from core.transaction import Transaction
 from core.work import Lease, Want
 from jobs.leases import giving_back
 from jobs.registry import LEASE_S, TIME_LIMIT_S, job
@@ -25,29 +25,45 @@ def push_store(app: App, merchant_id: int, store_id: int) -> None:
         leases = work.claim(tx, "push", store_id, limit=1, lease_s=LEASE_S)
         if not leases:
             return
-        store = stores.get(tx, store_id)
     with giving_back(app, merchant_id, store_id, leases, _ACTOR):
-        if store.writes or (store.mode is StoreMode.DRY_RUN and not store.paused):
-            _rounds(app, merchant_id, store, leases[0].due_at)
-        _finish(app, merchant_id, store_id, leases)
+        _rounds(app, merchant_id, store_id, leases)
 
 
-def _rounds(app: App, merchant_id: int, store: StoreRow, free_since: datetime) -> None:
+def _rounds(app: App, merchant_id: int, store_id: int, leases: Sequence[Lease]) -> None:
+    """Claim and push; each round is settled in the transaction that claims the next, or gives the lease back."""
     until = time.monotonic() + _ROUNDS_FOR_S
-    connector = app.pushing_connector(merchant_id, store.id)
-    while time.monotonic() < until:
-        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-            claimed = pushes.claim(tx, store.id, limit=connector.abilities.push_limit)
-            claimed_at = tx.now
-        if not claimed:
-            return
+    connector = app.pushing_connector(merchant_id, store_id)
+    free_since = leases[0].due_at
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        store, claimed, claimed_at = *_next(tx, store_id, connector, leases), tx.now
+    while claimed:
         sent_at = app.db.clock()
         outcomes = _push(connector, claimed) if store.writes else [_planned(one) for one in claimed]
         timing = Timing(claimed_at, sent_at, app.db.clock(), free_since)
         with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-            if pushes.settle(tx, store.id, claimed, outcomes, timing):
-                work.want(tx, [Want("poll", store.id, "")])
+            if pushes.settle(tx, store_id, claimed, outcomes, timing):
+                stores.pull(tx, store_id)
+            store, claimed = _next(tx, store_id, connector, leases, more=time.monotonic() < until)
+            claimed_at = tx.now
         free_since = timing.answered_at
+
+
+def _next(
+    tx: Transaction, store_id: int, connector: Connector, leases: Sequence[Lease], *, more: bool = True
+) -> tuple[StoreRow, list[Claimed]]:
+    """What the next round pushes; a store that was paused meanwhile gets nothing more.
+
+    When it is nothing, the lease is given back, and what is still stale is due when it may be tried.
+    """
+    store = stores.get(tx, store_id)
+    pushes_now = store.writes or (store.mode is StoreMode.DRY_RUN and not store.paused)
+    claimed = pushes.claim(tx, store_id, limit=connector.abilities.push_limit) if more and pushes_now else []
+    if not claimed:
+        work.settle(tx, leases)
+        again_at = pushes.stale_left(tx, store_id)
+        if again_at is not None and store.writes:
+            work.want(tx, [Want("push", store_id, "", again_at)])
+    return store, claimed
 
 
 def _push(connector: Connector, claimed: Sequence[Claimed]) -> list[PushOutcome]:
@@ -72,13 +88,3 @@ def _is_known(intent: PushIntent) -> bool:
 
 def _planned(one: Claimed) -> PushOutcome:
     return PushOutcome(one.intent.listing_id, PushStatus.PLANNED)
-
-
-def _finish(app: App, merchant_id: int, store_id: int, leases: list[Lease]) -> None:
-    """Give the lease back; what is still stale is due again when it may be tried."""
-    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-        work.settle(tx, leases)
-        store = stores.get(tx, store_id)
-        again_at = pushes.stale_left(tx, store_id)
-        if again_at is not None and store.writes:
-            work.want(tx, [Want("push", store_id, "", again_at)])

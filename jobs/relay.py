@@ -8,25 +8,25 @@ import logging
 import signal
 import threading
 import time
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 import psycopg
 import redis
-from cronsim import CronSim
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import BrokerConnectionError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from config.wiring import App
-from core import stores, work
+from core import schema, stores, work
+from core.schedule import next_run
 from core.transaction import Database
 from jobs.broker import make_broker, send
 from jobs.registry import JOBS
 
 logger = logging.getLogger(__name__)
 _TICK_S = 1.0
+_COUNT_S = 5.0
 _HOLD = timedelta(seconds=10)
 _AT_ONCE = 500
 
@@ -73,14 +73,19 @@ def _listen(app: App, broker: RedisBroker, stop: threading.Event) -> None:
         raw.autocommit = True
         raw.execute(f"LISTEN {work.CHANNEL}")
         try:
-            next_tick = 0.0
+            next_tick = next_count = 0.0
             while not stop.is_set():
                 if time.monotonic() >= next_tick:
                     run_schedule(app.db)
                     next_tick = time.monotonic() + _TICK_S
+                if time.monotonic() >= next_count:
+                    schema.count_grown_tables(app.db)
+                    next_count = time.monotonic() + _COUNT_S
                 wait_s = relay_once(app.db, broker)
                 for _ in raw.notifies(timeout=min(wait_s, max(next_tick - time.monotonic(), 0.001)), stop_after=1):
                     pass
+                for _ in raw.notifies(timeout=0):
+                    pass  # one look serves all that called meanwhile
         finally:
             raw.autocommit = False
             connection.invalidate()
@@ -99,7 +104,7 @@ def relay_once(db: Database, broker: RedisBroker) -> float:
         for row in rows:
             if row.topic in JOBS:
                 send(broker, [(row.merchant_id, row.topic, row.store_id)] * JOBS[row.topic].share(row.waiting))
-        if not rows:
+        if sum(row.waiting for row in rows) < _AT_ONCE:
             return _TICK_S if upcoming is None else min(max((upcoming - now).total_seconds(), 0.001), _TICK_S)
 
 
@@ -127,11 +132,3 @@ def run_schedule(db: Database) -> None:
                     next_at=next_run(row.cron, tx.now, row.time_zone),
                 )
                 work.want(tx, [work.Want(row.topic, row.store_id, "")])
-
-
-def next_run(cron: str, after: datetime, time_zone: str) -> datetime:
-    """When ``every N`` (seconds) or a five-field cron line in ``time_zone`` is due next after ``after``."""
-    if cron.startswith("every "):
-        return after + timedelta(seconds=float(cron.removeprefix("every ")))
-    local: datetime = next(CronSim(cron, after.astimezone(ZoneInfo(time_zone))))
-    return local.astimezone(UTC)

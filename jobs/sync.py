@@ -100,10 +100,8 @@ def _chunks(app: App, merchant_id: int, store_id: int) -> Iterator[list[ListingR
 
 def _compare(tx: Transaction, levels: Sequence[ObservedLevel], *, dry_run: bool) -> list[Difference]:
     shown = {level.listing_id: level for level in levels}
-    if not dry_run:
-        _remember(tx, levels)
-    source = """(SELECT x.* FROM unnest(CAST(:ids AS bigint[])) k (id) CROSS JOIN LATERAL
-        (SELECT * FROM listing WHERE merchant_id = :merchant_id AND listing.id = k.id) x) l"""
+    source = """SELECT x.* FROM unnest(CAST(:ids AS bigint[])) k (id) CROSS JOIN LATERAL
+        (SELECT * FROM listing WHERE merchant_id = :merchant_id AND id = k.id OFFSET 0) x"""
     found = []
     for row in tx.run(pushes.FACTS_SQL.format(source=source), ids=list(shown)):
         level, wanted = shown[row.id], number_to_write(pushes.facts_of(row))
@@ -111,6 +109,8 @@ def _compare(tx: Transaction, levels: Sequence[ObservedLevel], *, dry_run: bool)
             found.append(Difference(row.id, row.sku, row.title, level.quantity, wanted))
     if not dry_run:
         marks.stale(tx, (), [d.listing_id for d in found if d.shown is not None], ())
+        # Only now: whoever marks takes its rows before those of listings.
+        _remember(tx, levels)
     return found
 
 
@@ -121,15 +121,17 @@ def _remember(tx: Transaction, levels: Sequence[ObservedLevel]) -> None:
     }
     tx.run(
         """WITH told AS (
-               SELECT l.id AS listing_id, k.observed AS quantity, k.observed_at AS read_at
+               SELECT l.id AS listing_id, k.observed AS quantity, k.observed_at AS read_at,
+                   EXISTS (SELECT FROM push_due WHERE merchant_id = :merchant_id AND store_id = l.store_id
+                       AND listing_id = l.id) AS stale
                FROM unnest(CAST(:ids AS bigint[]), CAST(:observed AS bigint[]), CAST(:at AS timestamptz[]))
                    k (id, observed, observed_at)
-               CROSS JOIN LATERAL (SELECT id FROM listing WHERE merchant_id = :merchant_id AND id = k.id
+               CROSS JOIN LATERAL (SELECT id, store_id FROM listing WHERE merchant_id = :merchant_id AND id = k.id
                    FOR NO KEY UPDATE) l)
            UPDATE listing l SET observed = told.quantity,
                observed_at = CASE WHEN l.observed IS DISTINCT FROM told.quantity
                    THEN told.read_at ELSE l.observed_at END,
-               proven_equal_at = CASE WHEN l.stale_since IS NULL AND told.quantity = l.believed THEN :now
+               proven_equal_at = CASE WHEN NOT told.stale AND told.quantity = l.believed THEN :now
                    ELSE l.proven_equal_at END
            FROM told WHERE l.merchant_id = :merchant_id AND l.id = told.listing_id""",
         ids=sorted(read),

@@ -11,8 +11,8 @@ from core import work
 from jobs.broker import QUEUES, declare_actors, make_broker
 
 logger = logging.getLogger(__name__)
-# Milliseconds: how long an idle consumer may sleep, and so the most that a message of the queue waits unseen.
-_IDLE_MS = {"order": 25, "push": 25, "upkeep": 250}
+# How long an idle consumer sleeps at most, and so the most that a message waits whose token was lost.
+_IDLE_MS = 250
 _UPKEEP_THREADS = 3
 _DRAIN_MS = 30_000
 
@@ -40,7 +40,7 @@ def run(app: App) -> None:
         workers.append(
             Worker(
                 broker,
-                worker_timeout=_IDLE_MS[queue],
+                worker_timeout=_IDLE_MS,
                 worker_threads=threads[queue],
             )
         )

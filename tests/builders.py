@@ -185,6 +185,15 @@ class World:
         )  # fmt: skip
         return row
 
+    def due(self, store_id: int, sku: str) -> Any:
+        """What says that a listing is stale; None when it is not."""
+        rows = self.ask(
+            """SELECT * FROM push_due
+               WHERE merchant_id = :merchant_id AND store_id = :store_id AND listing_id = :listing_id""",
+            store_id=store_id, listing_id=self.listing(store_id, sku).id,
+        )  # fmt: skip
+        return rows[0] if rows else None
+
     def documents(self) -> list[str]:
         """Kinds of all documents but openings, oldest first."""
         return [

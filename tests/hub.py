@@ -245,7 +245,8 @@ def assert_nothing_lost(app: App, shops: Street) -> None:
 _LEFT = """
     SELECT topic || ' ' || subject || ' ' || reason AS what FROM work
     WHERE merchant_id = :merchant_id AND (topic IN ('order', 'push', 'mail') OR dead_at IS NOT NULL)
-    UNION ALL SELECT 'stale ' || sku FROM listing WHERE merchant_id = :merchant_id AND stale_since IS NOT NULL
+    UNION ALL SELECT 'stale ' || l.sku FROM push_due d JOIN listing l ON l.merchant_id = d.merchant_id
+        AND l.id = d.listing_id WHERE d.merchant_id = :merchant_id
     UNION ALL SELECT 'not polled ' || name FROM store
     WHERE merchant_id = :merchant_id AND (polled_until IS NULL OR polled_until <= :last_event)
 """

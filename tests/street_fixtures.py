@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from config.wiring import App
-from tests.hub import Store, Street, connect_all, street
+from core.model import Sharing
+from jobs import connect
+from tests.hub import MERCHANT, Store, Street, connect_all, street
 
 
 @pytest.fixture
@@ -17,8 +19,9 @@ def shops() -> Iterator[Street]:
 
 @pytest.fixture
 def stores(app: App, shops: Street) -> dict[str, Store]:
-    """Both shops connected and live, with 10 mugs and 10 plates."""
+    """Both shops connected and live, each showing all of 10 mugs and 10 plates."""
     shops.stock({"mug": 10, "plate": 10})
+    connect.change_sharing(app, MERCHANT, Sharing.MIRROR)
     return connect_all(app, shops)
 
 

@@ -156,6 +156,8 @@ def _command(home: Home, installation: Path, options: PostgresOptions) -> Comman
         "fsync": "on" if options.fsync else "off",
         "full_page_writes": "on" if options.fsync else "off",
         "synchronous_commit": "on",
+        # Queues and listings change many times a second; dead rows wait no minute to be cleared.
+        "autovacuum_naptime": "10s",
         "timezone": "UTC",
         "log_timezone": "UTC",
         "log_line_prefix": "%m [%p] %q%u@%d ",

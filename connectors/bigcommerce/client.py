@@ -17,7 +17,7 @@ import httpx
 from connectors import http
 from connectors.bigcommerce import webhooks
 from connectors.bigcommerce.api import READ_CHUNK, Api, list_of, object_of
-from connectors.bigcommerce.push import Pusher
+from connectors.bigcommerce.push import PUSH_LIMIT, Pusher
 from connectors.bigcommerce.translate import (
     MAY_HAVE_REFUNDS,
     Level,
@@ -59,7 +59,7 @@ _OVERLAP = timedelta(seconds=1)
 class BigCommerceConnector:
     """One BigCommerce store."""
 
-    abilities = Abilities(compare_and_set=False, push_limit=READ_CHUNK, fetch_limit=50)
+    abilities = Abilities(compare_and_set=False, push_limit=PUSH_LIMIT, fetch_limit=50)
 
     def __init__(self, access: StoreAccess, net: http.Net) -> None:
         self._access = access

@@ -24,8 +24,11 @@ from connectors.evidence import Decision, decide_write
 from core.errors import ConnectorError, Malformed, Rejected, Throttled, Unauthorized
 from core.model import PushIntent, PushOutcome, PushStatus
 
-_READ_BACK_S = 2.0
-_READ_BACK_WAITS_S = (0.06, 0.12, 0.25, 0.4, 0.5, 0.7)
+# Small enough that what sells out meanwhile need not wait long for the next round.
+PUSH_LIMIT = 150
+# A write that is not seen by then is looked for again in a later round: what sells out meanwhile must not wait for it.
+_READ_BACK_S = 0.8
+_READ_BACK_WAITS_S = (0.06, 0.12, 0.25, 0.4)
 _MAY_STILL_LAND_S = 15.0
 _NAMED = re.compile(r"\b(variant_id|product_id)\W{0,3}(\d+)")
 _GONE = "BigCommerce does not count this (deleted, or its inventory tracking is off); import the catalogue again."

@@ -25,7 +25,7 @@ from connectors.shopify.translate import Node, gid, number_of, reading
 from core.errors import ConnectorError, Malformed, Throttled, Unauthorized, Unreachable
 from core.model import PushIntent, PushOutcome, PushStatus
 
-PUSH_LIMIT = 240
+PUSH_LIMIT = 120
 # Shopify limits points, not calls under way; small batches side by side seldom meet a sale of its own.
 LANES = 8
 

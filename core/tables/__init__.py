@@ -4,7 +4,7 @@ from core.tables.base import metadata
 from core.tables.catalog import bin_, item, listing, merchant, pool, store, warehouse
 from core.tables.ledger import dispatch_balance, document, effect, movement, sales_balance, warehouse_balance
 from core.tables.sales import incident, order_line, promise, store_order
-from core.tables.work import alert, push, schedule, work
+from core.tables.work import alert, push, push_due, schedule, work
 
 __all__ = [
     "alert",
@@ -22,6 +22,7 @@ __all__ = [
     "pool",
     "promise",
     "push",
+    "push_due",
     "sales_balance",
     "schedule",
     "store",

@@ -3,10 +3,18 @@
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Table
 from sqlalchemy.dialects.postgresql import JSONB
 
-from core.tables.base import identity, instant, metadata, reference, tenant, words
+from core.tables.base import identity, instant, metadata, reference, tenant, units, words
 
 merchant = Table(
-    "merchant", metadata, identity(), words("name"), words("time_zone"), words("alert_email"), instant("created_at")
+    "merchant",
+    metadata,
+    identity(),
+    words("name"),
+    words("time_zone"),
+    words("alert_email"),
+    words("sharing"),
+    units("share_below"),
+    instant("created_at"),
 )
 
 warehouse = Table(
@@ -82,19 +90,11 @@ listing = Table(
     words("quarantine_reason"),
     # what the store shows if it has sold nothing but the orders we have applied; None: never read
     Column("believed", BigInteger, nullable=True),
+    # what a write under way may have raised it to
+    Column("asked", BigInteger, nullable=True),
     Column("published", BigInteger, nullable=True),
     instant("published_at", nullable=True),
     Column("observed", BigInteger, nullable=True),
     instant("observed_at", nullable=True),
     instant("proven_equal_at", nullable=True),
-    # raised by whatever may change the number to show; a push settles the revision that it claimed
-    Column("revision", BigInteger, nullable=False),
-    Column("pushed_revision", BigInteger, nullable=False),
-    instant("stale_since", nullable=True),
-    instant("heard_at", nullable=True),
-    Column("heard_own_ms", BigInteger, nullable=False),
-    # since when it could have been pushed, and until when it should not be
-    instant("tryable_since", nullable=True),
-    instant("not_before", nullable=True),
-    Column("tries", Integer, nullable=False),
 )

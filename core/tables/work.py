@@ -35,6 +35,25 @@ schedule = Table(
     Column("enabled", Boolean, nullable=False),
 )
 
+# A row for as long as a listing is stale: the number it should show may be another than the one we believe it shows.
+push_due = Table(
+    "push_due",
+    metadata,
+    tenant(),
+    identity("store_id"),
+    identity("listing_id"),
+    # another one with each marking and never one used before; a push settles the revision that it claimed
+    Column("revision", BigInteger, nullable=False),
+    instant("stale_since"),
+    # since when it could have been pushed, and until when it should not be
+    instant("tryable_since"),
+    instant("not_before", nullable=True),
+    Column("tries", Integer, nullable=False),
+    # the earliest news behind it, and how long that news was in our hands
+    instant("heard_at", nullable=True),
+    Column("heard_own_ms", BigInteger, nullable=False),
+)
+
 push = Table(
     "push",
     metadata,

@@ -57,14 +57,29 @@ _ITEMS = """
     GROUP BY i.merchant_id, i.id, i.sku
 """
 # Units that a shop hides from shoppers for an unpaid order are in its number and not on show: they cancel out here.
+# Few units are dealt out among the shops that sell them: few means that two of the item's largest orders (of its newest
+# twenty) at each shop would use them up.
 _LISTINGS = """
-    SELECT s.platform, l.sku, (greatest(coalesce(b.free, 0) - s.safety_stock, 0) / l.pack_size)::bigint AS should_show
-    FROM listing l
-    JOIN store s ON s.merchant_id = l.merchant_id AND s.id = l.store_id
-    LEFT JOIN pool p ON p.merchant_id = l.merchant_id AND p.kind = 'shared'
-    LEFT JOIN sales_balance b ON b.merchant_id = l.merchant_id AND b.item_id = l.item_id AND b.pool_id = p.id
-        AND b.grade = 'good'
-    WHERE l.merchant_id = :merchant_id
+    WITH shelf AS (
+        SELECT s.platform, l.sku, l.pack_size, m.sharing, m.share_below, coalesce(b.free, 0) AS free,
+            greatest(coalesce(b.free, 0) - s.safety_stock, 0) AS above, count(*) OVER item AS sharers,
+            (row_number() OVER (item ORDER BY l.id) - 1 + l.item_id) % count(*) OVER item AS place,
+            greatest(coalesce((SELECT max(newest.wanted) FROM (SELECT n.wanted FROM promise n
+                WHERE n.merchant_id = l.merchant_id AND n.item_id = l.item_id
+                ORDER BY n.promised_at DESC, n.id DESC LIMIT 20) newest), 0), 1) AS largest
+        FROM listing l
+        JOIN merchant m ON m.id = l.merchant_id
+        JOIN store s ON s.merchant_id = l.merchant_id AND s.id = l.store_id
+        LEFT JOIN pool p ON p.merchant_id = l.merchant_id AND p.kind = 'shared'
+        LEFT JOIN sales_balance b ON b.merchant_id = l.merchant_id AND b.item_id = l.item_id AND b.pool_id = p.id
+            AND b.grade = 'good'
+        WHERE l.merchant_id = :merchant_id
+        WINDOW item AS (PARTITION BY l.item_id)
+    )
+    SELECT platform, sku, (CASE WHEN sharers > 1 AND (sharing = 'escrow'
+            OR sharing = 'adaptive' AND free < greatest(2 * sharers * largest, share_below))
+        THEN least(above, free / sharers + (place < free % sharers)::int) ELSE above END / pack_size)::bigint
+        AS should_show FROM shelf
 """
 _DOUBLED = """
     SELECT effect_key FROM document WHERE merchant_id = :merchant_id GROUP BY effect_key HAVING count(*) > 1

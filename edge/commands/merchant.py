@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from core.model import Sharing
 from edge.commands.common import ACTOR, FIRST_MERCHANT, AsJson, DataDir, Merchant, hub, say, say_json
 
 
@@ -12,6 +13,16 @@ def merchant(
     name: Annotated[str | None, typer.Option(help="what the merchant is called")] = None,
     time_zone: Annotated[str | None, typer.Option(help="like Europe/Berlin; nightly work runs in its night")] = None,
     email: Annotated[str | None, typer.Option(help="where warnings go; an empty text sends none")] = None,
+    sharing: Annotated[
+        Sharing | None,
+        typer.Option(
+            help="mirror: every store shows all units; adaptive (as it is at first): each its part once there are few; "
+            "escrow: each its part always"
+        ),
+    ] = None,
+    share_below: Annotated[
+        int | None, typer.Option(min=0, help="adaptive: deal out at the latest when fewer units than this are left")
+    ] = None,
     number: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -23,13 +34,17 @@ def merchant(
     """
     from core import catalog
     from core.queries import merchant_view
+    from jobs.connect import change_sharing
 
-    with hub(number, data_dir) as app, app.db.begin(number, actor=ACTOR) as tx:
-        if any(value is not None for value in (name, time_zone, email)):
+    with hub(number, data_dir) as app:
+        with app.db.begin(number, actor=ACTOR) as tx:
             catalog.set_merchant(tx, name=name, time_zone=time_zone, alert_email=email)
-        view = merchant_view(tx)
+        if sharing is not None or share_below is not None:
+            change_sharing(app, number, sharing, share_below)
+        with app.db.begin(number, actor=ACTOR) as tx:
+            view = merchant_view(tx)
     if as_json:
         say_json(dataclasses.asdict(view))
     else:
         warned = f"warnings go to {view.alert_email}" if view.alert_email else "nobody is warned (--email says who)"
-        say(f"Merchant {view.id}: {view.name}, {view.time_zone}; {warned}.")
+        say(f"Merchant {view.id}: {view.name}, {view.time_zone}; {warned}; stock is shared: {view.sharing}.")

@@ -221,14 +221,16 @@ def resume(
 
 def _set_paused(merchant: int, data_dir: DataDir, store: str, *, every: bool, paused: bool) -> list[str]:
     from core import stores
+    from jobs.connect import change_pause
 
     if bool(store) == every:
         raise typer.BadParameter("name one store, or say --all")
-    with hub(merchant, data_dir) as app, app.db.begin(merchant, actor=ACTOR) as tx:
-        rows = stores.every(tx) if every else [stores.find(tx, store)]
+    with hub(merchant, data_dir) as app:
+        with app.db.begin(merchant, actor=ACTOR) as tx:
+            rows = stores.every(tx) if every else [stores.find(tx, store)]
         if not rows:
             raise ConfigError("there is no store yet; connect one with `holdfast store add`")
-        stores.set_paused(tx, [row.id for row in rows], paused)
+        change_pause(app, merchant, [row.id for row in rows], paused=paused)
         return [row.name for row in rows]
 
 

@@ -25,6 +25,7 @@ CORRUPTIONS = {
         "UPDATE promise SET shipped = shipped + 1",
     ],
     "6d": ["UPDATE sales_balance SET backordered = 1 WHERE free > 0"],
+    "6e": ["UPDATE promise SET order_line_id = -1"],
     "7": ["UPDATE incident SET closed_at = now()"],
     "8": ["ALTER TABLE movement DISABLE TRIGGER stays"],
 }  # fmt: skip

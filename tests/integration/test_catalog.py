@@ -95,11 +95,11 @@ def test_mapping_by_hand_trusts_no_number_read_before(world: World, db: Database
     with db.begin(1, actor="test") as tx:
         catalog.map_listing(tx, store, "8", " Mug ")
     (row,) = world.ask(
-        """SELECT believed, quarantine_reason, stale_since FROM listing
+        """SELECT id, believed, quarantine_reason FROM listing
            WHERE merchant_id = :merchant_id AND external_id = '8'"""
     )
     assert (row.believed, row.quarantine_reason) == (None, "")
-    assert row.stale_since is not None
+    assert [due.listing_id for due in world.ask("SELECT listing_id FROM push_due")] == [row.id]
     assert world.work("push") == [""]
 
 

@@ -64,7 +64,7 @@ class Actor(Act):
 def until_waiting(combiner: Combiner, commands: int) -> None:
     """Returns when so many commands stand in merchant 1's queue."""
     deadline = time.monotonic() + 10
-    while len(combiner._queues[1].waiting) < commands:
+    while sum(combiner._queues[1].waiting.values()) < commands:
         assert time.monotonic() < deadline
         time.sleep(0.002)
 

@@ -196,6 +196,7 @@ def spoil_credentials(app: App, store: Store) -> None:
     sealed = app.secrets.seal({**told, "consumer_secret": "cs_wrong"})
     with app.db.begin(MERCHANT, actor="test") as tx:
         tx.run("UPDATE store SET credentials = :c WHERE merchant_id = :merchant_id AND id = :id", c=sealed, id=store.id)
+    skip(app, 2)  # a process may keep what it read of a store for a second
 
 
 def test_a_store_that_asks_us_to_wait_costs_no_try(app: App, woo: Store) -> None:

@@ -36,7 +36,7 @@ def test_a_dry_run_reports_what_differs_and_writes_nothing_here_or_there(app: Ap
 
 def everything(store: Store) -> list[object]:
     """All rows of this merchant that a sync could touch."""
-    tables = ("listing", "item", "store", "work", "push", "document")
+    tables = ("listing", "item", "store", "work", "push_due", "push", "document")
     statement = "SELECT t::text AS row FROM {} t WHERE merchant_id = :merchant_id ORDER BY 1"
     return [row.row for table in tables for row in store.ask(statement.format(table))]
 

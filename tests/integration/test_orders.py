@@ -312,11 +312,12 @@ def test_a_sale_before_the_store_was_told_of_another_stores_sale_says_so(world: 
     other = world.store("Market")
     world.listings(other, "mug", shown=2)
     world.tell(
-        """UPDATE listing SET published = 2, published_at = :then, stale_since = NULL
+        """UPDATE listing SET published = 2, published_at = :then
            WHERE merchant_id = :merchant_id AND store_id = :store""",
         then=at(-60),
         store=store,
     )
+    world.tell("DELETE FROM push_due WHERE merchant_id = :merchant_id")
     world.hear(other, order(line("mug", 2), external_id="77", paid=True))
     world.hear(store, order(line("mug", 1), paid=True))
     (incident,) = world.incidents()
@@ -327,10 +328,10 @@ def test_a_sale_before_the_store_was_told_of_another_stores_sale_says_so(world: 
 def test_a_sale_after_the_store_confirmed_the_lower_number_says_so(world: World) -> None:
     store = world.stocked("mug", units=0)
     world.tell(
-        """UPDATE listing SET published = 0, published_at = :then, stale_since = NULL
-           WHERE merchant_id = :merchant_id""",
+        "UPDATE listing SET published = 0, published_at = :then WHERE merchant_id = :merchant_id",
         then=at(-60),
     )
+    assert world.due(store, "mug") is None
     world.hear(store, order(line("mug", 1), paid=True))
     assert [incident.cause for incident in world.incidents()] == ["sold_after_told"]
 
@@ -426,17 +427,20 @@ def test_only_the_selling_stores_number_is_believed_to_have_moved(world: World) 
     world.listings(other, "mug", shown=10)
     world.hear(store, order(line("mug", 3, counted=3), paid=True))
     assert (world.listing(store, "mug").believed, world.listing(other, "mug").believed) == (7, 10)
-    assert world.listing(other, "mug").stale_since is not None
+    assert world.due(other, "mug") is not None
 
 
 def test_an_order_makes_the_listings_of_every_store_stale_and_wakes_their_pushes(world: World) -> None:
     store = world.stocked("mug", "cup", units=10)
     other = world.store("Market")
     world.listings(other, "mug", shown=10)
-    world.tell("UPDATE listing SET stale_since = NULL WHERE merchant_id = :merchant_id")
+    world.tell("DELETE FROM push_due WHERE merchant_id = :merchant_id")
     world.tell("DELETE FROM work WHERE merchant_id = :merchant_id")
     world.hear(store, order(line("mug", 1)))
-    stale = world.ask("SELECT store_id, sku FROM listing WHERE merchant_id = :merchant_id AND stale_since IS NOT NULL")
+    stale = world.ask(
+        """SELECT d.store_id, l.sku FROM push_due d JOIN listing l ON l.merchant_id = d.merchant_id
+               AND l.id = d.listing_id WHERE d.merchant_id = :merchant_id"""
+    )
     assert {tuple(row) for row in stale} == {(store, "mug"), (other, "mug")}
     rows = world.ask("SELECT store_id FROM work WHERE merchant_id = :merchant_id AND topic = 'push'")
     assert {row.store_id for row in rows} == {store, other}

@@ -92,7 +92,8 @@ def test_a_write_that_arrived_is_believed_and_the_listing_rests(world: World) ->
     store = world.stocked("mug", units=20, shown=12)
     pushed(world, store)
     row = world.listing(store, "mug")
-    assert (row.believed, row.published, row.stale_since, row.tries) == (20, 20, None, 0)
+    assert (row.believed, row.published) == (20, 20)
+    assert world.due(store, "mug") is None
     assert row.proven_equal_at is not None
 
 
@@ -103,8 +104,8 @@ def test_an_order_applied_while_the_write_was_under_way_keeps_what_we_believe_ri
     world.hear(store, order(line("mug", 2, counted=2), paid=True))
     settle(world, store, claimed, *(applied(one) for one in claimed))
     row = world.listing(store, "mug")
-    assert row.believed == 18
-    assert row.stale_since is not None
+    assert (row.believed, row.proven_equal_at) == (18, None)
+    assert world.due(store, "mug").tries == 0
     assert wanted(claim(world, store)) == [("mug", 18)]
 
 
@@ -129,18 +130,18 @@ def test_an_unexplained_number_stays_stale_waits_and_asks_for_the_orders(world: 
     claimed = claim(world, store)
     stale = outcome(claimed[0], PushStatus.STALE, shown=11, observed=11, observed_at=at(5), pull_orders=True)
     assert settle(world, store, claimed, stale) is True
-    row = world.listing(store, "mug")
+    row, due = world.listing(store, "mug"), world.due(store, "mug")
     assert (row.believed, row.observed, row.observed_at) == (12, 11, at(5))
-    assert row.stale_since is not None
+    assert (due.revision, due.tries, due.tryable_since) == (claimed[0].revision, 1, due.not_before)
     assert claim(world, store) == []
     with world.db.begin(1, actor="test") as tx:
-        assert pushes.stale_left(tx, store) == row.not_before > tx.now
+        assert pushes.stale_left(tx, store) == due.not_before > tx.now
 
 
 def test_a_second_read_of_the_same_number_keeps_the_first_time(world: World) -> None:
     store = world.stocked("mug", units=20, shown=12)
     for seconds in (5, 9):
-        world.tell("UPDATE listing SET not_before = NULL WHERE merchant_id = :merchant_id")
+        world.tell("UPDATE push_due SET not_before = NULL WHERE merchant_id = :merchant_id")
         claimed = claim(world, store)
         settle(world, store, claimed, outcome(claimed[0], PushStatus.STALE, shown=11, observed=11,
                                               observed_at=at(seconds), pull_orders=True))  # fmt: skip
@@ -155,7 +156,7 @@ def test_a_number_lowered_as_far_as_is_safe_is_believed_and_looked_at_again(worl
     settle(world, store, claimed, lowered)
     row = world.listing(store, "mug")
     assert (row.believed, row.published) == (15, 13)
-    assert row.stale_since is not None
+    assert world.due(store, "mug") is not None
     world.hear(store, order(line("mug", 2, counted=2), paid=True))
     assert world.listing(store, "mug").believed == 13
     assert wanted(claim(world, store)) == [("mug", 13)]
@@ -165,12 +166,12 @@ def test_a_write_without_an_answer_is_tried_again_with_growing_waits(world: Worl
     store = world.stocked("mug", units=20, shown=12)
     waits = []
     for _ in range(3):
-        world.tell("UPDATE listing SET not_before = NULL WHERE merchant_id = :merchant_id")
+        world.tell("UPDATE push_due SET not_before = NULL WHERE merchant_id = :merchant_id")
         claimed = claim(world, store)
         settle(world, store, claimed, outcome(claimed[0], PushStatus.RETRY, reason="no answer"))
-        row = world.listing(store, "mug")
-        waits.append(row.not_before - world.scalar("SELECT max(settled_at) FROM push WHERE merchant_id = :merchant_id"))
-        assert (row.believed, row.stale_since is not None) == (12, True)
+        due = world.due(store, "mug")
+        waits.append(due.not_before - world.scalar("SELECT max(settled_at) FROM push WHERE merchant_id = :merchant_id"))
+        assert world.listing(store, "mug").believed == 12
     assert waits == sorted(waits)
     assert waits[0] < waits[2]
 
@@ -192,7 +193,7 @@ def test_a_listing_the_store_refuses_is_parked_with_its_reason_and_stops_no_othe
     ]
     assert settle(world, store, claimed, *outcomes) is False
     assert world.listing(store, "mug").quarantine_reason == "the product is a bundle"
-    assert world.listing(store, "cup").stale_since is None
+    assert world.due(store, "cup") is None
     assert claim(world, store) == []
 
 
@@ -201,7 +202,7 @@ def test_a_dry_run_settles_the_listing_and_believes_nothing_new(world: World) ->
     claimed = claim(world, store)
     settle(world, store, claimed, outcome(claimed[0], PushStatus.PLANNED))
     row = world.listing(store, "mug")
-    assert (row.believed, row.published, row.stale_since) == (12, None, None)
+    assert (row.believed, row.published, world.due(store, "mug")) == (12, None, None)
 
 
 def test_every_attempt_leaves_its_evidence(world: World) -> None:
@@ -350,7 +351,7 @@ def test_only_a_store_that_may_be_written_to_has_its_pushes_woken(
         tx.run("DELETE FROM work WHERE merchant_id = :merchant_id")
     world.do(Hold("h", {world.item("mug"): 1}, FAR_OFF))
     assert bool(world.work("push")) is woken
-    assert world.listing(store, "mug").stale_since is not None
+    assert world.due(store, "mug") is not None
 
 
 def test_listings_believed_to_show_a_wrong_number_are_found(world: World) -> None:
@@ -366,16 +367,16 @@ def test_listings_believed_to_show_a_wrong_number_are_found(world: World) -> Non
 def test_a_listing_that_was_stale_for_months_is_settled_like_any_other(world: World) -> None:
     """A store may be watched for long before it goes live."""
     store = world.stocked("mug", units=20, shown=12)
-    world.tell("UPDATE listing SET stale_since = stale_since - interval '90 days' WHERE merchant_id = :merchant_id")
+    world.tell("UPDATE push_due SET stale_since = stale_since - interval '90 days' WHERE merchant_id = :merchant_id")
     pushed(world, store)
-    assert world.listing(store, "mug").stale_since is None
+    assert world.due(store, "mug") is None
 
 
 def test_an_order_heard_of_months_ago_is_applied_like_any_other(world: World) -> None:
     store = world.stocked("mug", units=20)
     pushed(world, store)
     world.hear(store, order(line("mug", 1)), heard_at=wall_clock() - timedelta(days=90))
-    assert world.listing(store, "mug").heard_own_ms >= timedelta(days=90).total_seconds() * 1000
+    assert world.due(store, "mug").heard_own_ms >= timedelta(days=90).total_seconds() * 1000
 
 
 def test_a_hold_that_came_and_went_ends_at_the_same_number(world: World) -> None:

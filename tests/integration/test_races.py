@@ -213,6 +213,15 @@ def test_one_hold_asked_for_by_many_threads_is_made_once(world: World) -> None:
     assert world.units("mug") == Units(free=9, reserved=1)
 
 
+def test_one_hold_of_the_last_unit_asked_for_by_many_threads_is_answered_alike(world: World) -> None:
+    """Whoever looked before the hold was made, and found no unit left afterwards, still has made that hold."""
+    world.stocked("mug", units=1)
+    mug = world.item("mug")
+    answers = together(lambda _: world.run(hold(mug, 1))[0], range(12), threads=12)
+    assert isinstance(answers[0], int)
+    assert len(set(answers)) == 1
+
+
 def test_one_receipt_posted_by_many_threads_comes_in_once(world: World) -> None:
     world.stocked("mug", units=0)
     receipt = Receive("receipt/9", DocumentKind.RECEIPT, {world.item("mug"): 7})
@@ -282,8 +291,8 @@ def test_a_catalogue_is_imported_while_an_order_marks_its_listings(world: World,
     crosswise(
         world,
         pool,
-        lambda tx: marks.stale(tx, (), [low], ()),
-        lambda tx: marks.stale(tx, (), [high], ()),
+        lambda tx: marks.stale(tx, (), (), [(low, 1)]),
+        lambda tx: marks.stale(tx, (), (), [(high, 1)]),
         lambda tx: catalog.import_listings(tx, store, told),
     )
 

@@ -12,8 +12,8 @@ from tests.conftest import Logins
 RECORDED = ("effect", "document", "movement")
 TENANT_TABLES = (
     "warehouse", "bin", "pool", "item", "store", "listing", "effect", "document", "movement", "warehouse_balance",
-    "dispatch_balance", "sales_balance", "store_order", "order_line", "promise", "incident", "work", "schedule", "push",
-    "alert",
+    "dispatch_balance", "sales_balance", "store_order", "order_line", "promise", "incident", "work", "schedule",
+    "push_due", "push", "alert",
 )  # fmt: skip
 SECOND = 2
 

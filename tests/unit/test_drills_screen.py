@@ -8,7 +8,7 @@ from drills.screen import Screen
 from drills.shoppers import Tally
 from drills.watch import Progress
 
-PROGRESS = Progress(open_work=4, effects=9, lag_s=0.25, equal={"shopify": (7, 8), "woocommerce": (8, 8)})
+PROGRESS = Progress(open_work=4, effects=9, lag_s=0.25, served={"shopify": (7, 8), "woocommerce": (8, 8)})
 
 
 def shown(*, terminal: bool, looks: int = 1) -> str:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.relay import next_run
+from core.schedule import next_run
 from tests.builders import at
 
 

@@ -1,0 +1,82 @@
+"""How lists travel to PostgreSQL: as array literals, each made in few steps, since batches send thousands of values.
+
+psycopg's own dumper looks at each value several times; it took a fifth of a batch's time. What is sent has no type of
+its own: statements cast each list, or compare it with a column. The literal's grammar: PostgreSQL 18, section 8.15.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg import DataError
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper
+
+
+class ListDumper(Dumper):
+    """Dumps flat lists of int, str, bool, bytes, aware datetime and None (values of one type, or None)."""
+
+    def dump(self, obj: Sequence[Any]) -> Buffer:
+        return _octets_of(literal(obj))
+
+
+def parameter(value: object) -> bytes | None:
+    """What is bound for a single value or a flat list. Raises: TypeError as ``literal`` does; DataError for a NUL."""
+    if value is None:
+        return None
+    if type(value) is int:
+        return b"%d" % value
+    if isinstance(value, list):
+        return _octets_of(literal(value))
+    if isinstance(value, bytes):
+        return b"\\x" + value.hex().encode()
+    if isinstance(value, str):
+        return _octets_of(value)
+    return _writer({type(value)})(value).encode()
+
+
+def literal(values: Sequence[Any]) -> str:
+    """The array literal of ``values``. Raises: TypeError for a type that this module does not know."""
+    kinds = set(map(type, values))
+    kinds.discard(type(None))
+    if not kinds:
+        return "{" + ",".join(["NULL"] * len(values)) + "}"
+    write = _writer(kinds)
+    first = values[0]
+    if first is not None and first == values[-1] and values.count(first) == len(values):
+        return "{" + ",".join([write(first)] * len(values)) + "}"
+    if None in values:
+        return "{" + ",".join(["NULL" if value is None else write(value) for value in values]) + "}"
+    return "{" + ",".join(map(write, values)) + "}"
+
+
+def _octets_of(words: str) -> bytes:
+    if "\0" in words:
+        raise DataError("a text for PostgreSQL holds the character NUL, which it cannot store")
+    return words.encode()
+
+
+def _writer(kinds: set[type]) -> Callable[[Any], str]:
+    if kinds == {int}:
+        return int.__repr__
+    if kinds == {bool}:
+        return _flag
+    if kinds == {datetime}:
+        return datetime.isoformat
+    if kinds == {bytes}:
+        return _octets
+    if all(issubclass(kind, str) for kind in kinds):
+        return _quoted
+    raise TypeError(f"no array of {', '.join(sorted(kind.__name__ for kind in kinds))}")
+
+
+def _flag(value: bool) -> str:
+    return "t" if value else "f"
+
+
+def _octets(value: bytes) -> str:
+    return f'"\\\\x{value.hex()}"'
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,101 @@
+"""The simulation itself: a sound hub passes, the same seed tells the same story, and a broken hub is caught."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from core import stores
+from core.combiner import Combiner
+from core.ledger import Command
+from core.model import FetchedOrders, StoreOrder
+from core.receiving import Receive
+from drills.simulate.connectors import CompareAndSet, ModelConnector
+from drills.simulate.play import KINDS, Build
+from drills.simulate.run import Server, serving
+
+EVENTS = 20
+SEEDS = (1, 2, 3)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving() as running:
+        yield running
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_a_sound_hub_comes_through_every_storm(server: Server, seed: int) -> None:
+    outcome = server.play(seed, EVENTS)
+    assert outcome.violations == []
+    assert outcome.oversold == 0
+    assert outcome.steps > EVENTS
+
+
+def test_a_seed_tells_the_same_story_each_time_and_another_seed_another_one(server: Server) -> None:
+    first, again, other = (server.play(seed, EVENTS).journal for seed in (7, 7, 8))
+    assert first == again
+    assert first != other
+
+
+class ReceivesTwice(Combiner):
+    """Takes each delivery of goods for two, so that the ledger has more units than exist."""
+
+    def run(self, merchant_id: int, commands: Sequence[Command], *, actor: str) -> list[Any]:
+        twice = [replace(c, quantities=_doubled(c.quantities)) if isinstance(c, Receive) else c for c in commands]
+        return super().run(merchant_id, twice, actor=actor)
+
+
+def _doubled(quantities: Mapping[Any, int]) -> dict[Any, int]:
+    return {stocked: 2 * units for stocked, units in quantities.items()}
+
+
+class ForgetsALine(CompareAndSet):
+    """Leaves out the last line of each order that it fetches."""
+
+    def fetch_orders(self, order_ids: Sequence[str]) -> FetchedOrders:
+        found = super().fetch_orders(order_ids)
+        return FetchedOrders([_shortened(order) for order in found.orders], found.missing)
+
+
+def _shortened(order: StoreOrder) -> StoreOrder:
+    return replace(order, lines=order.lines[:-1])
+
+
+class WritesBlindly(CompareAndSet):
+    """Tells that everything was written, and writes nothing."""
+
+    def _set(self, numbers: Mapping[str, int]) -> None:
+        """Nothing."""
+
+
+def broken(kind: type[ModelConnector]) -> Build:
+    return Build(kinds={**KINDS, "setter": kind})
+
+
+def findings(server: Server, build: Build, seeds: Sequence[int] = SEEDS) -> str:
+    """What is found in a few storms."""
+    outcomes = [server.play(seed, EVENTS, build) for seed in seeds]
+    return "\n".join(line for outcome in outcomes for line in outcome.story if "VIOLATION" in line)
+
+
+def test_units_promised_that_do_not_exist_are_counted(server: Server) -> None:
+    outcomes = [server.play(seed, EVENTS, Build(make_combiner=ReceivesTwice)) for seed in SEEDS]
+    assert all(outcome.violations for outcome in outcomes)
+    assert sum(outcome.oversold for outcome in outcomes) > 0
+
+
+def test_an_order_that_is_not_wholly_taken_over_is_found(server: Server) -> None:
+    assert "was lost" in findings(server, broken(ForgetsALine))
+
+
+def test_a_number_that_never_arrives_at_a_storefront_is_found(server: Server) -> None:
+    assert "availability gives" in findings(server, broken(WritesBlindly), SEEDS[:1])
+
+
+def test_polls_that_find_nothing_let_lost_hints_show(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The storm really loses hints: without the net below it orders are lost."""
+    monkeypatch.setattr(stores, "needs_fetch", lambda *_: [])
+    outcomes = [server.play(seed, EVENTS) for seed in SEEDS]
+    assert any(outcome.violations for outcome in outcomes)
