@@ -14,10 +14,11 @@ def simulate(
     as_json: Annotated[bool, typer.Option("--json", help="end with one line of JSON on stdout")] = False,
     processes: Annotated[int, typer.Option(min=0, metavar="N", help="play side by side; 0: one per processor")] = 0,
 ) -> None:
-    """Play the hub through lost hints, crashes, outages and wrong clocks, and count every unit from outside.
+    """Play the hub through storms that seeds draw.
 
-    The same seed plays the same story. Exit code 1 when an invariant broke in any of them; the way to play that seed
-    again is printed.
+    Hints are lost, processes crash, stores are away and clocks are wrong; every unit is counted from outside. The same
+    seed plays the same story. Exit code 1 when an invariant broke in any of them; the way to play that seed again is
+    printed.
 
     \b
     Example: holdfast simulate --seeds 1..20

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from config.wiring import App
+from core.model import Sharing
 from core.transaction import wall_clock
+from jobs import connect
 from jobs.registry import LEASE_S
 from tests.hub import (
+    MERCHANT,
     Store,
     assert_nothing_lost,
     clean_environment,
@@ -63,6 +66,7 @@ def test_a_worker_that_dies_anywhere_in_a_job_loses_and_doubles_nothing(app: App
     with street("woocommerce", "shopify") as shops, mortal_worker(app) as worker:
         goods = [f"sku-{n}" for n in range(30)]
         shops.stock(dict.fromkeys(goods, OPENING))
+        connect.change_sharing(app, MERCHANT, Sharing.MIRROR)
         woo, shopify = connect_all(app, shops).values()
         store = {"order": woo, "push": shopify}[topic]
         for point, least in LEAST_DEATHS.items():

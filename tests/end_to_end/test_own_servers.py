@@ -21,6 +21,8 @@ from config.embedded.ports import free_port
 from config.settings import Settings
 from config.wiring import App
 from core import stores
+from core.model import Sharing
+from jobs import connect
 from tests.hub import (
     MERCHANT,
     ROOT,
@@ -99,6 +101,7 @@ def test_a_hub_on_servers_of_ones_own_does_a_full_round_as_the_weak_role(servers
         shops.stock({"mug": 10, "plate": 5})
         app = wiring.build(settings, pool_size=2)
         try:
+            connect.change_sharing(app, MERCHANT, Sharing.MIRROR)
             open_for_business(app, connect_all(app, shops).values())
             shops.checkout("woocommerce", ("mug", 3))
             cancelled = shops.checkout("woocommerce", ("mug", 2), ("plate", 5))
