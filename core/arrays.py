@@ -26,28 +26,44 @@ def parameter(value: object) -> bytes | None:
         return None
     if type(value) is int:
         return b"%d" % value
+    if isinstance(value, str):
+        return _octets_of(value)
     if isinstance(value, list):
         return _octets_of(literal(value))
     if isinstance(value, bytes):
         return b"\\x" + value.hex().encode()
-    if isinstance(value, str):
-        return _octets_of(value)
     return _writer({type(value)})(value).encode()
 
 
 def literal(values: Sequence[Any]) -> str:
     """The array literal of ``values``. Raises: TypeError for a type that this module does not know."""
     kinds = set(map(type, values))
+    if len(kinds) == 1 and (all_ := _AT_ONCE.get(next(iter(kinds)))):
+        return all_(values)
     kinds.discard(type(None))
     if not kinds:
         return "{" + ",".join(["NULL"] * len(values)) + "}"
     write = _writer(kinds)
-    first = values[0]
-    if first is not None and first == values[-1] and values.count(first) == len(values):
-        return "{" + ",".join([write(first)] * len(values)) + "}"
-    if None in values:
-        return "{" + ",".join(["NULL" if value is None else write(value) for value in values]) + "}"
-    return "{" + ",".join(map(write, values)) + "}"
+    return "{" + ",".join(["NULL" if value is None else write(value) for value in values]) + "}"
+
+
+def _integers(values: Sequence[int]) -> str:
+    return "{" + ",".join(map(int.__repr__, values)) + "}"
+
+
+def _texts(values: Sequence[str]) -> str:
+    plain = '","'.join(values)
+    if "\\" in plain or plain.count('"') > 2 * (len(values) - 1):
+        return "{" + ",".join(map(_quoted, values)) + "}"
+    return '{"' + plain + '"}'
+
+
+def _byte_strings(values: Sequence[bytes]) -> str:
+    return '{"\\\\x' + '","\\\\x'.join(map(bytes.hex, values)) + '"}'
+
+
+# What most lists are made of.
+_AT_ONCE: dict[type, Callable[[Sequence[Any]], str]] = {int: _integers, str: _texts, bytes: _byte_strings}
 
 
 def _octets_of(words: str) -> bytes:

@@ -4,6 +4,7 @@ One hot balance row is then locked once per batch instead of once per caller. On
 wait for each other's batches; in it the actors take turns, a batch each.
 """
 
+import itertools
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Sequence
@@ -16,14 +17,20 @@ from core.transaction import Database
 
 # Callers that were answered together are likely to ask again together. Waiting a moment for them makes one large batch
 # of what would be a small one and a large one in turn. Much shorter than a commit takes.
-_GATHER_S = 0.001
+_GATHER_S = 0.002
 _RETRY_S = 1.0
+# A caller that nobody wakes looks for itself: whoever should have woken it may have been torn away.
+_LOOK_S = 1.0
 
 
 class _Call:
-    """One caller's commands, in line. Its thread sleeps on ``wake`` until all are answered or it shall lead."""
+    """One caller's commands, in line. Its thread sleeps on ``wake`` until all are answered or it shall lead.
 
-    __slots__ = ("actor", "answered", "commands", "count", "error", "leads", "results", "taken", "wake")
+    Callers answered together are woken in a row, each by the one before (``behind``): woken all at once they would
+    only wait for each other again, for the one interpreter.
+    """
+
+    __slots__ = ("actor", "answered", "behind", "commands", "count", "error", "leads", "results", "taken", "wake")
 
     def __init__(self, commands: Sequence[Command], actor: str) -> None:
         self.commands, self.actor, self.count = commands, actor, len(commands)
@@ -31,8 +38,19 @@ class _Call:
         self.error: BaseException | None = None
         self.taken = self.answered = 0  # how many, from the first on
         self.leads = False
+        self.behind: _Call | None = None
         self.wake = threading.Lock()
         self.wake.acquire()
+
+    def sleep(self) -> None:
+        while not self.wake.acquire(timeout=_LOOK_S):
+            if self.leads or self.answered == self.count:
+                return
+
+    def rouse(self) -> None:
+        """Once more does no harm."""
+        if self.wake.locked():
+            self.wake.release()
 
 
 _Share = tuple[_Call, int, int]  # of a call: its commands from one number up to another
@@ -127,7 +145,9 @@ class Combiner:
                 if not queue.led:
                     call.leads = queue.led = True
             if not call.leads:
-                call.wake.acquire()
+                call.sleep()
+            if call.behind is not None:
+                call.behind.rouse()
             if call.leads:
                 self._lead(merchant_id, queue, call)
         except BaseException:
@@ -188,6 +208,7 @@ class Combiner:
     def _answer(self, queue: _Queue, results: list[Any] | None, error: Exception | None) -> None:
         """Once more does no harm: whoever was answered before keeps that answer."""
         at = 0
+        row: list[_Call] = []
         for call, first, end in queue.serving:
             if call.answered < end:
                 if results is not None:
@@ -195,8 +216,12 @@ class Combiner:
                 call.error = call.error or error
                 call.answered = end
             at += end - first
-            if call.answered == call.count and not call.leads and call.wake.locked():
-                call.wake.release()
+            if call.answered == call.count and not call.leads:
+                row.append(call)
+        for call, behind in itertools.pairwise(row):
+            call.behind = behind
+        if row:
+            row[0].rouse()
         queue.serving = []
 
     def _hand_on(self, queue: _Queue, own: _Call) -> None:
@@ -208,11 +233,13 @@ class Combiner:
             queue.led = heir is not None
             if heir is not None:
                 heir.leads = True
-                heir.wake.release()
+                heir.rouse()
 
     def _leave(self, queue: _Queue, call: _Call) -> None:
         """A caller is torn away, or was never let in; if it was to lead, somebody else has to."""
         with queue.lock:
             queue.drop(call)
+        if call.behind is not None:
+            call.behind.rouse()
         if call.leads:
             self._hand_on(queue, call)

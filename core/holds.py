@@ -109,8 +109,10 @@ def expired(tx: Transaction, *, limit: int = 500) -> Sequence[str]:
     return list(rows.scalars())
 
 
-def _require_units(books: Books, wanted: Iterable[tuple[Stocked, int]]) -> None:
+def _require_units(books: Books, wanted: Sequence[tuple[Stocked, int]]) -> None:
     """Raises: Refused when less than one unit of anything is wanted; InsufficientStock when fewer units are free."""
+    if not wanted:
+        raise Refused("a hold takes at least 1 unit of an item; none was named")
     missing = {}
     for stocked, units in wanted:
         if units < 1:

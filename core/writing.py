@@ -21,23 +21,6 @@ _MOVEMENT_COLUMNS = (
     "document_id", "line_no", "recorded_at", "item_id", "grade", "layer", "from_place", "from_bucket", "to_place",
     "to_bucket", "quantity", "order_line_id",
 )  # fmt: skip
-# What is the same for all rows of many batches.
-_OFTEN = {
-    tables.document: ("kind", "happened_at", "reason", "recorded_at", "actor", "source", "correlation_id"),
-    tables.movement: ("recorded_at", "grade", "layer", "from_place", "from_bucket", "to_place", "to_bucket"),
-    tables.store_order: ("store_id", "state", "holds", "paid", "version", "fetch_seq", "applied_at"),
-    tables.order_line: (
-        "cancelled",
-        "written_off",
-        "damaged",
-        "returned",
-        "hidden",
-        "deducted",
-        "paid",
-        "held_reason",
-    ),
-    tables.promise: ("grade", "pool_id", "waiting", "shipped", "released", "deducted", "promised_at", "expires_at"),
-}
 
 
 def balance_columns(layer: Layer) -> list[str]:
@@ -60,8 +43,8 @@ def write_documents(sent: Runner, tx: Transaction, books: Books) -> None:
         (doc, no, now, item_id, grade, layer, *from_, *to, quantity, line_id)
         for doc, no, ((item_id, grade), layer, from_, to, quantity, line_id) in books.movements
     ]
-    bulk.insert(sent, tables.document, _DOCUMENT_COLUMNS, documents, often=_OFTEN[tables.document])
-    bulk.insert(sent, tables.movement, _MOVEMENT_COLUMNS, movements, often=_OFTEN[tables.movement])
+    bulk.insert(sent, tables.document, _DOCUMENT_COLUMNS, documents)
+    bulk.insert(sent, tables.movement, _MOVEMENT_COLUMNS, movements)
     books.documents.clear()
     books.movements.clear()
 
@@ -81,7 +64,7 @@ def write_rows(
     old: list[Sequence[Any]] = []
     for row in rows:
         (old if row[0] in known else new).append(row)
-    bulk.insert(sent, table, columns, new, often=_OFTEN[table])
+    bulk.insert(sent, table, columns, new)
     bulk.put(sent, table, columns, old, ["id"])
 
 

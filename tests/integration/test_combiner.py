@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from core import catalog
+from core import catalog, combiner
 from core.books import Books, StoreKey
 from core.combiner import Combiner
 from core.errors import InsufficientStock, Overloaded
@@ -59,6 +59,17 @@ class Wait(Act):
 class Actor(Act):
     def decide(self, books: Books) -> tuple[str, int]:
         return books.actor, id(books)
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Act):
+    """Tells when it was decided."""
+
+    into: list[str]
+    name: str
+
+    def decide(self, books: Books) -> None:
+        self.into.append(self.name)
 
 
 def until_waiting(combiner: Combiner, commands: int) -> None:
@@ -131,6 +142,42 @@ def test_a_full_queue_says_when_to_come_back(world: World, pool: ThreadPoolExecu
     assert len(waiting.result(10)) == 2
 
 
+def test_one_actor_that_fills_its_line_shuts_no_other_out(world: World, pool: ThreadPoolExecutor) -> None:
+    queue = Line(world, pool, queue_limit=2)
+    greedy = queue.ask(Actor(), Actor(), actor="greedy")
+    until_waiting(queue.combiner, 2)
+    with pytest.raises(Overloaded):
+        queue.combiner.run(1, [Actor()], actor="greedy")
+    other = queue.ask(Actor(), actor="other")
+    until_waiting(queue.combiner, 3)
+    queue.let_go.set()
+    assert other.result(10)[0][0] == "other"
+    assert len(greedy.result(10)) == 2
+
+
+def test_all_actors_together_have_a_bound_too(world: World, pool: ThreadPoolExecutor) -> None:
+    queue = Line(world, pool, queue_limit=2, actors_limit=2)
+    waiting = [queue.ask(Actor(), Actor(), actor=name) for name in ("a", "b")]
+    until_waiting(queue.combiner, 4)
+    with pytest.raises(Overloaded):
+        queue.combiner.run(1, [Actor()], actor="c")
+    queue.let_go.set()
+    assert [len(asked.result(10)) for asked in waiting] == [2, 2]
+
+
+def test_actors_take_turns_however_much_one_of_them_asks(world: World, pool: ThreadPoolExecutor) -> None:
+    """The other's single command is done after one batch of the long list, not after all of it."""
+    queue = Line(world, pool, batch_limit=2)
+    done: list[str] = []
+    long = queue.ask(*(Note(done, "long") for _ in range(8)), actor="greedy")
+    until_waiting(queue.combiner, 8)
+    short = queue.ask(Note(done, "short"), actor="other")
+    until_waiting(queue.combiner, 9)
+    queue.let_go.set()
+    assert (len(long.result(10)), len(short.result(10))) == (8, 1)
+    assert done.index("short") == 2
+
+
 def test_a_list_longer_than_the_whole_queue_is_still_served_when_nobody_waits(world: World) -> None:
     assert len(Combiner(world.db, queue_limit=2).run(1, [Actor()] * 5, actor="test")) == 5
 
@@ -160,6 +207,58 @@ def test_a_leader_that_dies_hands_the_lead_on(
     with pytest.raises(error):
         combiner.run(1, [Fail(error)], actor="test")
     assert combiner.run(1, [Actor()], actor="test")[0][0] == "test"
+
+
+class TornAway(BaseException):
+    """What a time limit raises in a thread, between any two steps."""
+
+
+def test_neighbours_of_a_leader_that_is_torn_away_are_told_to_ask_again(
+    world: World, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = Line(world, pool)
+    waiting = [queue.ask(Actor()) for _ in range(3)]
+    until_waiting(queue.combiner, 3)
+    monkeypatch.setattr(queue.combiner, "_serve", tear_away)
+    queue.let_go.set()
+    assert queue.leader.result(10) == ["done"]
+    ended = [asked.exception(10) for asked in waiting]
+    assert sorted(type(error).__name__ for error in ended) == ["Overloaded", "Overloaded", "TornAway"]
+    monkeypatch.undo()
+    assert queue.combiner.run(1, [Actor()], actor="test")[0][0] == "test"
+
+
+def test_a_caller_torn_away_while_it_waits_takes_its_commands_along(
+    world: World, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = Line(world, pool)
+    done: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(combiner._Call, "sleep", tear_away)
+        with pytest.raises(TornAway):
+            queue.combiner.run(1, [Note(done, "gone")], actor="test")
+    stays = queue.ask(Note(done, "stays"))
+    until_waiting(queue.combiner, 1)
+    queue.let_go.set()
+    stays.result(10)
+    assert done == ["stays"]
+
+
+def test_a_caller_that_nobody_wakes_finds_its_answer(
+    world: World, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(combiner, "_LOOK_S", 0.05)
+    queue = Line(world, pool)
+    waiting = [queue.ask(Actor()) for _ in range(4)]
+    until_waiting(queue.combiner, 4)
+    rouse = combiner._Call.rouse
+    monkeypatch.setattr(combiner._Call, "rouse", lambda call: rouse(call) if call.leads else None)
+    queue.let_go.set()
+    assert [asked.result(10)[0][0] for asked in waiting] == ["test"] * 4
+
+
+def tear_away(*_: object) -> None:
+    raise TornAway
 
 
 def test_merchants_do_not_wait_for_each_other(world: World, pool: ThreadPoolExecutor) -> None:

@@ -38,6 +38,26 @@ def test_a_hold_that_cannot_have_everything_takes_nothing(world: World) -> None:
     assert world.incidents() == []
 
 
+@pytest.mark.parametrize("units", [0, -1])
+def test_a_hold_of_less_than_one_unit_is_refused_in_clear_words(world: World, units: int) -> None:
+    world.stocked("mug", "cup", units=5)
+    with pytest.raises(Refused, match=f"at least 1 unit of each item; {units} of item"):
+        world.do(Hold("h", {world.item("mug"): 2, world.item("cup"): units}, FAR_OFF))
+    assert (world.units("mug"), world.documents()) == (Units(5), [])
+
+
+def test_a_hold_of_nothing_is_refused(world: World) -> None:
+    with pytest.raises(Refused, match="none was named"):
+        world.do(Hold("h", {}, FAR_OFF))
+
+
+def test_a_refused_hold_leaves_no_order_behind(world: World) -> None:
+    world.stocked("mug", units=1)
+    with pytest.raises(InsufficientStock):
+        world.do(Hold("h", {world.item("mug"): 2}, FAR_OFF))
+    assert world.ask("SELECT 1 FROM store_order WHERE merchant_id = :merchant_id") == []
+
+
 def test_a_refused_hold_may_be_asked_for_again_with_its_key(world: World) -> None:
     world.stocked("mug", units=1)
     wanted = Hold("h", {world.item("mug"): 2}, FAR_OFF)

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from core import flows, ledger
 from core.books import Books, StoreKey
-from core.errors import InsufficientStock, KeyReused, NotFound
-from core.holds import Hold
+from core.errors import InsufficientStock, KeyReused, NotFound, Refused
+from core.holds import EndHold, Hold
 from core.receiving import Receive
-from core.stock import BalanceKey, DocumentKind, Layer, Stocked
+from core.stock import BalanceKey, Bucket, DocumentKind, Layer, Stocked
 from core.transaction import Database, wall_clock
 from tests.builders import FAR_OFF, Units, World, at, line, order
 
@@ -127,6 +128,81 @@ def test_a_batch_that_dies_before_its_commit_leaves_nothing(world: World, db: Da
         die_before_the_commit(Hold("a", {world.item("mug"): 3}, FAR_OFF))
     assert world.units("mug") == Units(free=5)
     assert world.ask("SELECT 1 FROM store_order WHERE merchant_id = :merchant_id") == []
+
+
+def test_a_large_batch_written_in_parts_is_one_batch(world: World) -> None:
+    """Rows go ahead while later commands are decided; later commands may still change what earlier ones made."""
+    world.stocked("mug", units=300)
+    mug = world.item("mug")
+    holds = [Hold(f"h{n}", {mug: 1}, FAR_OFF) for n in range(350)]
+    results = world.run(*holds, *(EndHold(f"h{n}") for n in range(0, 300, 3)), Hold("late", {mug: 100}, FAR_OFF))
+    refused = [result for result in results if isinstance(result, Refused)]
+    assert len(refused) == 50
+    assert world.units("mug") == Units(free=0, reserved=300)
+    assert world.scalar("SELECT count(DISTINCT recorded_at) FROM document WHERE kind = 'reservation'") == 1
+
+
+def test_a_large_batch_that_dies_leaves_nothing_of_its_first_parts(world: World, db: Database) -> None:
+    world.stocked("mug", units=500)
+    mug = world.item("mug")
+    commands: dict[int, ledger.Command] = {n: Hold(f"h{n}", {mug: 1}, FAR_OFF) for n in range(250)}
+
+    def die_before_the_commit() -> None:
+        with db.begin(1, actor="test") as tx:
+            ledger.Batch(tx).apply(commands, dict.fromkeys(commands, frozenset()))
+            raise ConnectionError("the server went away")
+
+    with pytest.raises(ConnectionError):
+        die_before_the_commit()
+    assert world.units("mug") == Units(free=500)
+    assert world.ask("SELECT 1 FROM promise WHERE merchant_id = :merchant_id") == []
+    assert world.documents() == []
+
+
+def test_who_waits_is_served_in_the_same_order_however_large_the_batch(world: World) -> None:
+    store = world.stocked("mug", units=0)
+    for n in range(5):
+        world.hear(store, order(line("mug", 1), external_id=f"waits-{n}", paid=n == 4))
+    mug = world.item("mug")
+    world.run(*(receipt(f"r{n}", mug, 1) for n in range(2)))
+    served = world.ask(
+        """SELECT o.external_id FROM promise p JOIN store_order o ON o.id = p.order_id
+           WHERE p.merchant_id = :merchant_id AND p.live > 0 ORDER BY o.external_id"""
+    )
+    assert [row.external_id for row in served] == ["waits-0", "waits-4"]
+    assert world.units("mug") == Units(reserved=1, sold=1, backordered=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Breaks:
+    """Writes what a table refuses, and that is no race."""
+
+    item: Stocked
+    tries: list[int]
+
+    def effect_keys(self) -> Iterable[str]:
+        return ("breaks",)
+
+    def order_keys(self) -> Iterable[StoreKey]:
+        return ()
+
+    def listing_keys(self, _books: Books) -> Iterable[StoreKey]:
+        return ()
+
+    def balance_keys(self, books: Books) -> Iterable[BalanceKey]:
+        return [books.home.key(Layer.SALES, self.item)]
+
+    def decide(self, books: Books) -> None:
+        self.tries.append(1)
+        books.put(books.cells, (books.home.key(Layer.SALES, self.item), Bucket.FREE), -1)
+
+
+def test_a_row_that_its_table_refuses_is_told_as_it_is_and_not_tried_again(world: World) -> None:
+    world.stocked("mug", units=5)
+    tries: list[int] = []
+    with pytest.raises(IntegrityError, match="sales_balance_free_check"):
+        world.run(Breaks(world.item("mug"), tries))
+    assert (len(tries), world.units("mug")) == (1, Units(free=5))
 
 
 def test_a_merchant_that_is_not_set_up_is_told_the_cure(world: World, db: Database) -> None:
