@@ -62,7 +62,7 @@ def _next(
         work.settle(tx, leases)
         again_at = pushes.stale_left(tx, store_id)
         if again_at is not None and store.writes:
-            work.want(tx, [Want("push", store_id, "", again_at)])
+            work.want(tx, [Want("push", store_id, "", max(again_at, tx.now))])  # due from now: not late before it began
     return store, claimed
 
 
