@@ -25,7 +25,7 @@ from bench.shop import MOVEMENTS_PER_ORDER, Shop
 from config.embedded import Postgres, start_postgres
 from core import item_views
 from core.combiner import Combiner
-from core.ledger import Command
+from core.command import Command
 from core.model import StoreOrder, StoreOrderLine
 from core.orders import ApplyOrder
 from core.transaction import wall_clock

@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import Any
 
 from core.combiner import Combiner
+from core.command import Command
 from core.errors import Refused
-from core.holds import Hold
-from core.ledger import Command
+from core.sales.holds import Hold
 from core.stock import Stocked
 from core.transaction import Database, connect, wall_clock
 

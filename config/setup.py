@@ -1,18 +1,29 @@
-"""First steps of an installation: the schema, and the first merchant with its schedule."""
+"""First steps of an installation: the schema, the first merchant, and the schedule that each merchant needs."""
 
 from config.settings import Settings
-from core import catalog, schema, stores
+from core import catalog, queries, schema, stores
 from core.errors import ConfigError
 from core.transaction import Database, connect
 
 FIRST_MERCHANT = 1
-SCHEDULE = {"expire": "every 30", "audit": "45 3 * * *", "upkeep": "30 2 * * *"}
+SCHEDULE = {
+    "expire": "every 30",
+    "locks": "every 30",
+    "pools": "every 60",
+    "backorders": "every 60",
+    "alerts": "every 120",
+    "audit": "45 3 * * *",
+    "upkeep": "30 2 * * *",
+    "checkpoint": "every 600",
+}
 
 
 def migrate(
     settings: Settings, *, name: str = "My shop", time_zone: str = "UTC", email: str = ""
 ) -> tuple[str | None, str]:
-    """Bring the schema up as its owner and make the first merchant. Returns the versions before and after.
+    """Bring the schema up as its owner, make the first merchant, and schedule what any merchant lacks.
+
+    Returns: the versions before and after.
 
     Raises: ConfigError.
     """
@@ -28,13 +39,17 @@ def migrate(
     try:
         db = Database(app)
         catalog.ensure_merchant(db, FIRST_MERCHANT, name=name, time_zone=time_zone, alert_email=email)
-        with db.begin(FIRST_MERCHANT, actor="cli", source="setup") as tx:
-            for topic, cron in SCHEDULE.items():
-                if not tx.run(
-                    "SELECT 1 FROM schedule WHERE merchant_id = :merchant_id AND topic = :topic AND store_id = 0",
-                    topic=topic,
-                ).scalar():
-                    stores.set_schedule(tx, topic, 0, cron)
+        for merchant_id in queries.merchants(db):
+            schedule(db, merchant_id)
     finally:
         app.dispose()
     return versions
+
+
+def schedule(db: Database, merchant_id: int) -> None:
+    """See that a merchant has every line of ``SCHEDULE``; a line that is there stays as it is."""
+    with db.begin(merchant_id, actor="cli", source="setup") as tx:
+        known = set(tx.run("SELECT topic FROM schedule WHERE merchant_id = :merchant_id AND store_id = 0").scalars())
+        for topic, cron in SCHEDULE.items():
+            if topic not in known:
+                stores.set_schedule(tx, topic, 0, cron)

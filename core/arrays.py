@@ -5,7 +5,7 @@ its own: statements cast each list, or compare it with a column. The literal's g
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from psycopg import DataError
@@ -79,6 +79,8 @@ def _writer(kinds: set[type]) -> Callable[[Any], str]:
         return _flag
     if kinds == {datetime}:
         return datetime.isoformat
+    if kinds == {date}:
+        return date.isoformat
     if kinds == {bytes}:
         return _octets
     if all(issubclass(kind, str) for kind in kinds):

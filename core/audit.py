@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core import patience, replay
 from core.transaction import Transaction
 
 
@@ -14,38 +15,6 @@ class Violation:
     row: Mapping[str, object]
 
 
-_REPLAY = """
-    WITH ends AS (
-        SELECT layer, item_id, grade, to_place AS place, to_bucket AS bucket, quantity AS n FROM movement
-        WHERE merchant_id = :merchant_id AND to_place IS NOT NULL
-        UNION ALL
-        SELECT layer, item_id, grade, from_place, from_bucket, -quantity FROM movement
-        WHERE merchant_id = :merchant_id AND from_place IS NOT NULL
-    ), replayed AS (
-        SELECT layer, item_id, grade, place, bucket, sum(n) AS n FROM ends GROUP BY 1, 2, 3, 4, 5
-    ), stored AS (
-        SELECT 'warehouse' AS layer, item_id, grade, bin_id AS place, v.bucket, v.n FROM warehouse_balance
-            CROSS JOIN LATERAL (VALUES ('available', available), ('picking', picking), ('unavailable', unavailable))
-                v (bucket, n)
-            WHERE merchant_id = :merchant_id
-        UNION ALL
-        SELECT 'dispatch', item_id, grade, warehouse_id, v.bucket, v.n FROM dispatch_balance
-            CROSS JOIN LATERAL (VALUES ('available', available), ('allocated', allocated), ('locked', locked),
-                ('unavailable', unavailable), ('incoming', incoming), ('incoming_sellable', incoming_sellable))
-                v (bucket, n)
-            WHERE merchant_id = :merchant_id
-        UNION ALL
-        SELECT 'sales', item_id, grade, pool_id, v.bucket, v.n FROM sales_balance
-            CROSS JOIN LATERAL (VALUES ('free', free), ('reserved', reserved), ('sold', sold),
-                ('backordered', backordered))
-                v (bucket, n)
-            WHERE merchant_id = :merchant_id
-    )
-    SELECT layer, item_id, grade, place, bucket, coalesce(s.n, 0) AS stored, coalesce(r.n, 0) AS replayed
-    FROM stored s FULL JOIN replayed r USING (layer, item_id, grade, place, bucket)
-    WHERE coalesce(s.n, 0) <> coalesce(r.n, 0)
-"""
-
 INVARIANTS: Mapping[str, str] = {
     "1 no bucket is below 0": """
         SELECT 'warehouse' AS layer, item_id FROM warehouse_balance WHERE merchant_id = :merchant_id
@@ -54,7 +23,7 @@ INVARIANTS: Mapping[str, str] = {
             AND least(available, allocated, locked, unavailable, incoming, incoming_sellable) < 0
         UNION ALL SELECT 'sales', item_id FROM sales_balance WHERE merchant_id = :merchant_id
             AND least(free, reserved, sold, backordered) < 0""",
-    "2 balances are the replay of the movements": _REPLAY,
+    "2 balances are the replay of the movements": replay.BALANCES_OF_ALL,
     "3 warehouse and dispatch hold the same goods": """
         WITH w AS (
             SELECT b.item_id, b.grade, bin.warehouse_id, sum(b.available + b.picking) AS sellable,
@@ -80,18 +49,80 @@ INVARIANTS: Mapping[str, str] = {
         )
         SELECT item_id, grade, d.n AS in_dispatch, s.n AS in_sales FROM d FULL JOIN s USING (item_id, grade)
         WHERE coalesce(d.n, 0) <> coalesce(s.n, 0)""",
-    "5 promises are what the pools say": """
+    "5a promises are what the pools say": """
         WITH p AS (
             SELECT item_id, grade, pool_id, sum(live) FILTER (WHERE NOT deducted) AS reserved,
-                sum(live) FILTER (WHERE deducted) AS sold, sum(waiting) AS waiting
+                sum(live) FILTER (WHERE deducted) AS sold
             FROM promise WHERE merchant_id = :merchant_id GROUP BY 1, 2, 3
+        ), w AS (
+            SELECT item_id, grade,
+                (SELECT id FROM pool WHERE merchant_id = :merchant_id AND kind = 'shared') AS pool_id,
+                sum(waiting) AS waiting
+            FROM promise WHERE merchant_id = :merchant_id GROUP BY 1, 2
+            UNION ALL SELECT item_id, grade, id, waiting FROM lock WHERE merchant_id = :merchant_id AND waiting > 0
         )
         SELECT item_id, grade, pool_id, s.reserved, p.reserved AS promised_reserved, s.sold, p.sold AS promised_sold,
-            s.backordered, p.waiting AS promised_waiting
+            s.backordered, w.waiting AS promised_waiting
         FROM (SELECT * FROM sales_balance WHERE merchant_id = :merchant_id) s
-        FULL JOIN p USING (item_id, grade, pool_id)
+        FULL JOIN p USING (item_id, grade, pool_id) FULL JOIN w USING (item_id, grade, pool_id)
         WHERE coalesce(s.reserved, 0) <> coalesce(p.reserved, 0) OR coalesce(s.sold, 0) <> coalesce(p.sold, 0)
-            OR coalesce(s.backordered, 0) <> coalesce(p.waiting, 0)""",
+            OR coalesce(s.backordered, 0) <> coalesce(w.waiting, 0)""",
+    "5b what is locked in a warehouse is what the pools of its locks have": """
+        WITH locked AS (
+            SELECT b.item_id, b.grade, p.warehouse_id, sum(b.free + b.reserved + b.sold) AS n FROM sales_balance b
+            JOIN pool p ON p.merchant_id = b.merchant_id AND p.id = b.pool_id AND p.warehouse_id IS NOT NULL
+            WHERE b.merchant_id = :merchant_id GROUP BY 1, 2, 3
+        )
+        SELECT item_id, grade, warehouse_id, d.locked, l.n AS in_pools
+        FROM (SELECT * FROM dispatch_balance WHERE merchant_id = :merchant_id) d
+        FULL JOIN locked l USING (item_id, grade, warehouse_id)
+        WHERE coalesce(d.locked, 0) <> coalesce(l.n, 0)""",
+    "5c a closed pool has nothing free and nothing that waits": """
+        SELECT b.pool_id, b.item_id, b.grade, b.free, b.backordered FROM sales_balance b
+        JOIN pool p ON p.merchant_id = b.merchant_id AND p.id = b.pool_id AND p.closed_at IS NOT NULL
+        WHERE b.merchant_id = :merchant_id AND b.free + b.backordered > 0""",
+    "5d what was sold in a presale stands in a presale pool, and nothing else does": """
+        SELECT r.id AS promise_id, r.pool_id FROM promise r
+        JOIN pool p ON p.merchant_id = r.merchant_id AND p.id = r.pool_id
+        WHERE r.merchant_id = :merchant_id AND r.live > 0 AND r.presale <> (p.kind = 'presale')""",
+    "5e an active lock has an open pool, any other lock has none": """
+        SELECT l.key, l.status FROM lock l LEFT JOIN pool p ON p.merchant_id = l.merchant_id AND p.id = l.id
+        WHERE l.merchant_id = :merchant_id AND (l.status = 'active') <> (p.id IS NOT NULL AND p.closed_at IS NULL)""",
+    "5f a lock's pool is as the lock says, open for its item and nothing else": """
+        SELECT l.key FROM lock l JOIN pool p ON p.merchant_id = l.merchant_id AND p.id = l.id
+        WHERE l.merchant_id = :merchant_id AND ((p.kind, p.pure) <> ('lock', l.pure)
+            OR (p.store_id, p.warehouse_id, p.ends_at) IS DISTINCT FROM (l.store_id, l.warehouse_id, l.expires_at)
+            OR (SELECT count(*) FROM pool_item i WHERE i.merchant_id = l.merchant_id AND i.pool_id = l.id
+                AND i.is_open) <> (SELECT count(*) FROM pool_item i WHERE i.merchant_id = l.merchant_id
+                AND i.pool_id = l.id AND i.is_open AND l.status = 'active' AND i.item_id = l.item_id
+                AND i.grade = l.grade)
+            OR l.status = 'active' AND NOT EXISTS (SELECT FROM pool_item i WHERE i.merchant_id = l.merchant_id
+                AND i.pool_id = l.id AND i.is_open))""",
+    "5g a lock has no more units than it is for, a floor as many": """
+        SELECT l.key, l.quantity, l.waiting, b.free, b.reserved, b.sold FROM lock l
+        JOIN sales_balance b ON b.merchant_id = l.merchant_id AND b.pool_id = l.id AND b.item_id = l.item_id
+            AND b.grade = l.grade
+        WHERE l.merchant_id = :merchant_id AND l.status = 'active'
+          AND CASE WHEN l.standing THEN b.free + l.waiting <> l.quantity
+              ELSE b.free + b.reserved + b.sold + l.waiting > l.quantity END""",
+    "5h an item that a pool has no more has no units there that are to be sold or handed over": """
+        SELECT i.pool_id, i.item_id, i.grade, b.free, b.reserved, b.sold FROM pool_item i
+        JOIN pool p ON p.merchant_id = i.merchant_id AND p.id = i.pool_id
+        JOIN sales_balance b ON b.merchant_id = i.merchant_id AND b.item_id = i.item_id AND b.grade = i.grade
+            AND b.pool_id = i.pool_id
+        WHERE i.merchant_id = :merchant_id AND NOT i.is_open
+          AND (b.free > 0 OR p.kind = 'presale' AND b.reserved + b.sold > 0)""",
+    "5i no presale promises more than its cap, before and after goods have come": """
+        WITH promised AS (
+            SELECT presale_id, item_id, grade, sum(wanted - released) AS units FROM promise
+            WHERE merchant_id = :merchant_id AND presale_id IS NOT NULL GROUP BY 1, 2, 3
+        )
+        SELECT i.pool_id, i.item_id, i.grade, i.cap, b.free, r.units AS promised FROM pool_item i
+        JOIN pool p ON p.merchant_id = i.merchant_id AND p.id = i.pool_id AND p.kind = 'presale'
+        LEFT JOIN sales_balance b ON b.merchant_id = i.merchant_id AND b.item_id = i.item_id AND b.grade = i.grade
+            AND b.pool_id = i.pool_id
+        LEFT JOIN promised r ON r.presale_id = i.pool_id AND r.item_id = i.item_id AND r.grade = i.grade
+        WHERE i.merchant_id = :merchant_id AND coalesce(b.free, 0) + coalesce(r.units, 0) > coalesce(i.cap, 0)""",
     "6a each document has its one effect": """
         SELECT d.id AS document_id, d.effect_key FROM document d
         WHERE d.merchant_id = :merchant_id AND NOT EXISTS (SELECT FROM effect e
@@ -104,33 +135,74 @@ INVARIANTS: Mapping[str, str] = {
     "6c each promised unit ends once": """
         SELECT id AS promise_id FROM promise WHERE merchant_id = :merchant_id
             AND waiting + live + shipped + released <> wanted""",
-    "6e no promise is without its line, no line without its order": """
+    "6e no promise is without its line or its hold, no line without its order": """
         SELECT 'promise' AS kind, p.id FROM promise p WHERE p.merchant_id = :merchant_id AND NOT EXISTS (
             SELECT FROM order_line l WHERE l.merchant_id = p.merchant_id AND l.id = p.order_line_id)
+            AND NOT (p.order_line_id IS NULL AND EXISTS (SELECT FROM document d
+                WHERE d.merchant_id = p.merchant_id AND d.id = p.order_id))
         UNION ALL SELECT 'order line', l.id FROM order_line l WHERE l.merchant_id = :merchant_id AND NOT EXISTS (
             SELECT FROM store_order o WHERE o.merchant_id = l.merchant_id AND o.id = l.order_id)""",
     "6d nothing waits while units are free": """
         SELECT b.item_id, b.grade, b.free, b.backordered FROM sales_balance b
         JOIN pool p ON p.merchant_id = b.merchant_id AND p.id = b.pool_id AND p.kind = 'shared'
-        WHERE b.merchant_id = :merchant_id AND b.free > 0 AND b.backordered > 0""",
-    "7 every oversold unit has an incident": """
+        WHERE b.merchant_id = :merchant_id AND b.free > 0 AND (EXISTS (
+            -- a component waits until there are enough for a whole bundle, and for the others of its bundle
+            SELECT FROM promise w WHERE w.merchant_id = b.merchant_id AND w.item_id = b.item_id AND w.grade = b.grade
+                AND w.waiting > 0 AND b.free >= least(w.waiting, w.per_unit - mod((
+                    SELECT sum(a.live + a.shipped)::bigint FROM promise a WHERE a.merchant_id = w.merchant_id
+                        AND a.order_id = w.order_id AND a.order_line_id IS NOT DISTINCT FROM w.order_line_id
+                        AND (a.item_id, a.grade) = (w.item_id, w.grade)), w.per_unit))
+                AND NOT EXISTS (SELECT FROM promise o WHERE o.merchant_id = w.merchant_id
+                    AND o.order_id = w.order_id AND o.order_line_id = w.order_line_id AND o.waiting > 0
+                    AND (o.item_id, o.grade) <> (w.item_id, w.grade)))
+            OR EXISTS (SELECT FROM lock l WHERE l.merchant_id = b.merchant_id AND l.item_id = b.item_id
+                AND l.grade = b.grade AND l.waiting > 0 AND (l.warehouse_id IS NULL
+                    OR EXISTS (SELECT FROM dispatch_balance d WHERE d.merchant_id = l.merchant_id
+                        AND d.item_id = l.item_id AND d.grade = l.grade AND d.warehouse_id = l.warehouse_id
+                        AND d.available > 0)))
+            OR EXISTS (SELECT FROM promise s WHERE s.merchant_id = b.merchant_id AND s.item_id = b.item_id
+                AND s.grade = b.grade AND s.presale AND s.live > 0))""",
+    "7 every unit that waits beyond what the rules allow has an incident": """
         SELECT p.id AS promise_id, p.waiting FROM promise p
-        JOIN store_order o ON o.merchant_id = p.merchant_id AND o.id = p.order_id AND o.store_id <> 0
-        WHERE p.merchant_id = :merchant_id AND p.waiting > 0 AND NOT EXISTS (SELECT FROM incident i
-            WHERE i.merchant_id = p.merchant_id AND i.order_line_id = p.order_line_id AND i.closed_at IS NULL)""",
+        WHERE p.merchant_id = :merchant_id AND p.waiting > 0 AND NOT p.backorder
+          AND NOT EXISTS (SELECT FROM incident i WHERE i.merchant_id = p.merchant_id
+              AND i.order_line_id = coalesce(p.order_line_id, p.order_id) AND i.closed_at IS NULL)""",
     "8 what was recorded cannot be changed": """
-        SELECT t.name AS table_name FROM (VALUES ('effect'), ('document'), ('movement')) t (name)
-        WHERE has_table_privilege('holdfast_app', t.name, 'UPDATE')
-            OR has_table_privilege('holdfast_app', t.name, 'DELETE')
-            OR has_table_privilege('holdfast_app', t.name, 'TRUNCATE')
-            OR EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = t.name::regclass AND (
-                SELECT count(*) FROM pg_trigger g WHERE g.tgrelid = h.inhrelid AND g.tgenabled IN ('O', 'A')
-                    AND g.tgname IN ('stays', 'stays_whole')) < 2)""",
+        WITH recorded AS (
+            SELECT t.name::regclass AS part FROM (VALUES ('effect'), ('document'), ('movement'), ('act_log'),
+                ('rule_change')) t (name)
+            UNION ALL SELECT h.inhrelid FROM pg_inherits h
+            WHERE h.inhparent IN ('effect'::regclass, 'document'::regclass, 'movement'::regclass)
+        ), guard AS (
+            SELECT g.tgrelid AS part, bool_or(g.tgtype = 27) AS stays, bool_or(g.tgtype = 34) AS stays_whole
+            FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid
+            WHERE f.oid = 'refuse_change()'::regprocedure AND f.prosrc ~ 'RAISE EXCEPTION' AND f.prosrc !~* 'return'
+              AND g.tgenabled IN ('O', 'A') AND g.tgqual IS NULL AND g.tgattr::text = ''
+            GROUP BY 1
+        )
+        SELECT r.part::text AS table_name FROM recorded r LEFT JOIN guard g ON g.part = r.part
+        WHERE has_table_privilege('holdfast_app', r.part, 'DELETE, TRUNCATE')
+            OR has_any_column_privilege('holdfast_app', r.part, 'UPDATE')
+            OR g.stays IS NOT TRUE OR g.stays_whole IS NOT TRUE""",
+    "9 checkpoints of the past are the replay of the movements": replay.CHECKPOINTS,
+    "10 a bundle has no stock and no demand of its own": """
+        SELECT i.sku, w.item_id AS in_bins, s.item_id AS in_pools FROM item i
+        LEFT JOIN (SELECT DISTINCT merchant_id, item_id FROM warehouse_balance
+            WHERE available + picking + unavailable > 0) w ON (w.merchant_id, w.item_id) = (i.merchant_id, i.id)
+        LEFT JOIN (SELECT DISTINCT merchant_id, item_id FROM sales_balance
+            WHERE free + reserved + sold + backordered > 0) s ON (s.merchant_id, s.item_id) = (i.merchant_id, i.id)
+        WHERE i.merchant_id = :merchant_id AND i.kind = 'bundle'
+            AND (w.item_id IS NOT NULL OR s.item_id IS NOT NULL)""",
 }
+LIMIT_S = 3600
 
 
 def audit(tx: Transaction) -> list[Violation]:
-    """All rows of this merchant that break an invariant; empty when the books are right."""
+    """All rows of this merchant that break an invariant; empty when the books are right.
+
+    Reads the whole ledger, a few seconds for a million movements; each query may take up to ``LIMIT_S``.
+    """
+    patience.allow(tx, LIMIT_S)
     return [
         Violation(name, {key: _plain(value) for key, value in row._mapping.items()})
         for name, query in INVARIANTS.items()

@@ -2,18 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from core.errors import Broken, InsufficientStock, KeyReused
-from core.stock import BUCKETS, At, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Stocked
+from core.stock import BUCKETS, GOOD, At, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Pool, Stocked
 
 K = TypeVar("K")
 V = TypeVar("V")
 _ABSENT: Any = object()
+_NO_LIMIT = 2**62
 _SALES, _FREE = Layer.SALES, Bucket.FREE
 _MOVEMENTS_LOG = 2  # where the length of ``Books.movements`` stands in a mark
 
@@ -51,20 +52,26 @@ class LineRow(NamedTuple):
     ordered: int
     cancelled: int
     written_off: int
-    damaged: int
     returned: int
     counted: int
     hidden: int
     deducted: bool
     paid: bool
     held_reason: str
+    grade: str = GOOD
+    returned_minor_defect: int = 0
 
 
 class PromiseRow(NamedTuple):
-    """wanted = waiting + live + shipped + released."""
+    """wanted = waiting + live + shipped + released; what waits, waits in the shared pool.
+
+    The promises of a hold have no line, and its document's id as ``order_id``. A hold with ``ttl_s`` that does not
+    expire is being paid. ``per_unit``: units of the item for one unit of the line. ``presale_id``: the presale that
+    sold it, also when its goods have arrived. ``balance_due_at``: its deposit is paid, and the rest is owed by then.
+    """
 
     id: int
-    order_line_id: int
+    order_line_id: int | None
     order_id: int
     item_id: int
     grade: str
@@ -76,17 +83,121 @@ class PromiseRow(NamedTuple):
     released: int
     deducted: bool
     promised_at: datetime
+    expires_at: datetime | None = None
+    paid: bool = False
+    per_unit: int = 1
+    damaged: int = 0
+    backorder: bool = False
+    broken: bool = False
+    priority: int = 0
+    holder: str = ""
+    ttl_s: int | None = None
+    presale: bool = False
+    presale_id: int | None = None
+    balance_due_at: datetime | None = None
+
+    @property
+    def stocked(self) -> Stocked:
+        return Stocked(self.item_id, self.grade)
+
+    @property
+    def owner_id(self) -> int:
+        """Its line, or the document of its hold."""
+        return self.order_id if self.order_line_id is None else self.order_line_id
+
+
+class ListingRow(NamedTuple):
+    """``backorder``: "no", "yes" or "notify": may its demand wait; ``backorder_limit``: how many units of an item."""
+
+    id: int
+    item_id: int | None
+    pack_size: int
+    grade: str = GOOD
+    backorder: str = "no"
+    backorder_limit: int | None = None
+
+    @property
+    def may_wait(self) -> int:
+        """Units of its item that may wait at a time."""
+        if self.backorder == "no":
+            return 0
+        return _NO_LIMIT if self.backorder_limit is None else self.backorder_limit
+
+
+class LockRow(NamedTuple):
+    """A lock and its request; it has the id of its pool. ``waiting`` (<= ``quantity``): units it still wants.
+
+    ``status``: requested, refused, approved (its time has not come), active, closed or expired. ``account``: the holder
+    whose orders may draw on it. ``overflow``: may its orders draw on the shared pool: yes, no or ask. ``standing``: a
+    floor, kept at ``quantity`` free units as its store sells them.
+    """
+
+    id: int
+    key: str
+    type: str
+    status: str
+    item_id: int
+    grade: str
+    quantity: int
+    waiting: int
+    priority: int
+    owner: str
+    account: str
+    store_id: int | None
+    warehouse_id: int | None
+    pure: bool
+    overflow: str
+    starts_at: datetime | None
     expires_at: datetime | None
+    requested_by: str
+    requested_at: datetime
+    decided_by: str = ""
+    decided_at: datetime | None = None
+    reason: str = ""
+    migrated_from: int | None = None
+    moved_at: datetime | None = None
+    standing: bool = False
 
     @property
     def stocked(self) -> Stocked:
         return Stocked(self.item_id, self.grade)
 
 
-class ListingRow(NamedTuple):
+class PoolItemRow(NamedTuple):
+    """An item that a pool has, or may have, units of. ``cap``: the most it may promise; None: no limit.
+
+    ``expected_id``: of a presale, the supply that it waits for.
+    """
+
+    item_id: int
+    grade: str
+    pool_id: int
+    is_open: bool
+    cap: int | None = None
+    expected_id: int | None = None
+
+
+class LimitRow(NamedTuple):
+    """At most ``units`` (>= 1) of an item (None: of all items together) for one order, one customer, one customer's
+    day, or one customer in one pool, as ``per`` says: "order", "customer", "day" or "activity".
+
+    ``sku`` and ``pool`` are for people.
+    """
+
     id: int
+    per: str
     item_id: int | None
-    pack_size: int
+    pool_id: int | None
+    units: int
+    sku: str
+    pool: str
+
+
+class Part(NamedTuple):
+    """What one unit of a line or a bundle takes: ``per_unit`` (>= 1) units."""
+
+    stocked: Stocked
+    per_unit: int
 
 
 class DocumentRow(NamedTuple):
@@ -96,24 +207,33 @@ class DocumentRow(NamedTuple):
     happened_at: datetime
     order_id: int | None
     reason: str
+    corrects_id: int | None = None
 
 
 class EffectRow(NamedTuple):
+    """``result``: JSON of what was answered, where the document alone does not tell."""
+
     key_hash: bytes
     content_hash: bytes
     document_id: int | None
+    result: str | None = None
 
 
 class IncidentRow(NamedTuple):
-    """A promise that cannot be kept as made; ``order_line_id`` points at it."""
+    """A promise that cannot be kept as made; ``order_line_id`` points at it: of a hold, it is the hold's document.
+
+    ``cause`` and ``told`` (a sentence) are given where they are known; else they are looked for when it is recorded.
+    """
 
     id: int
     kind: str
-    store_id: int
+    store_id: int | None
     order_id: int
     order_line_id: int
     item_id: int
     quantity: int
+    cause: str = ""
+    told: str = ""
 
 
 def content_hash(content: object) -> bytes:
@@ -121,17 +241,24 @@ def content_hash(content: object) -> bytes:
 
     Words are taken as they are; anything else is written as JSON first, which takes ten times as long.
     """
-    words = content if isinstance(content, str) else json.dumps(content, sort_keys=True, default=str)
-    return hashlib.sha256(words.encode()).digest()[:16]
+    return _hash(content if isinstance(content, str) else json.dumps(content, sort_keys=True, default=str))
+
+
+def effect_key_of_hold(key: str) -> str:
+    """The effect key of a hold made through our own interface."""
+    return f"hold/{key}"
 
 
 @lru_cache(maxsize=4096)
-def key_hash(effect_key: str) -> bytes:
-    return hashlib.sha256(effect_key.encode()).digest()[:16]
+def _hash(words: str) -> bytes:
+    return hashlib.sha256(words.encode()).digest()[:16]
+
+
+key_hash = _hash
 
 
 class Widen(Exception):
-    """A decision needs balance rows that its batch has not locked."""
+    """A decision needs balance rows that its batch has not locked, or without any: promises that it has not loaded."""
 
     def __init__(self, keys: Iterable[BalanceKey]) -> None:
         self.keys = frozenset(keys)
@@ -154,19 +281,33 @@ class Books:
     lines: dict[int, LineRow] = field(default_factory=dict)
     promises: dict[int, PromiseRow] = field(default_factory=dict)
     listings: dict[StoreKey, ListingRow] = field(default_factory=dict)
-    known_effects: dict[bytes, tuple[bytes, int | None]] = field(default_factory=dict)
+    pools: dict[int, Pool] = field(default_factory=dict)
+    open_pools: dict[Stocked, list[int]] = field(default_factory=dict)
+    pool_items: dict[tuple[Stocked, int], PoolItemRow] = field(default_factory=dict)  # made or changed here
+    locks: dict[int, LockRow] = field(default_factory=dict)
+    recipes: dict[int, list[Part]] = field(default_factory=dict)  # of virtual bundles, nested ones taken apart
+    kits: dict[int, list[Part]] = field(default_factory=dict)  # of kits that a command asked for, taken apart the same
+    holds: dict[str, int] = field(default_factory=dict)  # document ids by key
+    open_holds: dict[str, list[str]] = field(default_factory=dict)  # keys by holder, of those that may give way
+    limits: list[LimitRow] = field(default_factory=list)
+    day_began: datetime | None = None  # in the merchant's time zone; known where there are limits
+    bought: dict[tuple[int, str], int] = field(default_factory=dict)  # limit, holder: units in promises not loaded here
+    known_effects: dict[bytes, EffectRow] = field(default_factory=dict)
     documents: list[DocumentRow] = field(default_factory=list)
     movements: list[tuple[int, int, Movement]] = field(default_factory=list)  # document id, line number, movement
     effects: list[EffectRow] = field(default_factory=list)
     incidents: list[IncidentRow] = field(default_factory=list)
     counted: list[tuple[int, int]] = field(default_factory=list)  # listing id, units its store took off by itself
+    items_of: dict[int, dict[Stocked, PoolItemRow]] = field(default_factory=dict)  # of pools that commands keep still
     shown_again: set[int] = field(default_factory=set)  # listings to compute again although no balance moved
+    items_shown: set[int] = field(default_factory=set)  # items whose listings to compute again, likewise
     heard_at: datetime | None = None
     ours_since: datetime | None = None
     _undo: list[tuple[dict[Any, Any], Any, Any]] = field(default_factory=list)
     _lines_of: dict[int, dict[str, int]] = field(default_factory=dict)
     _promises_of: dict[int, list[int]] = field(default_factory=dict)
     _waited: dict[Stocked, set[int]] = field(default_factory=dict)
+    _promised_to: dict[str, set[int]] = field(default_factory=dict)
 
     def put(self, rows: dict[K, V], key: K, value: V) -> None:
         """Change one row so that ``undo_to`` can bring the old one back."""
@@ -203,9 +344,33 @@ class Books:
         except KeyError:
             raise Widen([key]) from None
 
-    def free(self, stocked: Stocked) -> int:
-        """Units of the shared pool that nobody has been promised."""
-        key = self.home.key(_SALES, stocked)
+    def pool(self, pool_id: int) -> Pool:
+        """Raises: Broken when the batch has not loaded it."""
+        if pool_id == self.home.shared_pool_id:
+            return self.home.shared_pool
+        if pool_id not in self.pools:
+            raise Broken(f"pool {pool_id} is not in this batch")
+        return self.pools[pool_id]
+
+    def open_pools_of(self, stocked: Stocked) -> list[Pool]:
+        """Open pools that have, or may have, units of this beside the shared pool."""
+        return [self.pools[pool_id] for pool_id in self.open_pools.get(stocked, ())]
+
+    def parts(self, stocked: Stocked) -> list[Part]:
+        """What one unit of this takes: itself, or the components of a virtual bundle."""
+        return self.recipes.get(stocked.item_id) or [Part(stocked, 1)]
+
+    def sales_keys(self, stocked: Stocked) -> list[BalanceKey]:
+        """The rows that a promise of this can concern: the shared pool's and those of all open pools."""
+        shared = self.home.key(_SALES, stocked)
+        others = self.open_pools.get(stocked)
+        if not others:
+            return [shared]
+        return [shared, *(BalanceKey(_SALES, *stocked, pool_id) for pool_id in others)]
+
+    def free(self, stocked: Stocked, pool: Pool | None = None) -> int:
+        """Units of a pool (None: the shared one) that nobody has been promised."""
+        key = self.home.key(_SALES, stocked) if pool is None else pool.key(stocked)
         try:
             return self.cells[key, _FREE]
         except KeyError:
@@ -213,12 +378,15 @@ class Books:
 
     def find(self, effect_key: str, content: object) -> int | None:
         """The document that this key posted earlier. Raises: KeyReused when its content was another."""
+        earlier = self.effect(effect_key, content)
+        return None if earlier is None else earlier.document_id
+
+    def effect(self, effect_key: str, content: object) -> EffectRow | None:
+        """What this key did earlier. Raises: KeyReused when its content was another."""
         earlier = self.known_effects.get(key_hash(effect_key))
-        if earlier is None:
-            return None
-        if earlier[0] != content_hash(content):
+        if earlier is not None and earlier.content_hash != content_hash(content):
             raise KeyReused(effect_key)
-        return earlier[1]
+        return earlier
 
     def post(
         self,
@@ -230,24 +398,38 @@ class Books:
         happened_at: datetime | None = None,
         order_id: int | None = None,
         reason: str = "",
+        corrects_id: int | None = None,
+        document_id: int | None = None,
     ) -> int:
         """Record one document and move its units. The only way a quantity ever changes.
 
+        Args: document_id: where the caller has taken it already, from ``new_id``.
+
         Raises: InsufficientStock when a bucket would fall below 0; Widen when a row is not in this batch.
         """
-        document_id, posted = self.new_id(), self.movements
+        document_id, posted = document_id or self.new_id(), self.movements
         for number, movement in enumerate(movements, start=1):
             try:
                 self._move(movement)
             except KeyError:
                 raise Widen(self._not_here(movements)) from None
             posted.append((document_id, number, movement))
-        self.documents.append(DocumentRow(document_id, kind, effect_key, happened_at or self.now, order_id, reason))
-        hashed = content_hash(f"{kind} {effect_key}" if content is None else content)
-        key = key_hash(effect_key)
-        self.effects.append(EffectRow(key, hashed, document_id))
-        self.put(self.known_effects, key, (hashed, document_id))
+        when = happened_at or self.now
+        self.documents.append(DocumentRow(document_id, kind, effect_key, when, order_id, reason, corrects_id))
+        self.note_effect(effect_key, f"{kind} {effect_key}" if content is None else content, document_id)
         return document_id
+
+    def note_effect(self, effect_key: str, content: object, document_id: int | None) -> None:
+        """Take a key for good; without a document where it moves nothing and must never be used again."""
+        effect = EffectRow(key_hash(effect_key), content_hash(content), document_id)
+        self.effects.append(effect)
+        self.put(self.known_effects, effect.key_hash, effect)
+
+    def note_result(self, result: str) -> None:
+        """Keep the answer (JSON) of the effect posted last, so that repeating its key answers the same."""
+        effect = self.effects.pop()._replace(result=result)
+        self.effects.append(effect)
+        self.put(self.known_effects, effect.key_hash, effect)
 
     def _move(self, m: Movement) -> None:
         (item_id, grade), layer, (from_place, from_bucket), (to_place, to_bucket), quantity, _ = m
@@ -280,10 +462,36 @@ class Books:
     def add_promise(self, promise: PromiseRow) -> None:
         """Add or replace a promise of a line."""
         if promise.id not in self.promises:
-            self._promises_of.setdefault(promise.order_line_id, []).append(promise.id)
-        if promise.waiting:
+            self._promises_of.setdefault(promise.owner_id, []).append(promise.id)
+        if promise.waiting or promise.presale:
             self._waited.setdefault(promise.stocked, set()).add(promise.id)
+        if promise.holder:
+            self._promised_to.setdefault(promise.holder, set()).add(promise.id)
         self.put(self.promises, promise.id, promise)
+
+    def add_lock(self, lock: LockRow) -> None:
+        """Add or replace a lock."""
+        self.put(self.locks, lock.id, lock)
+
+    def add_pool(
+        self,
+        pool: Pool,
+        stocked: Stocked,
+        *,
+        is_open: bool = True,
+        cap: int | None = None,
+        expected_id: int | None = None,
+    ) -> None:
+        """Add or replace a pool and its part for one item; one that is not open is drawn on no more."""
+        self.put(self.pools, pool.id, pool)
+        self.put(self.pool_items, (stocked, pool.id), PoolItemRow(*stocked, pool.id, is_open, cap, expected_id))
+        others = [pool_id for pool_id in self.open_pools.get(stocked, []) if pool_id != pool.id]
+        self.put(self.open_pools, stocked, [*others, pool.id] if is_open else others)
+
+    def items_in(self, pool_id: int) -> dict[Stocked, PoolItemRow]:
+        """All items that a pool has or had, of pools that a command keeps still."""
+        changed = {stocked: row for (stocked, of), row in self.pool_items.items() if of == pool_id}
+        return {**self.items_of.get(pool_id, {}), **changed}
 
     def line(self, order_id: int, external_line_id: str) -> LineRow | None:
         line_id = self._lines_of.get(order_id, {}).get(external_line_id)
@@ -295,7 +503,14 @@ class Books:
                 yield self.lines[line_id]
 
     def promises_of(self, line_id: int) -> Iterator[PromiseRow]:
+        """Of an order line, or of a hold by its document's id; oldest first."""
         for promise_id in dict.fromkeys(self._promises_of.get(line_id, [])):
+            if promise_id in self.promises:
+                yield self.promises[promise_id]
+
+    def promised_to(self, holder: str) -> Iterator[PromiseRow]:
+        """Promises to one holder, of those that this batch knows."""
+        for promise_id in self._promised_to.get(holder, ()):
             if promise_id in self.promises:
                 yield self.promises[promise_id]
 
@@ -305,21 +520,31 @@ class Books:
             self.heard_at = min(self.heard_at or heard_at, heard_at)
             self.ours_since = min(self.ours_since or self.now, ours_since or heard_at)
 
-    def waiting(self, moved_since: tuple[int, ...]) -> Mapping[Stocked, list[PromiseRow]]:
-        """Promises with waiting units of what was moved since a mark, by what they wait for.
+    @property
+    def somebody_waits(self) -> bool:
+        """False when no promise and no lock of this batch can be served, whatever comes free."""
+        return bool(self._waited or self.locks)
 
-        Nothing waits while units are free, so only what moved can have units for somebody now.
-        """
-        by_stocked: dict[Stocked, list[PromiseRow]] = {}
-        if not self._waited:
-            return by_stocked
+    def moved(self, moved_since: tuple[int, ...]) -> list[Stocked]:
+        """What was moved in the sales layer since a mark, in the order in which it moved."""
         news = self.movements[moved_since[_MOVEMENTS_LOG] :]
-        for stocked in dict.fromkeys(m.stocked for _, _, m in news if m.layer is Layer.SALES):
-            ids = sorted(self._waited.get(stocked, ()))
-            rows = [row for row in map(self.promises.get, ids) if row is not None and row.waiting]
-            if rows:
-                by_stocked[stocked] = rows
-        return by_stocked
+        return list(dict.fromkeys(m.stocked for _, _, m in news if m.layer is _SALES))
+
+    def pools_moved(self, moved_since: tuple[int, ...]) -> list[int]:
+        """Pools that units entered, left or changed their bucket in since a mark."""
+        news = (m for _, _, m in self.movements[moved_since[_MOVEMENTS_LOG] :] if m.layer is _SALES)
+        ends = (place for m in news for place in (m.from_.place_id, m.to.place_id))
+        return list(dict.fromkeys(place for place in ends if place is not None))
+
+    def waiting(self, stocked: Stocked) -> list[PromiseRow]:
+        """Promises that want goods: units that wait, or were sold in a presale."""
+        rows = map(self.promises.get, sorted(self._waited.get(stocked, ())))
+        return [row for row in rows if row is not None and (row.waiting or (row.presale and row.live))]
+
+    def waiting_locks(self, stocked: Stocked) -> list[LockRow]:
+        if not self.locks:
+            return []
+        return [lock for lock in self.locks.values() if lock.waiting and lock.stocked == stocked]
 
 
 def _ends(m: Movement) -> Iterator[BalanceKey]:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from core import bulk, marks, tables, work
+from core import alert_rules, bulk, marks, tables, work
+from core.alert_kinds import AlertKind
 from core.errors import ConfigError, NotFound
 from core.model import Sharing, StoreListing
 from core.transaction import Database, Transaction
@@ -153,8 +154,11 @@ def import_listings(tx: Transaction, store_id: int, told: Sequence[StoreListing]
 def _lock_known(tx: Transaction, store_id: int, told: Sequence[StoreListing]) -> None:
     """Take the rows that are there already by id, as ``marks.stale`` does, so that nobody waits in a circle."""
     tx.run(
-        """SELECT id FROM listing WHERE merchant_id = :merchant_id AND store_id = :store_id
-             AND external_id = ANY(CAST(:external_ids AS text[])) ORDER BY id FOR NO KEY UPDATE""",
+        """SELECT id FROM listing WHERE merchant_id = :merchant_id AND id = ANY(ARRAY(
+               SELECT l.id FROM unnest(CAST(:external_ids AS text[])) k (external_id) CROSS JOIN LATERAL (
+                   SELECT id FROM listing WHERE merchant_id = :merchant_id AND store_id = :store_id
+                     AND external_id = k.external_id OFFSET 0) l))
+           ORDER BY id FOR NO KEY UPDATE""",
         store_id=store_id,
         external_ids=[listing.external_id for listing in told],
     )
@@ -170,7 +174,8 @@ def _skus_mapped_elsewhere(tx: Transaction, store_id: int, told: Sequence[StoreL
     """Per SKU key: the listing of this store that is mapped to its item already."""
     rows = tx.run(
         """SELECT i.sku_key, l.external_id FROM unnest(CAST(:keys AS text[])) k (sku_key)
-           CROSS JOIN LATERAL (SELECT id, sku_key FROM item WHERE merchant_id = :merchant_id AND sku_key = k.sku_key) i
+           CROSS JOIN LATERAL (SELECT id, sku_key FROM item WHERE merchant_id = :merchant_id
+               AND sku_key = k.sku_key OFFSET 0) i
            CROSS JOIN LATERAL (SELECT external_id FROM listing WHERE merchant_id = :merchant_id AND item_id = i.id
                AND store_id = :store_id ORDER BY id LIMIT 1) l""",
         store_id=store_id,
@@ -209,9 +214,9 @@ def _replay_held(tx: Transaction, store_id: int, external_ids: Sequence[str]) ->
         return
     orders = tx.run(
         """SELECT DISTINCT o.external_id FROM order_line l
-           JOIN store_order o ON o.merchant_id = l.merchant_id AND o.id = l.order_id
-           WHERE l.merchant_id = :merchant_id AND o.store_id = :store_id AND l.held_reason <> ''
-             AND l.external_id = ANY(CAST(:ids AS text[]))""",
+           CROSS JOIN LATERAL (SELECT external_id FROM store_order WHERE merchant_id = :merchant_id
+               AND id = l.order_id AND store_id = :store_id OFFSET 0) o
+           WHERE l.merchant_id = :merchant_id AND l.held_reason <> '' AND l.external_id = ANY(CAST(:ids AS text[]))""",
         store_id=store_id,
         ids=list(external_ids),
     ).scalars()
@@ -224,10 +229,12 @@ def item_id_of(tx: Transaction, sku: str) -> int:
         "SELECT id FROM item WHERE merchant_id = :merchant_id AND sku_key = :key", key=sku_key(sku)
     ).scalar_one_or_none()
     if found is None:
+        start = sku_key(sku)[:3]
         near = (
             tx.run(
-                "SELECT sku FROM item WHERE merchant_id = :merchant_id AND sku_key LIKE :near ORDER BY sku_key LIMIT 3",
-                near=sku_key(sku)[:3].replace("%", "") + "%",
+                """SELECT sku FROM item WHERE merchant_id = :merchant_id AND sku_key >= :start
+                     AND sku_key < :start || chr(65533) ORDER BY sku_key LIMIT 3""",
+                start=start,
             )
             .scalars()
             .all()
@@ -239,8 +246,4 @@ def item_id_of(tx: Transaction, sku: str) -> int:
 
 def set_low_stock(tx: Transaction, sku: str, threshold: int | None) -> None:
     """Warn when the free units of an item fall to ``threshold`` (>= 0; None: never). Raises: NotFound."""
-    tx.run(
-        "UPDATE item SET low_stock_threshold = :threshold WHERE merchant_id = :merchant_id AND id = :id",
-        id=item_id_of(tx, sku),
-        threshold=threshold,
-    )
+    alert_rules.set_rule(tx, AlertKind.LOW_STOCK, alert_rules.Scope(item_id_of(tx, sku)), threshold)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from core import ledger
+from core.command import Command
 from core.errors import Overloaded
-from core.ledger import Command
 from core.transaction import Database
 
 # Callers that were answered together are likely to ask again together. Waiting a moment for them makes one large batch

@@ -3,7 +3,11 @@
 HoldfastError
 ├── Refused                 a rule said no; nothing was written
 │   ├── InsufficientStock   fewer units than asked, and the demand may not wait
+│   │   └── LockShort       a lock has fewer, and its orders may not take what everybody shares, or not unasked
+│   ├── LimitExceeded       more units than a purchase limit leaves
 │   ├── KeyReused           an effect key came back with other content
+│   ├── Forbidden           the actor lacks a right; names it and the roles that have it
+│   ├── BadKey              an API key that does not work: wrong, expired or revoked, which is not said
 │   └── NotFound            the thing named does not exist for this merchant
 ├── Overloaded              too many callers wait; try again after ``retry_after_s``
 ├── ConnectorError          a storefront did not do what was asked
@@ -17,7 +21,7 @@ HoldfastError
 └── Broken                  an invariant is false; stop
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -37,12 +41,65 @@ class InsufficientStock(Refused):
         super().__init__("not enough units: " + ", ".join(f"{item} lacks {n}" for item, n in self.missing.items()))
 
 
+class LimitExceeded(Refused):
+    """A purchase limit leaves fewer units than were asked for.
+
+    Args: rule: who may take what, like "one customer may take 2 units of MUG". limit, used, asked: units; ``used``
+          counts what other orders and holds of the same customer have.
+    """
+
+    def __init__(self, rule: str, *, limit: int, used: int, asked: int) -> None:
+        self.limit = limit
+        self.used = used
+        self.asked = asked
+        left = max(limit - used, 0)
+        taken = f"{used} are taken and {asked} more" if used else f"{asked}"
+        cure = f"ask for {left} or fewer" if left else "none is left to take"
+        super().__init__(f"{rule}: {taken} were asked for; {cure}")
+
+
+class LockShort(InsufficientStock):
+    """A lock has fewer units than its order asks for; where it ``asks``, the order may say it takes shared ones."""
+
+    def __init__(self, key: str, missing: Mapping[Any, int], *, asks: bool) -> None:
+        super().__init__(missing)
+        self.key = key
+        self.asks = asks
+
+    def __str__(self) -> str:
+        lacks = sum(self.missing.values())
+        raise_it = f"raise it with `holdfast lock change {self.key} --quantity N`"
+        if self.asks:
+            return (
+                f"lock {self.key} lacks {lacks} units and asks first: hold again with overflow to take them from what "
+                f"everybody shares, or {raise_it}"
+            )
+        return f"lock {self.key} lacks {lacks} units, and its orders may not take what everybody shares; {raise_it}"
+
+
 class KeyReused(Refused):
     """The same effect key arrived with other content."""
 
     def __init__(self, effect_key: str) -> None:
         self.effect_key = effect_key
         super().__init__(f"effect key {effect_key!r} was used before with other content; choose a new key")
+
+
+class Forbidden(Refused):
+    """``who`` lacks ``right``, which comes with ``roles``; the text ends with the cure."""
+
+    def __init__(self, right: str, who: str, roles: Sequence[str], cure: str) -> None:
+        self.right = right
+        self.who = who
+        self.roles = tuple(roles)
+        super().__init__(f"{who} lacks the right {right}, which comes with: {', '.join(self.roles)}; {cure}")
+
+
+class BadKey(Refused):
+    """An API key does not work. Which of wrong, expired or revoked it is, a stranger is not told."""
+
+    def __init__(self) -> None:
+        super().__init__("this API key does not work; ask an owner for a new one: `holdfast key make NAME --scope ...`")
 
 
 class NotFound(Refused):

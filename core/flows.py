@@ -1,52 +1,71 @@
 """The legal flows: which movements each act makes, through all the layers it touches. Pure.
 
 Every function here is one row of the flow table in docs/architecture.md. Because an act that brings goods in or out
-moves all three layers by the same amount, the layers agree by construction.
+moves all three layers by the same amount, the layers agree by construction; and because what enters or leaves the pool
+of a physical lock moves the dispatch layer's locked units too, so do the locks and their warehouses.
 """
 
-from core.stock import WORLD, At, Bucket, Home, Layer, Movement, Stocked
+from core.stock import WORLD, At, Bucket, Home, Layer, Movement, Pool, PoolKind, Stocked
 
 # Reading a member from its enum takes longer than a movement; these are read for every unit that is sold.
-_SALES = Layer.SALES
+_SALES, _DISPATCH, _WAREHOUSE = Layer.SALES, Layer.DISPATCH, Layer.WAREHOUSE
 _FREE, _RESERVED, _SOLD, _BACKORDERED = Bucket.FREE, Bucket.RESERVED, Bucket.SOLD, Bucket.BACKORDERED
+_AVAILABLE, _UNAVAILABLE, _LOCKED = Bucket.AVAILABLE, Bucket.UNAVAILABLE, Bucket.LOCKED
+
+
+# ---- goods come, go, and change their state
 
 
 def come_in(home: Home, stocked: Stocked, quantity: int) -> list[Movement]:
     """Opening, receipt, return or found: sellable units enter the bin, the warehouse and the shared pool."""
     return [
-        Movement(stocked, Layer.WAREHOUSE, WORLD, home.bin(Bucket.AVAILABLE), quantity),
-        Movement(stocked, Layer.DISPATCH, WORLD, home.warehouse(Bucket.AVAILABLE), quantity),
-        Movement(stocked, Layer.SALES, WORLD, home.shared(Bucket.FREE), quantity),
+        Movement(stocked, _WAREHOUSE, WORLD, home.bin(_AVAILABLE), quantity),
+        Movement(stocked, _DISPATCH, WORLD, home.warehouse(_AVAILABLE), quantity),
+        Movement(stocked, _SALES, WORLD, home.shared(_FREE), quantity),
+    ]
+
+
+def come_in_unsellable(home: Home, stocked: Stocked, quantity: int) -> list[Movement]:
+    """Received or returned, and not to be sold: units enter the bin and the warehouse as unavailable."""
+    return [
+        Movement(stocked, _WAREHOUSE, WORLD, home.bin(_UNAVAILABLE), quantity),
+        Movement(stocked, _DISPATCH, WORLD, home.warehouse(_UNAVAILABLE), quantity),
     ]
 
 
 def go_missing(home: Home, stocked: Stocked, quantity: int) -> list[Movement]:
     """Free units are gone: out of the bin, the warehouse and the shared pool."""
-    return [
-        Movement(stocked, Layer.WAREHOUSE, home.bin(Bucket.AVAILABLE), WORLD, quantity),
-        Movement(stocked, Layer.DISPATCH, home.warehouse(Bucket.AVAILABLE), WORLD, quantity),
-        Movement(stocked, Layer.SALES, home.shared(Bucket.FREE), WORLD, quantity),
-    ]
+    return lose_free(home, home.shared_pool, stocked, quantity, damaged=False)
 
 
 def damage(home: Home, stocked: Stocked, quantity: int) -> list[Movement]:
     """Free units that may not be sold: still on hand, out of the shared pool."""
-    unavailable = Bucket.UNAVAILABLE
-    return [
-        Movement(stocked, Layer.WAREHOUSE, home.bin(Bucket.AVAILABLE), home.bin(unavailable), quantity),
-        Movement(stocked, Layer.DISPATCH, home.warehouse(Bucket.AVAILABLE), home.warehouse(unavailable), quantity),
-        Movement(stocked, Layer.SALES, home.shared(Bucket.FREE), WORLD, quantity),
-    ]
+    return lose_free(home, home.shared_pool, stocked, quantity, damaged=True)
 
 
 def mend(home: Home, stocked: Stocked, quantity: int) -> list[Movement]:
     """Units that could not be sold can be sold after all: the opposite of ``damage``."""
-    unavailable = Bucket.UNAVAILABLE
     return [
-        Movement(stocked, Layer.WAREHOUSE, home.bin(unavailable), home.bin(Bucket.AVAILABLE), quantity),
-        Movement(stocked, Layer.DISPATCH, home.warehouse(unavailable), home.warehouse(Bucket.AVAILABLE), quantity),
-        Movement(stocked, Layer.SALES, WORLD, home.shared(Bucket.FREE), quantity),
+        Movement(stocked, _WAREHOUSE, home.bin(_UNAVAILABLE), home.bin(_AVAILABLE), quantity),
+        Movement(stocked, _DISPATCH, home.warehouse(_UNAVAILABLE), home.warehouse(_AVAILABLE), quantity),
+        Movement(stocked, _SALES, WORLD, home.shared(_FREE), quantity),
     ]
+
+
+def scrap(home: Home, stocked: Stocked, quantity: int) -> list[Movement]:
+    """Unavailable units leave the house for good."""
+    return [
+        Movement(stocked, _WAREHOUSE, home.bin(_UNAVAILABLE), WORLD, quantity),
+        Movement(stocked, _DISPATCH, home.warehouse(_UNAVAILABLE), WORLD, quantity),
+    ]
+
+
+def turn_into(home: Home, before: Stocked, after: Stocked, quantity: int, into: int) -> list[Movement]:
+    """Free units of one kind are gone and free units of another are found: another grade, or a kit of its parts."""
+    return go_missing(home, before, quantity) + come_in(home, after, into)
+
+
+# ---- promises
 
 
 def promised(deducted: bool) -> Bucket:
@@ -54,42 +73,49 @@ def promised(deducted: bool) -> Bucket:
     return _SOLD if deducted else _RESERVED
 
 
-def reserve(home: Home, stocked: Stocked, quantity: int, line_id: int) -> Movement:
+def reserve(pool: Pool, stocked: Stocked, quantity: int, line_id: int | None = None) -> Movement:
     """Free units become promised, and all of them are there."""
-    return Movement(stocked, _SALES, home.shared(_FREE), home.shared(_RESERVED), quantity, line_id)
+    return Movement(stocked, _SALES, pool.at(_FREE), pool.at(_RESERVED), quantity, line_id)
 
 
-def hold(home: Home, stocked: Stocked, live: int, waiting: int, deducted: bool, line_id: int) -> list[Movement]:
-    """Reserve: free units become promised; what is not there waits as backordered demand."""
-    moves = []
-    if live:
-        moves.append(_sales(stocked, home.shared(_FREE), home.shared(promised(deducted)), live, line_id))
-    if waiting:
-        moves.append(_sales(stocked, WORLD, home.shared(_BACKORDERED), waiting, line_id))
-    return moves
+def hold(pool: Pool, stocked: Stocked, live: int, deducted: bool, line_id: int | None) -> list[Movement]:
+    """Free units become promised, and deducted at once where the channel has it so."""
+    return [_sales(stocked, pool.at(_FREE), pool.at(promised(deducted)), live, line_id)] if live else []
 
 
-def release(home: Home, stocked: Stocked, live: int, waiting: int, deducted: bool, line_id: int) -> list[Movement]:
-    """The opposite of ``hold``: waiting demand ends, live units are free again."""
-    moves = []
-    if waiting:
-        moves.append(_sales(stocked, home.shared(_BACKORDERED), WORLD, waiting, line_id))
-    if live:
-        moves.append(_sales(stocked, home.shared(promised(deducted)), home.shared(_FREE), live, line_id))
-    return moves
+def wait(home: Home, stocked: Stocked, waiting: int, line_id: int | None) -> list[Movement]:
+    """What is not there waits as demand in the shared pool."""
+    return [_sales(stocked, WORLD, home.shared(_BACKORDERED), waiting, line_id)] if waiting else []
 
 
-def deduct(home: Home, stocked: Stocked, live: int, line_id: int) -> list[Movement]:
+def release(home: Home, pool: Pool, stocked: Stocked, live: int, deducted: bool, line_id: int | None) -> list[Movement]:
+    """Promised units, not allocated yet, are free again: in their pool, or where they go when it is closed."""
+    if not live:
+        return []
+    from_ = pool.at(promised(deducted))
+    if pool.is_open:
+        return [_sales(stocked, from_, pool.at(_FREE), live, line_id)]
+    if pool.kind is PoolKind.PRESALE:
+        return [_sales(stocked, from_, WORLD, live, line_id)]
+    return [_sales(stocked, from_, home.shared(_FREE), live, line_id), *_unlocked(pool, stocked, live)]
+
+
+def stop_waiting(home: Home, stocked: Stocked, waiting: int, line_id: int | None) -> list[Movement]:
+    """Demand that waited ends."""
+    return [_sales(stocked, home.shared(_BACKORDERED), WORLD, waiting, line_id)] if waiting else []
+
+
+def deduct(pool: Pool, stocked: Stocked, live: int, line_id: int | None) -> list[Movement]:
     """The promise became final: reserved units are sold."""
-    return [_sales(stocked, home.shared(_RESERVED), home.shared(_SOLD), live, line_id)] if live else []
+    return [_sales(stocked, pool.at(_RESERVED), pool.at(_SOLD), live, line_id)] if live else []
 
 
-def undeduct(home: Home, stocked: Stocked, live: int, line_id: int) -> list[Movement]:
+def undeduct(pool: Pool, stocked: Stocked, live: int, line_id: int | None) -> list[Movement]:
     """The store took the payment back: sold units are reserved again."""
-    return [_sales(stocked, home.shared(_SOLD), home.shared(_RESERVED), live, line_id)] if live else []
+    return [_sales(stocked, pool.at(_SOLD), pool.at(_RESERVED), live, line_id)] if live else []
 
 
-def fill(home: Home, stocked: Stocked, quantity: int, deducted: bool, line_id: int) -> list[Movement]:
+def fill(home: Home, stocked: Stocked, quantity: int, deducted: bool, line_id: int | None) -> list[Movement]:
     """Free units go to demand that waited."""
     return [
         _sales(stocked, home.shared(_BACKORDERED), WORLD, quantity, line_id),
@@ -97,17 +123,146 @@ def fill(home: Home, stocked: Stocked, quantity: int, deducted: bool, line_id: i
     ]
 
 
-def ship(home: Home, stocked: Stocked, quantity: int, line_id: int) -> list[Movement]:
+def ship(home: Home, pool: Pool, stocked: Stocked, quantity: int, line_id: int | None) -> list[Movement]:
     """Sold units leave: allocated, handed over and shipped in one document, as a store tells of it late."""
-    warehouse, bin_ = home.warehouse, home.bin
+    bin_, warehouse = home.bin, _at_warehouse(home, pool)
+    stood = _AVAILABLE if pool.warehouse_id is None else _LOCKED
     return [
-        Movement(stocked, Layer.DISPATCH, warehouse(Bucket.AVAILABLE), warehouse(Bucket.ALLOCATED), quantity, line_id),
-        Movement(stocked, Layer.WAREHOUSE, bin_(Bucket.AVAILABLE), bin_(Bucket.PICKING), quantity, line_id),
-        Movement(stocked, Layer.WAREHOUSE, bin_(Bucket.PICKING), WORLD, quantity, line_id),
-        Movement(stocked, Layer.DISPATCH, warehouse(Bucket.ALLOCATED), WORLD, quantity, line_id),
-        _sales(stocked, home.shared(_SOLD), WORLD, quantity, line_id),
+        Movement(stocked, _DISPATCH, At(warehouse, stood), At(warehouse, Bucket.ALLOCATED), quantity, line_id),
+        Movement(stocked, _WAREHOUSE, bin_(_AVAILABLE), bin_(Bucket.PICKING), quantity, line_id),
+        Movement(stocked, _WAREHOUSE, bin_(Bucket.PICKING), WORLD, quantity, line_id),
+        Movement(stocked, _DISPATCH, At(warehouse, Bucket.ALLOCATED), WORLD, quantity, line_id),
+        _sales(stocked, pool.at(_SOLD), WORLD, quantity, line_id),
     ]
 
 
-def _sales(stocked: Stocked, from_: At, to: At, quantity: int, line_id: int) -> Movement:
+# ---- goods that are gone, by who had them
+
+
+def lose_free(home: Home, pool: Pool, stocked: Stocked, quantity: int, *, damaged: bool) -> list[Movement]:
+    """Free units of a pool that is no lock's are gone, or ``damaged``: still on hand and not to be sold."""
+    return [*_leave(home, pool, stocked, quantity, damaged), _sales(stocked, pool.at(_FREE), WORLD, quantity)]
+
+
+def lose_locked(home: Home, pool: Pool, stocked: Stocked, quantity: int, *, damaged: bool) -> list[Movement]:
+    """The same for free units of a lock's pool: the lock waits for as many again."""
+    gone = _sales(stocked, pool.at(_FREE), pool.at(_BACKORDERED), quantity)
+    return [*_leave(home, pool, stocked, quantity, damaged), gone]
+
+
+def break_promise(
+    home: Home, pool: Pool, stocked: Stocked, live: int, deducted: bool, line_id: int | None, *, damaged: bool
+) -> list[Movement]:
+    """The units of a promise are gone: it waits in the shared pool like demand that was never served."""
+    waits = _sales(stocked, pool.at(promised(deducted)), home.shared(_BACKORDERED), live, line_id)
+    return [*_leave(home, pool, stocked, live, damaged), waits]
+
+
+# ---- locks and the other pools
+
+
+def lock(home: Home, pool: Pool, stocked: Stocked, quantity: int) -> list[Movement]:
+    """Free shared units enter a lock's pool; of a physical lock, its warehouse locks them too."""
+    if not quantity:
+        return []
+    return [_sales(stocked, home.shared(_FREE), pool.at(_FREE), quantity), *_locked(pool, stocked, quantity)]
+
+
+def lock_waits(pool: Pool, stocked: Stocked, quantity: int) -> list[Movement]:
+    """What a lock wants and is not there waits as demand in its pool."""
+    return [_sales(stocked, WORLD, pool.at(_BACKORDERED), quantity)] if quantity else []
+
+
+def lock_stops_waiting(pool: Pool, stocked: Stocked, quantity: int) -> list[Movement]:
+    return [_sales(stocked, pool.at(_BACKORDERED), WORLD, quantity)] if quantity else []
+
+
+def fill_lock(home: Home, pool: Pool, stocked: Stocked, quantity: int) -> list[Movement]:
+    """Free shared units go to a lock that waited."""
+    return [*lock_stops_waiting(pool, stocked, quantity), *lock(home, pool, stocked, quantity)]
+
+
+def unlock(home: Home, pool: Pool, stocked: Stocked, quantity: int) -> list[Movement]:
+    """Free units leave a lock's pool for the shared one."""
+    if not quantity:
+        return []
+    return [_sales(stocked, pool.at(_FREE), home.shared(_FREE), quantity), *_unlocked(pool, stocked, quantity)]
+
+
+def migrate(
+    from_: Pool, to: Pool, bucket: Bucket, stocked: Stocked, quantity: int, line_id: int | None = None
+) -> list[Movement]:
+    """Units, or waiting demand of locks, change their pool and keep their bucket.
+
+    Goods of physical locks change hands in their warehouses, too; demand that waits has none.
+    """
+    if not quantity:
+        return []
+    moves = [_sales(stocked, from_.at(bucket), to.at(bucket), quantity, line_id)]
+    if bucket is not _BACKORDERED and from_.warehouse_id != to.warehouse_id:
+        moves += [*_unlocked(from_, stocked, quantity), *_locked(to, stocked, quantity)]
+    return moves
+
+
+def deal(home: Home, pool: Pool, stocked: Stocked, quantity: int) -> list[Movement]:
+    """Free shared units are dealt to a channel's or an activity's pool."""
+    return [_sales(stocked, home.shared(_FREE), pool.at(_FREE), quantity)] if quantity else []
+
+
+def collect(home: Home, pool: Pool, stocked: Stocked, quantity: int) -> list[Movement]:
+    """The opposite of ``deal``: what was not promised goes back to the shared pool."""
+    return [_sales(stocked, pool.at(_FREE), home.shared(_FREE), quantity)] if quantity else []
+
+
+def presell(pool: Pool, stocked: Stocked, quantity: int) -> list[Movement]:
+    """A presale pool grows: units that may be promised before goods are there."""
+    return [_sales(stocked, WORLD, pool.at(_FREE), quantity)] if quantity else []
+
+
+def end_presale(pool: Pool, stocked: Stocked, quantity: int) -> list[Movement]:
+    """What a presale did not sell is gone."""
+    return [_sales(stocked, pool.at(_FREE), WORLD, quantity)] if quantity else []
+
+
+def hand_over(
+    home: Home, pool: Pool, stocked: Stocked, quantity: int, deducted: bool, line_id: int | None
+) -> list[Movement]:
+    """Goods for what was sold before they were there: the promise moves from the presale to the shared pool."""
+    stands = promised(deducted)
+    return [
+        _sales(stocked, pool.at(stands), WORLD, quantity, line_id),
+        _sales(stocked, home.shared(_FREE), home.shared(stands), quantity, line_id),
+    ]
+
+
+def _sales(stocked: Stocked, from_: At, to: At, quantity: int, line_id: int | None = None) -> Movement:
     return Movement(stocked, _SALES, from_, to, quantity, line_id)
+
+
+def _at_warehouse(home: Home, pool: Pool) -> int:
+    return home.warehouse_id if pool.warehouse_id is None else pool.warehouse_id
+
+
+def _leave(home: Home, pool: Pool, stocked: Stocked, quantity: int, damaged: bool) -> list[Movement]:
+    """The goods behind units of a pool leave the house, or are set apart where they are."""
+    place, stood = _at_warehouse(home, pool), _AVAILABLE if pool.warehouse_id is None else _LOCKED
+    return [
+        Movement(stocked, _WAREHOUSE, home.bin(_AVAILABLE), home.bin(_UNAVAILABLE) if damaged else WORLD, quantity),
+        Movement(stocked, _DISPATCH, At(place, stood), At(place, _UNAVAILABLE) if damaged else WORLD, quantity),
+    ]
+
+
+def _locked(pool: Pool, stocked: Stocked, quantity: int) -> list[Movement]:
+    """The dispatch layer's part of units that enter the pool of a physical lock."""
+    place = pool.warehouse_id
+    if place is None:
+        return []
+    return [Movement(stocked, _DISPATCH, At(place, _AVAILABLE), At(place, _LOCKED), quantity)]
+
+
+def _unlocked(pool: Pool, stocked: Stocked, quantity: int) -> list[Movement]:
+    """The dispatch layer's part of units that leave the pool of a physical lock."""
+    place = pool.warehouse_id
+    if place is None:
+        return []
+    return [Movement(stocked, _DISPATCH, At(place, _LOCKED), At(place, _AVAILABLE), quantity)]

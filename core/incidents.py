@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from core.books import IncidentRow
 from core.transaction import Transaction
@@ -10,42 +11,99 @@ from core.transaction import Transaction
 SOLD_BEFORE_TOLD = "sold_before_told"
 SOLD_AFTER_TOLD = "sold_after_told"
 NEVER_TOLD = "never_told"
+BROKEN = "broken"
+# Of an item, newest first, for the sale of another store: an item that one store alone sells has a long past.
+_MOVES_LOOKED_AT = 100
 
 
-def causes_of(tx: Transaction, incidents: Sequence[IncidentRow]) -> dict[int, tuple[str, str]]:
-    """Per incident id: its cause and its timeline as JSON text.
+class Cause(NamedTuple):
+    """Why, and who is concerned.
 
+    ``timeline``  JSON text.
+    ``store_id``  where the order comes from; None for a hold of our own interface, which has no ``order``, either.
+    ``order``     the order's number, for people.
+    """
+
+    cause: str
+    timeline: str
+    store_id: int | None
+    order: str
+
+
+def causes_of(tx: Transaction, incidents: Sequence[IncidentRow]) -> dict[int, Cause]:
+    """Per incident id why it came to that.
+
+    ``broken``: the units were promised, and then they were gone; the incident itself says what became of them.
     ``sold_before_told``: the store sold while an older, higher number was still on show; the network and we needed the
     time between the last other sale and the store's confirmation. ``sold_after_told``: the store sold although it had
     confirmed the lower number before (a foreign edit, or a sale that our write erased). ``never_told``: no number was
     ever pushed to that store.
     """
+    told = _told(tx, [one for one in incidents if one.cause])
+    looked_for = [one for one in incidents if not one.cause]
+    return told | _looked_for(tx, looked_for) if looked_for else told
+
+
+def _told(tx: Transaction, incidents: Sequence[IncidentRow]) -> dict[int, Cause]:
+    if not incidents:
+        return {}
+    orders = tx.run(
+        """SELECT o.id, o.number, o.placed_at, o.store_id, s.name AS store
+           FROM unnest(CAST(:ids AS bigint[])) k (id)
+           CROSS JOIN LATERAL (SELECT * FROM store_order WHERE merchant_id = :merchant_id AND id = k.id OFFSET 0) o
+           LEFT JOIN store s ON s.merchant_id = :merchant_id AND s.id = o.store_id""",
+        ids=sorted({one.order_id for one in incidents}),
+    )
+    by_id = {row.id: row for row in orders}
+    return {one.id: _as_told(tx, one, by_id.get(one.order_id)) for one in incidents}
+
+
+def _as_told(tx: Transaction, incident: IncidentRow, order: Any) -> Cause:
+    """``order`` is None for a hold of our own interface."""
+    lost = (tx.now, incident.told)
+    if order is None:
+        return Cause(incident.cause, _in_order([lost]), None, "")
+    sold = (order.placed_at, f"{order.store or 'our own'} sold order {order.number}")
+    return Cause(incident.cause, _in_order([sold, lost]), order.store_id, order.number)
+
+
+def _looked_for(tx: Transaction, incidents: Sequence[IncidentRow]) -> dict[int, Cause]:
     rows = tx.run(
-        """SELECT k.incident_id, o.number, o.placed_at, s.name AS store, l.published, l.published_at, due.stale_since,
+        """SELECT k.incident_id, o.number, o.placed_at, coalesce(s.name, 'our own') AS store,
+               l.published, l.published_at, due.stale_since,
                last.recorded_at AS last_at, last.number AS last_number, last.store AS last_store
            FROM unnest(CAST(:ids AS bigint[]), CAST(:orders AS bigint[]), CAST(:lines AS bigint[]),
                CAST(:items AS bigint[])) k (incident_id, order_id, line_id, item_id)
-           CROSS JOIN LATERAL (SELECT * FROM store_order WHERE merchant_id = :merchant_id AND id = k.order_id) o
-           JOIN store s ON s.merchant_id = :merchant_id AND s.id = o.store_id
-           LEFT JOIN LATERAL (SELECT li.* FROM order_line ol JOIN listing li ON li.merchant_id = ol.merchant_id
-               AND li.id = ol.listing_id WHERE ol.merchant_id = :merchant_id AND ol.id = k.line_id) l ON true
+           CROSS JOIN LATERAL (SELECT * FROM store_order WHERE merchant_id = :merchant_id
+               AND id = k.order_id OFFSET 0) o
+           LEFT JOIN store s ON s.merchant_id = :merchant_id AND s.id = o.store_id
+           LEFT JOIN LATERAL (SELECT listing_id FROM order_line WHERE merchant_id = :merchant_id
+               AND id = k.line_id OFFSET 0) ol ON true
+           LEFT JOIN LATERAL (SELECT * FROM listing WHERE merchant_id = :merchant_id
+               AND id = ol.listing_id OFFSET 0) l ON true
            LEFT JOIN LATERAL (SELECT stale_since FROM push_due WHERE merchant_id = :merchant_id
-               AND store_id = l.store_id AND listing_id = l.id) due ON true
+               AND store_id = l.store_id AND listing_id = l.id OFFSET 0) due ON true
            LEFT JOIN LATERAL (
-               SELECT m.recorded_at, oo.number, ss.name AS store FROM movement m
-               JOIN document d ON d.merchant_id = m.merchant_id AND d.id = m.document_id
-                   AND d.recorded_at = m.recorded_at
-               JOIN store_order oo ON oo.merchant_id = m.merchant_id AND oo.id = d.order_id
-               JOIN store ss ON ss.merchant_id = m.merchant_id AND ss.id = oo.store_id
-               WHERE m.merchant_id = :merchant_id AND m.item_id = k.item_id AND m.layer = 'sales'
-                 AND m.from_bucket = 'free' AND oo.store_id <> o.store_id
+               SELECT m.recorded_at, oo.number, coalesce(ss.name, 'our own') AS store FROM (
+                   SELECT document_id, recorded_at FROM movement
+                   WHERE merchant_id = :merchant_id AND item_id = k.item_id AND layer = 'sales'
+                     AND from_bucket = 'free' ORDER BY recorded_at DESC LIMIT :look_at) m
+               CROSS JOIN LATERAL (SELECT order_id FROM document WHERE merchant_id = :merchant_id
+                   AND id = m.document_id AND recorded_at = m.recorded_at OFFSET 0) d
+               CROSS JOIN LATERAL (SELECT number, store_id FROM store_order WHERE merchant_id = :merchant_id
+                   AND id = d.order_id AND store_id <> o.store_id OFFSET 0) oo
+               LEFT JOIN store ss ON ss.merchant_id = :merchant_id AND ss.id = oo.store_id
                ORDER BY m.recorded_at DESC LIMIT 1) last ON true""",
         ids=[i.id for i in incidents],
         orders=[i.order_id for i in incidents],
         lines=[i.order_line_id for i in incidents],
         items=[i.item_id for i in incidents],
+        look_at=_MOVES_LOOKED_AT,
     )
-    return {row.incident_id: (_cause(row), json.dumps(_timeline(row, tx))) for row in rows}
+    stores = {one.id: one.store_id for one in incidents}
+    return {
+        row.incident_id: Cause(_cause(row), _timeline(row, tx), stores[row.incident_id], row.number) for row in rows
+    }
 
 
 def _cause(row: Any) -> str:
@@ -57,7 +115,7 @@ def _cause(row: Any) -> str:
     return SOLD_AFTER_TOLD if told else SOLD_BEFORE_TOLD
 
 
-def _timeline(row: Any, tx: Transaction) -> list[dict[str, str]]:
+def _timeline(row: Any, tx: Transaction) -> str:
     seen = {name: getattr(row, name) for name in ("number", "store", "published", "last_store", "last_number")}
     events = [
         (row.last_at, f"order {seen['last_number']} of {seen['last_store']} took the last free units"),
@@ -65,6 +123,10 @@ def _timeline(row: Any, tx: Transaction) -> list[dict[str, str]]:
         (row.placed_at, f"{seen['store']} sold order {seen['number']}"),
         (tx.now, "the order was applied and found units missing"),
     ]
-    return [
-        {"at": at.isoformat(), "what": what} for at, what in sorted((e for e in events if e[0]), key=lambda e: e[0])
-    ]
+    return _in_order(events)
+
+
+def _in_order(events: Sequence[tuple[datetime | None, str]]) -> str:
+    """What is known to have happened, by its time, as JSON."""
+    known = sorted((at, what) for at, what in events if at is not None)
+    return json.dumps([{"at": at.isoformat(), "what": what} for at, what in known])

@@ -1,11 +1,11 @@
 """Read-only views of one item: its buckets, what each store shows of it and why, and what moved it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core import pushes
+from core import facts
 from core.availability import Facts, explain, number_to_write
 from core.model import StoreMode
 from core.transaction import Transaction
@@ -21,9 +21,22 @@ class ItemView:
 
 def item_view(tx: Transaction, item_id: int) -> ItemView:
     row = tx.run(
-        "SELECT id, sku, title, low_stock_threshold FROM item WHERE merchant_id = :merchant_id AND id = :id", id=item_id
+        """SELECT id, sku, title, (SELECT level FROM alert_rule WHERE merchant_id = :merchant_id
+                   AND item_id IN (0, i.id) AND kind = 'low_stock' AND warehouse_id = 0 AND store_id = 0
+                   AND grade = 'good' ORDER BY item_id DESC LIMIT 1) AS low_stock_threshold
+           FROM item i WHERE merchant_id = :merchant_id AND id = :id""",
+        id=item_id,
     ).one()
     return ItemView(**row._mapping)
+
+
+def skus(tx: Transaction, item_ids: Collection[int]) -> dict[int, str]:
+    """The SKUs of these items by id."""
+    rows = tx.run(
+        "SELECT id, sku FROM item WHERE merchant_id = :merchant_id AND id = ANY(CAST(:ids AS bigint[]))",
+        ids=list(item_ids),
+    )
+    return {row.id: row.sku for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +64,7 @@ def balances(tx: Transaction, item_id: int) -> list[BalanceView]:
            FROM dispatch_balance b JOIN warehouse w ON w.merchant_id = b.merchant_id AND w.id = b.warehouse_id
            WHERE b.merchant_id = :merchant_id AND b.item_id = :item_id
            UNION ALL
-           SELECT 3, 'sales', p.name, b.grade,
+           SELECT 3, 'sales', coalesce(nullif(p.name, ''), nullif(p.code, ''), p.kind), b.grade,
                json_build_object('free', free, 'reserved', reserved, 'sold', sold, 'backordered', backordered)
            FROM sales_balance b JOIN pool p ON p.merchant_id = b.merchant_id AND p.id = b.pool_id
            WHERE b.merchant_id = :merchant_id AND b.item_id = :item_id
@@ -90,26 +103,21 @@ class Shown:
 
 def shown_by_stores(tx: Transaction, item_id: int) -> list[Shown]:
     """Every listing of an item, by store."""
-    source = "SELECT * FROM listing WHERE merchant_id = :merchant_id AND item_id = :item_id"
-    rows = tx.run(
-        f"""SELECT f.*, due.stale_since, s.name, s.mode, s.paused, coalesce(last.status, '') AS last_status,
-                coalesce(last.reason, '') AS last_reason, last.settled_at,
-                EXISTS (SELECT FROM work w WHERE w.merchant_id = :merchant_id AND w.topic = 'push'
-                    AND w.store_id = f.store_id AND w.leased_until > :now) AS leased
-            FROM ({pushes.FACTS_SQL.format(source=source)}) f
-            JOIN store s ON s.merchant_id = :merchant_id AND s.id = f.store_id
-            LEFT JOIN LATERAL (SELECT stale_since FROM push_due WHERE merchant_id = :merchant_id
-                AND store_id = f.store_id AND listing_id = f.id) due ON true
-            LEFT JOIN LATERAL (SELECT status, reason, settled_at FROM push WHERE merchant_id = :merchant_id
-                AND listing_id = f.id ORDER BY settled_at DESC LIMIT 1) last ON true
-            ORDER BY s.id, f.id""",
-        item_id=item_id,
-    )
-    return [_shown(row) for row in rows]
+    source = """SELECT l.*, due.stale_since, s.name, s.mode, s.paused, coalesce(last.status, '') AS last_status,
+            coalesce(last.reason, '') AS last_reason, last.settled_at,
+            EXISTS (SELECT FROM work w WHERE w.merchant_id = :merchant_id AND w.topic = 'push'
+                AND w.store_id = l.store_id AND w.leased_until > :now) AS leased
+        FROM listing l JOIN store s ON s.merchant_id = :merchant_id AND s.id = l.store_id
+        LEFT JOIN LATERAL (SELECT stale_since FROM push_due WHERE merchant_id = :merchant_id
+            AND store_id = l.store_id AND listing_id = l.id) due ON true
+        LEFT JOIN LATERAL (SELECT status, reason, settled_at FROM push WHERE merchant_id = :merchant_id
+            AND listing_id = l.id ORDER BY settled_at DESC LIMIT 1) last ON true
+        WHERE l.merchant_id = :merchant_id AND l.item_id = :item_id"""
+    shown = facts.read(tx, source, item_id=item_id)
+    return [_shown(row, told) for row, told in sorted(shown, key=lambda one: (one[0].store_id, one[0].id))]
 
 
-def _shown(row: Any) -> Shown:
-    facts: Facts = pushes.facts_of(row)
+def _shown(row: Any, told: Facts) -> Shown:
     return Shown(
         store=row.name,
         mode=StoreMode(row.mode),
@@ -120,8 +128,8 @@ def _shown(row: Any) -> Shown:
         published_at=row.published_at,
         observed=row.observed,
         observed_at=row.observed_at,
-        wanted=number_to_write(facts),
-        why=explain(facts),
+        wanted=number_to_write(told),
+        why=explain(told),
         stale_since=row.stale_since,
         pushing=row.leased and row.stale_since is not None,
         last_status=row.last_status,
@@ -150,12 +158,30 @@ _MOVEMENTS_PER_DOCUMENT = 8
 
 def recent_documents(tx: Transaction, item_id: int, *, limit: int = 10) -> list[DocumentView]:
     """The newest documents that moved an item, newest first."""
+    return documents(tx, [item_id], limit=limit)
+
+
+def documents(
+    tx: Transaction,
+    item_ids: Collection[int],
+    *,
+    after: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 10,
+) -> list[DocumentView]:
+    """The newest documents that moved any of the items, of those recorded later than ``after`` and up to ``until``.
+
+    The cost is that of ``limit`` documents, however many there are; fewer come back where they have many movements.
+    """
     rows = tx.run(
         """WITH newest AS (
-               SELECT document_id, recorded_at FROM (
-                   SELECT document_id, recorded_at FROM movement
-                   WHERE merchant_id = :merchant_id AND item_id = :item_id ORDER BY recorded_at DESC LIMIT :look_at) m
-               GROUP BY 1, 2 ORDER BY recorded_at DESC, document_id DESC LIMIT :limit
+               SELECT m.document_id, m.recorded_at FROM unnest(CAST(:item_ids AS bigint[])) k (id)
+               CROSS JOIN LATERAL (
+                   SELECT document_id, recorded_at FROM movement WHERE merchant_id = :merchant_id AND item_id = k.id
+                     AND recorded_at > coalesce(CAST(:after AS timestamptz), '-infinity')
+                     AND recorded_at <= coalesce(CAST(:until AS timestamptz), 'infinity')
+                   ORDER BY recorded_at DESC LIMIT :look_at) m
+               GROUP BY 1, 2 ORDER BY m.recorded_at DESC, m.document_id DESC LIMIT :limit
            )
            SELECT d.id, d.recorded_at, d.kind, d.actor, d.reason, coalesce(o.number, '') AS order,
                coalesce(s.name, '') AS store, moved.moves
@@ -167,9 +193,11 @@ def recent_documents(tx: Transaction, item_id: int, *, limit: int = 10) -> list[
                SELECT array_agg(layer || ': ' || quantity || ' ' || from_bucket || ' -> ' || to_bucket
                    ORDER BY position(layer IN 'warehouse dispatch sales'), line_no) AS moves
                FROM movement m WHERE m.merchant_id = :merchant_id AND m.document_id = d.id
-                 AND m.recorded_at = d.recorded_at AND m.item_id = :item_id) moved
+                 AND m.recorded_at = d.recorded_at AND m.item_id = ANY(CAST(:item_ids AS bigint[]))) moved
            ORDER BY d.recorded_at DESC, d.id DESC""",
-        item_id=item_id,
+        item_ids=list(item_ids),
+        after=after,
+        until=until,
         limit=limit,
         look_at=limit * _MOVEMENTS_PER_DOCUMENT,
     )

@@ -22,6 +22,8 @@ def stale(
 ) -> None:
     """Mark the listings of these items (and these listings) stale, in the transaction that changed their balances.
 
+    Listings of bundles that contain the items, at any depth, are marked with them.
+
     Args: counted: per listing, units that its own store took off its number by itself (negative: put back); what we
           believe the store shows follows. heard_at: when the news arrived that caused this.
     """
@@ -33,8 +35,17 @@ def stale(
         return
     own_ms = 0 if ours_since is None else max(int((tx.now - ours_since).total_seconds() * 1000), 0)
     stores = tx.run(
-        """WITH target AS (
+        """WITH RECURSIVE concerned AS (
+               SELECT k.id FROM unnest(CAST(:items AS bigint[])) k (id)
+               WHERE (SELECT EXISTS (SELECT FROM component WHERE merchant_id = :merchant_id))
+               UNION SELECT c.bundle_item_id FROM concerned i CROSS JOIN LATERAL (
+                   SELECT bundle_item_id FROM component c WHERE merchant_id = :merchant_id AND item_id = i.id
+                     AND (SELECT kind FROM item WHERE merchant_id = :merchant_id AND id = c.bundle_item_id) = 'bundle'
+                   OFFSET 0) c
+           ), target AS (
                SELECT l.store_id, l.id FROM unnest(CAST(:items AS bigint[])) k (id) CROSS JOIN LATERAL (
+                   SELECT store_id, id FROM listing WHERE merchant_id = :merchant_id AND item_id = k.id OFFSET 0) l
+               UNION SELECT l.store_id, l.id FROM concerned k CROSS JOIN LATERAL (
                    SELECT store_id, id FROM listing WHERE merchant_id = :merchant_id AND item_id = k.id OFFSET 0) l
                UNION SELECT l.store_id, l.id FROM unnest(CAST(:listings AS bigint[])) k (id) CROSS JOIN LATERAL (
                    SELECT store_id, id FROM listing WHERE merchant_id = :merchant_id AND id = k.id OFFSET 0) l

@@ -21,6 +21,14 @@ class StoreMode(StrEnum):
     LIVE = "live"
 
 
+class Deduct(StrEnum):
+    """When a channel deducts what was ordered."""
+
+    RESERVE_THEN_DEDUCT = "reserve_then_deduct"  # held at order, final when paid
+    AT_ORDER = "at_order"  # final at once; given back when the order ends unpaid
+    AT_PAYMENT = "at_payment"  # nothing is held before it is paid: two buyers may pay for one unit
+
+
 class HintKind(StrEnum):
     ORDER = "order"
     CATALOGUE = "catalogue"
@@ -103,6 +111,7 @@ class StoreOrderLine:
     ``written_off``   of them: never to be delivered, not to be sold again (refunded without restock, unshipped).
     ``shipped``       of them: left the warehouse.
     ``returned``      of the shipped: came back and went back into stock.
+    ``returned_minor_defect``  of the returned: came back with a flaw, and is sold as such.
     ``counted``       units this store's own counter has lost for the line, net of what it has put back.
     ``hidden``        units the store keeps from its shoppers but still has in its number (WooCommerce pending orders).
 
@@ -121,6 +130,7 @@ class StoreOrderLine:
     returned: int = 0
     counted: int = 0
     hidden: int = 0
+    returned_minor_defect: int = 0
 
 
 @dataclass(frozen=True, slots=True)

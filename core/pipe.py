@@ -75,6 +75,11 @@ class Pipe:
         self._conn.flush()  # the server begins while the next statement is made ready
         return answer
 
+    def command(self, words: bytes) -> None:
+        """Send a command that has no parameters and answers nothing: where a transaction begins or ends."""
+        self._conn.send_query_params(words, None)
+        self._asked.append(Answer(self))
+
     def rows(self, answer: Answer) -> Sequence[tuple[Any, ...]]:
         if answer.result is None:
             self._conn.send_flush_request()
@@ -185,7 +190,9 @@ class Piped(Transaction):
 
 @contextmanager
 def pipe(tx: Transaction) -> Iterator[Pipe]:
-    """A pipe inside an open transaction; all that was sent is done when it ends. No other statement may run meanwhile.
+    """A pipe inside a transaction, which it begins if nobody has; all that was sent is done when it ends.
+
+    No other statement may run meanwhile. Who begins the transaction here sets the tenant in it.
 
     Raises: the same errors that ``tx.run`` raises, of the first statement that failed.
     """
@@ -193,6 +200,8 @@ def pipe(tx: Transaction) -> Iterator[Pipe]:
     raw.pgconn.enter_pipeline_mode()
     sent = Pipe(tx, raw, _prepared_on(tx, raw))
     try:
+        if raw.pgconn.transaction_status == TransactionStatus.IDLE:
+            sent.command(b"BEGIN")
         yield sent
         sent.finish()
     except psycopg.Error as error:

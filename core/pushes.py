@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from core import bulk, marks, tables
+from core import bulk, facts, marks, push_facts, stores, tables
 from core.availability import Facts, affordable, number_to_write
 from core.backoff import backoff_s
-from core.model import PushIntent, PushOutcome, PushStatus, Sharing
+from core.model import PushIntent, PushOutcome, PushStatus
 from core.transaction import Transaction
 
 _RECHECK_MOST_S = 30.0
@@ -19,6 +19,7 @@ _WINDOW = 3  # rows looked at for each that is claimed
 class Claimed:
     """An intent with what is needed to settle it.
 
+    ``facts``   what the number was computed from.
     ``scarce``  the item's units are dealt out among its stores.
     ``short``   less is wanted than this store's part, until another store shows less; then it is tried again.
     """
@@ -30,6 +31,7 @@ class Claimed:
     stale_since: datetime
     tryable_since: datetime
     tries: int
+    facts: Facts
     scarce: bool = False
     short: bool = False
 
@@ -52,61 +54,12 @@ class Timing:
     free_since: datetime
 
 
-# ``source`` selects from ``listing``. Subqueries are looked up row by row, by key: no statistics, however old, can turn
-# them into joins over whole tables. The few stores and the pool are read once. ``elsewhere``: units of the item that
-# other live stores may show at this moment, by what we believe and by what is being written there.
-FACTS_SQL = """
-    WITH shop AS MATERIALIZED (SELECT id, safety_stock, mode = 'live' AND NOT paused AS live FROM store
-        WHERE merchant_id = :merchant_id)
-    SELECT l.*, (SELECT safety_stock FROM shop WHERE shop.id = l.store_id) AS safety_stock,
-        coalesce((SELECT free FROM sales_balance WHERE merchant_id = :merchant_id AND item_id = l.item_id
-            AND grade = 'good' AND pool_id = (SELECT id FROM pool WHERE merchant_id = :merchant_id AND kind = 'shared')
-            ), 0) AS free,
-        (SELECT coalesce(sum(hidden), 0)::bigint FROM order_line
-            WHERE merchant_id = :merchant_id AND listing_id = l.id AND hidden > 0) AS hidden,
-        (SELECT coalesce(max(wanted), 0) FROM (SELECT wanted FROM promise WHERE merchant_id = :merchant_id
-            AND item_id = l.item_id ORDER BY promised_at DESC, id DESC LIMIT 20) newest) AS largest,
-        (SELECT sharing FROM merchant WHERE id = :merchant_id) AS sharing,
-        (SELECT share_below FROM merchant WHERE id = :merchant_id) AS share_below,
-        shared.sharers, shared.before, shared.elsewhere
-    FROM ({source}) l CROSS JOIN LATERAL (
-        SELECT count(*) AS sharers, count(*) FILTER (WHERE x.id < l.id) AS before,
-            coalesce(sum(x.pack_size * (greatest(x.believed, x.asked) - (SELECT coalesce(sum(hidden), 0) FROM order_line
-                WHERE merchant_id = :merchant_id AND listing_id = x.id AND hidden > 0)))
-                FILTER (WHERE x.id <> l.id), 0)::bigint AS elsewhere
-        FROM listing x WHERE x.merchant_id = :merchant_id AND x.item_id = l.item_id AND (x.id = l.id
-            OR x.untracked_reason = '' AND x.quarantine_reason = '' AND x.store_id IN (SELECT id FROM shop WHERE live))
-    ) shared
-"""
-_DUE = """
-    FROM push_due d CROSS JOIN LATERAL (
-        SELECT * FROM listing WHERE merchant_id = :merchant_id AND id = d.listing_id
-          AND item_id IS NOT NULL AND untracked_reason = '' AND quarantine_reason = '' OFFSET 0) l
-    WHERE d.merchant_id = :merchant_id AND d.store_id = :store_id
-"""
-
-
-def facts_of(row: Any) -> Facts:
-    """The facts behind one row of ``FACTS_SQL``."""
-    return Facts(
-        free=row.free,
-        safety_stock=row.safety_stock,
-        pack_size=row.pack_size,
-        hidden=row.hidden,
-        sharing=Sharing(row.sharing),
-        share_below=row.share_below,
-        sharers=max(row.sharers, 1),
-        place=(row.before + (row.item_id or 0)) % max(row.sharers, 1),  # so that odd units fall to every store in turn
-        largest=row.largest,
-    )
-
-
 def claim(tx: Transaction, store_id: int, *, limit: int) -> list[Claimed]:
     """The store's stale listings with the number each should show now: sold out first, falls next, rises last.
 
     The caller holds the lease of the store's "push" work, so nobody else pushes to it meanwhile.
     """
-    known_until = _orders_known_until(tx, store_id)
+    known_until = stores.orders_known_until(tx, store_id)
     due = _due(tx, store_id, known_until, limit)
     if any(one.scarce and one.rises for one in due):
         # Two stores must not raise their numbers by the same unit: one after the other looks at what is left.
@@ -119,18 +72,20 @@ def claim(tx: Transaction, store_id: int, *, limit: int) -> list[Claimed]:
 
 def _due(tx: Transaction, store_id: int, known_until: datetime | None, limit: int) -> list[Claimed]:
     """The stale listings that have waited longest, with some to choose from; those of sold-out items before all."""
-    source = f"""SELECT l.*, d.revision, d.heard_at, d.heard_own_ms, d.stale_since, d.tryable_since, d.tries
-        {_DUE} AND (d.not_before IS NULL OR d.not_before <= :now)
-        ORDER BY (SELECT sum(free) FROM sales_balance WHERE merchant_id = :merchant_id AND item_id = l.item_id
-            AND grade = 'good') > 0, d.stale_since, d.listing_id LIMIT :window"""
-    rows = tx.run(FACTS_SQL.format(source=source), store_id=store_id, window=_WINDOW * limit)
-    return [_claimed(tx, row, known_until) for row in rows]
+    source = """SELECT l.*, d.revision, d.heard_at, d.heard_own_ms, d.stale_since, d.tryable_since, d.tries
+        FROM push_due d CROSS JOIN LATERAL (
+            SELECT * FROM listing WHERE merchant_id = :merchant_id AND id = d.listing_id
+              AND item_id IS NOT NULL AND untracked_reason = '' AND quarantine_reason = '' OFFSET 0) l
+        WHERE d.merchant_id = :merchant_id AND d.store_id = :store_id AND (d.not_before IS NULL OR d.not_before <= :now)
+        ORDER BY (SELECT coalesce(sum(free), 0) FROM sales_balance WHERE merchant_id = :merchant_id
+            AND item_id = l.item_id AND grade = l.grade) > 0, d.stale_since, d.listing_id LIMIT :window"""
+    due = facts.read(tx, source, store_id=store_id, window=_WINDOW * limit)
+    return [_claimed(tx, row, told, known_until) for row, told in due]
 
 
-def _claimed(tx: Transaction, row: Any, known_until: datetime | None) -> Claimed:
-    facts = facts_of(row)
-    target = number_to_write(facts)
-    wanted = affordable(facts, target, row.believed, row.elsewhere)
+def _claimed(tx: Transaction, row: Any, told: Facts, known_until: datetime | None) -> Claimed:
+    target = number_to_write(told)
+    wanted = affordable(told, target, row.believed)
     intent = PushIntent(
         listing_id=row.id,
         external_id=row.external_id,
@@ -142,8 +97,8 @@ def _claimed(tx: Transaction, row: Any, known_until: datetime | None) -> Claimed
         orders_known_until=known_until,
     )
     return Claimed(
-        intent, row.revision, row.heard_at, row.heard_own_ms, row.stale_since, row.tryable_since, row.tries,
-        scarce=not facts.deep, short=wanted < target,
+        intent, row.revision, row.heard_at, row.heard_own_ms, row.stale_since, row.tryable_since, row.tries, told,
+        scarce=not told.deep, short=wanted < target,
     )  # fmt: skip
 
 
@@ -172,34 +127,6 @@ def _urgency(claimed: Claimed) -> tuple[int, datetime]:
     return (1 if claimed.scarce else 2, claimed.stale_since)
 
 
-def _orders_known_until(tx: Transaction, store_id: int) -> datetime | None:
-    """The store's time up to which all its orders are applied; None while we are blind to it.
-
-    A poll is done when every order row that was wanted before it is gone. Under load some row is always open, so the
-    newest poll older than the oldest open row counts. A row that only waits for its time (an order to be looked at
-    again) is not open.
-    """
-    row = tx.run(
-        """SELECT s.blind, s.poll_marks, s.orders_known_until AS known, (SELECT min(w.heard_at) FROM work w
-               WHERE w.merchant_id = :merchant_id AND w.topic = 'order' AND w.store_id = s.id
-                 AND (w.due_at <= :now OR w.tries > 0 OR w.reason <> '')) AS oldest
-           FROM store s WHERE s.merchant_id = :merchant_id AND s.id = :store_id""",
-        store_id=store_id,
-    ).one()
-    if row.blind:
-        return None
-    marks_ = [(datetime.fromisoformat(at), datetime.fromisoformat(until)) for at, until in row.poll_marks]
-    done = [until for at, until in marks_ if row.oldest is None or at < row.oldest]
-    known: datetime | None = max([*done, *([row.known] if row.known else [])], default=None)
-    if known != row.known:
-        tx.run(
-            "UPDATE store SET orders_known_until = :known WHERE merchant_id = :merchant_id AND id = :store_id",
-            known=known,
-            store_id=store_id,
-        )
-    return known
-
-
 def settle(
     tx: Transaction, store_id: int, claimed: Sequence[Claimed], outcomes: Sequence[PushOutcome], timing: Timing
 ) -> bool:
@@ -216,7 +143,7 @@ def settle(
         tx,
         tables.push,
         ["id", "store_id", "listing_id", "believed", "wanted", "status", "shown", "observed", "observed_at",
-         "orders_known_until", "reason", "heard_at", "stale_since", "claimed_at", "settled_at", "own_ms"],
+         "orders_known_until", "reason", "heard_at", "stale_since", "claimed_at", "settled_at", "own_ms", "facts"],
         [_evidence(tx, store_id, one, outcome, timing) for one, outcome in pairs],
     )  # fmt: skip
     return any(outcome.pull_orders for outcome in outcomes)
@@ -226,6 +153,8 @@ def settle(
 class _Settled:
     """What one outcome makes of its listing.
 
+    ``until_known``  beyond which instant the store's orders must be known for another look to tell more; None: any poll
+                     may change something.
     ``reset``        what we believe from now on; None: it moves by ``believed_by``, because orders applied while the
                      write was under way have moved it, too.
     ``observed_at``  since when the store has shown ``observed`` with nothing known to have moved it: a second read of
@@ -239,6 +168,7 @@ class _Settled:
     revision: int
     done: bool
     not_before: datetime | None
+    until_known: datetime | None
     shown: int | None
     observed: int | None
     observed_at: datetime | None
@@ -261,6 +191,7 @@ def _settled(tx: Transaction, one: Claimed, outcome: PushOutcome) -> _Settled:
         revision=one.revision,
         done=done,
         not_before=None if done else tx.now + timedelta(seconds=min(backoff_s(one.tries + 1), _RECHECK_MOST_S)),
+        until_known=_until_known(intent, outcome),
         shown=outcome.shown,
         observed=outcome.observed,
         observed_at=outcome.observed_at,
@@ -273,6 +204,15 @@ def _settled(tx: Transaction, one: Claimed, outcome: PushOutcome) -> _Settled:
     )
 
 
+def _until_known(intent: PushIntent, outcome: PushOutcome) -> datetime | None:
+    """The read that the store's orders have to explain: the first one of the number that it showed."""
+    if not outcome.pull_orders:
+        return None
+    if outcome.observed is not None and outcome.observed == intent.last_observed and intent.last_observed_at:
+        return intent.last_observed_at
+    return outcome.observed_at
+
+
 def _settle_due(tx: Transaction, store_id: int, settled: Sequence[_Settled]) -> set[int]:
     """Drop what is done; returns the listings that nobody has marked since they were claimed.
 
@@ -280,9 +220,11 @@ def _settle_due(tx: Transaction, store_id: int, settled: Sequence[_Settled]) -> 
     """
     rows = tx.run(
         """WITH held AS (
-               SELECT d.*, k.done, k.not_before AS next_at, d.revision = k.revision AS unmoved
+               SELECT d.*, k.done, k.not_before AS next_at, k.until_known AS next_known,
+                   d.revision = k.revision AS unmoved
                FROM unnest(CAST(:listing_id AS bigint[]), CAST(:revision AS bigint[]), CAST(:done AS boolean[]),
-                   CAST(:not_before AS timestamptz[])) k (listing_id, revision, done, not_before)
+                   CAST(:not_before AS timestamptz[]), CAST(:until_known AS timestamptz[]))
+                   k (listing_id, revision, done, not_before, until_known)
                CROSS JOIN LATERAL (SELECT * FROM push_due WHERE merchant_id = :merchant_id
                    AND store_id = :store_id AND listing_id = k.listing_id FOR NO KEY UPDATE) d
            ), gone AS (
@@ -290,17 +232,18 @@ def _settle_due(tx: Transaction, store_id: int, settled: Sequence[_Settled]) -> 
                  AND listing_id = ANY(ARRAY(SELECT listing_id FROM held WHERE done AND unmoved))
            ), kept AS (
                INSERT INTO push_due (merchant_id, store_id, listing_id, revision, stale_since, tryable_since,
-                   not_before, tries, heard_at, heard_own_ms)
+                   not_before, until_known, tries, heard_at, heard_own_ms)
                SELECT merchant_id, store_id, listing_id, revision, stale_since,
                    CASE WHEN unmoved THEN next_at ELSE tryable_since END, CASE WHEN unmoved THEN next_at END,
-                   CASE WHEN done THEN 0 ELSE tries + 1 END, heard_at, heard_own_ms
+                   CASE WHEN unmoved THEN next_known END, CASE WHEN done THEN 0 ELSE tries + 1 END,
+                   heard_at, heard_own_ms
                FROM held WHERE NOT (done AND unmoved)
                ON CONFLICT (merchant_id, store_id, listing_id) DO UPDATE SET tryable_since = EXCLUDED.tryable_since,
-                   not_before = EXCLUDED.not_before, tries = EXCLUDED.tries
+                   not_before = EXCLUDED.not_before, until_known = EXCLUDED.until_known, tries = EXCLUDED.tries
            )
            SELECT listing_id FROM held WHERE unmoved""",
         store_id=store_id,
-        **_columns(settled, "listing_id", "revision", "done", "not_before"),
+        **_columns(settled, "listing_id", "revision", "done", "not_before", "until_known"),
     )
     return set(rows.scalars())
 
@@ -357,14 +300,19 @@ def _evidence(tx: Transaction, store_id: int, one: Claimed, outcome: PushOutcome
     return (
         tx.new_id(), store_id, intent.listing_id, intent.believed, intent.wanted, outcome.status, outcome.shown,
         outcome.observed, outcome.observed_at, intent.orders_known_until, outcome.reason[:500], one.heard_at,
-        one.stale_since, timing.claimed_at, tx.now, own_ms,
+        one.stale_since, timing.claimed_at, tx.now, own_ms, push_facts.pack(one.facts, intent.wanted),
     )  # fmt: skip
 
 
 def stale_left(tx: Transaction, store_id: int) -> datetime | None:
     """When the store's next stale listing may be tried; None when none is left."""
-    row = tx.run(f"SELECT min(coalesce(d.not_before, :now)) AS at {_DUE}", store_id=store_id).one()
-    at: datetime | None = row.at
+    at: datetime | None = tx.run(
+        """SELECT coalesce(d.not_before, :now) FROM (SELECT listing_id, not_before FROM push_due
+               WHERE merchant_id = :merchant_id AND store_id = :store_id ORDER BY not_before NULLS FIRST OFFSET 0) d
+           CROSS JOIN LATERAL (SELECT FROM listing WHERE merchant_id = :merchant_id AND id = d.listing_id
+               AND item_id IS NOT NULL AND untracked_reason = '' AND quarantine_reason = '' OFFSET 0) l LIMIT 1""",
+        store_id=store_id,
+    ).scalar_one_or_none()
     return at
 
 
@@ -377,7 +325,7 @@ def mark_wrong(tx: Transaction, store_id: int) -> int:
             AND listing_id = l.id) AS owed
         FROM listing l WHERE merchant_id = :merchant_id AND store_id = :store_id
           AND item_id IS NOT NULL AND untracked_reason = ''"""
-    rows = list(tx.run(FACTS_SQL.format(source=source), store_id=store_id))
-    wrong = [row.id for row in rows if row.believed != number_to_write(facts_of(row))]
-    marks.stale(tx, (), {*wrong, *(row.id for row in rows if row.owed)}, ())
+    rows = facts.read(tx, source, store_id=store_id)
+    wrong = [row.id for row, told in rows if row.believed != number_to_write(told)]
+    marks.stale(tx, (), {*wrong, *(row.id for row, _ in rows if row.owed)}, ())
     return len(wrong)

@@ -18,7 +18,7 @@ def merchants(db: Database) -> dict[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class MerchantView:
-    """``alert_email`` empty: nobody is warned. ``warned_items`` counts items with a low-stock warning."""
+    """``alert_email`` empty: nobody is warned. ``warned_items`` counts rules that warn of low stock."""
 
     id: int
     name: str
@@ -31,8 +31,8 @@ class MerchantView:
 
 def merchant_view(tx: Transaction) -> MerchantView:
     row = tx.run(
-        """SELECT id, name, time_zone, alert_email, sharing, share_below, (SELECT count(*) FROM item
-               WHERE merchant_id = :merchant_id AND low_stock_threshold IS NOT NULL) AS warned_items
+        """SELECT id, name, time_zone, alert_email, sharing, share_below, (SELECT count(*) FROM alert_rule
+               WHERE merchant_id = :merchant_id AND kind = 'low_stock' AND level IS NOT NULL) AS warned_items
            FROM merchant WHERE id = :merchant_id"""
     ).one()
     return MerchantView(**{**row._mapping, "sharing": Sharing(row.sharing)})
@@ -91,11 +91,11 @@ def store_views(tx: Transaction) -> list[StoreView]:
            ), owed AS (
                SELECT d.store_id, count(*) AS stale, min(d.stale_since) AS stale_since FROM push_due d
                CROSS JOIN LATERAL (SELECT FROM listing WHERE merchant_id = :merchant_id AND id = d.listing_id
-                   AND item_id IS NOT NULL AND untracked_reason = '' AND quarantine_reason = '') l
+                   AND item_id IS NOT NULL AND untracked_reason = '' AND quarantine_reason = '' OFFSET 0) l
                WHERE d.merchant_id = :merchant_id GROUP BY 1
            ), held AS (
-               SELECT o.store_id, count(*) AS held_lines FROM order_line l
-               JOIN store_order o ON o.merchant_id = l.merchant_id AND o.id = l.order_id
+               SELECT o.store_id, count(*) AS held_lines FROM order_line l CROSS JOIN LATERAL (
+                   SELECT store_id FROM store_order WHERE merchant_id = :merchant_id AND id = l.order_id OFFSET 0) o
                WHERE l.merchant_id = :merchant_id AND l.held_reason <> '' GROUP BY 1
            ), oversold AS (
                SELECT store_id, count(*) AS open_incidents, sum(quantity)::bigint AS oversold_units FROM incident
@@ -217,8 +217,9 @@ def mapping_gaps(tx: Transaction, store_id: int) -> list[MappingGap]:
         """WITH held AS (
                SELECT l.external_id, max(l.sku) AS sku, max(l.title) AS title, max(l.held_reason) AS why,
                    count(*) AS lines
-               FROM order_line l JOIN store_order o ON o.merchant_id = l.merchant_id AND o.id = l.order_id
-               WHERE l.merchant_id = :merchant_id AND o.store_id = :store_id AND l.held_reason <> ''
+               FROM order_line l CROSS JOIN LATERAL (SELECT FROM store_order WHERE merchant_id = :merchant_id
+                   AND id = l.order_id AND store_id = :store_id OFFSET 0) o
+               WHERE l.merchant_id = :merchant_id AND l.held_reason <> ''
                GROUP BY l.external_id
            ), unmapped AS (
                SELECT external_id, sku, title, quarantine_reason AS why FROM listing

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from core.errors import Broken
 
@@ -48,10 +49,29 @@ class DocumentKind(StrEnum):
     MEND = "mend"
     FOUND = "found"
     MISSING = "missing"
+    SCRAP = "scrap"
+    REGRADE = "regrade"
+    ASSEMBLY = "assembly"
+    LOCK = "lock"
+    UNLOCK = "unlock"
+    MIGRATION = "migration"
+    DEAL = "deal"
+    COLLECT = "collect"
+    PRESALE = "presale"
+    PRESALE_END = "presale_end"
+    REVERSAL = "reversal"
 
 
-GOOD = "good"
-MINOR_DEFECT = "minor_defect"
+class PoolKind(StrEnum):
+    SHARED = "shared"
+    LOCK = "lock"
+    CHANNEL = "channel"
+    ACTIVITY = "activity"
+    PRESALE = "presale"
+
+
+GOOD: Final = "good"
+MINOR_DEFECT: Final = "minor_defect"
 GRADES = (GOOD, MINOR_DEFECT)
 
 BUCKETS: Mapping[Layer, tuple[Bucket, ...]] = {
@@ -131,6 +151,39 @@ _STANDS: Mapping[tuple[Layer, bool], frozenset[Bucket]] = {
 _WAREHOUSE, _SALES = Layer.WAREHOUSE, Layer.SALES
 
 
+class Pool(NamedTuple):
+    """A named set of units in the sales layer.
+
+    ``store_id``      the only channel that may draw on it (0: our own interface); None: every channel.
+    ``warehouse_id``  where a physical lock's goods stand; None for all others.
+    ``pure``          no channel draws on it: its goods leave only by the lock itself.
+    """
+
+    id: int
+    kind: PoolKind
+    code: str = ""
+    store_id: int | None = None
+    warehouse_id: int | None = None
+    pure: bool = False
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    closed_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at is None
+
+    def at(self, bucket: Bucket) -> At:
+        return _at(self[0], bucket)
+
+    def key(self, stocked: Stocked) -> BalanceKey:
+        return BalanceKey(_SALES, stocked[0], stocked[1], self[0])
+
+    def runs(self, now: datetime) -> bool:
+        """True inside its window; a pool without one always runs."""
+        return (self.starts_at is None or self.starts_at <= now) and (self.ends_at is None or now < self.ends_at)
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """Where a merchant's goods are when nobody says otherwise: one default bin in one warehouse, one shared pool."""
@@ -138,6 +191,10 @@ class Home:
     bin_id: int
     warehouse_id: int
     shared_pool_id: int
+
+    @property
+    def shared_pool(self) -> Pool:
+        return _shared_pool(self.shared_pool_id)
 
     def bin(self, bucket: Bucket) -> At:
         return _at(self.bin_id, bucket)
@@ -158,3 +215,8 @@ class Home:
 
 
 _at = lru_cache(maxsize=4096)(At)
+
+
+@lru_cache(maxsize=1024)
+def _shared_pool(pool_id: int) -> Pool:
+    return Pool(pool_id, PoolKind.SHARED)

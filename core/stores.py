@@ -8,7 +8,7 @@ from typing import Any
 
 from core import work
 from core.errors import NotFound, Refused
-from core.model import OrderChange, Platform, StoreMode
+from core.model import Deduct, OrderChange, Platform, StoreMode
 from core.schedule import next_run
 from core.transaction import Transaction
 
@@ -39,6 +39,7 @@ class StoreRow:
     orders_known_until: datetime | None
     opened_at: datetime | None
     blind: bool
+    deduct: Deduct
 
     @property
     def reads(self) -> bool:
@@ -50,12 +51,14 @@ class StoreRow:
 
 
 _COLUMNS = """id, name, platform, url, mode, paused, credentials, settings, trouble, trouble_since, last_webhook_at,
-    last_poll_at, polled_until, orders_known_until, opened_at, blind"""
+    last_poll_at, polled_until, orders_known_until, opened_at, blind,
+    deduct"""
 
 
 def _row(row: Any) -> StoreRow:
     values = dict(row._mapping)
     values |= {"platform": Platform(row.platform), "mode": StoreMode(row.mode), "credentials": bytes(row.credentials)}
+    values["deduct"] = Deduct(row.deduct or Deduct.RESERVE_THEN_DEDUCT)
     return StoreRow(**values)
 
 
@@ -240,7 +243,7 @@ def needs_fetch(tx: Transaction, store_id: int, changes: Sequence[OrderChange]) 
     rows = tx.run(
         """SELECT k.external_id FROM unnest(CAST(:ids AS text[]), CAST(:versions AS text[])) k (external_id, version)
            LEFT JOIN LATERAL (SELECT version FROM store_order WHERE merchant_id = :merchant_id
-               AND store_id = :store_id AND external_id = k.external_id) o ON true
+               AND store_id = :store_id AND external_id = k.external_id OFFSET 0) o ON true
            WHERE o.version IS DISTINCT FROM k.version""",
         store_id=store_id,
         ids=[change.external_id for change in changes],
@@ -250,7 +253,10 @@ def needs_fetch(tx: Transaction, store_id: int, changes: Sequence[OrderChange]) 
 
 
 def polled(tx: Transaction, store_id: int, read_at: datetime) -> None:
-    """A run of pages is complete: all changes up to ``read_at`` (the store's clock) are applied, or stand as work."""
+    """A run of pages is complete: all changes up to ``read_at`` (the store's clock) are applied, or stand as work.
+
+    Listings whose wait this ends are pushed.
+    """
     tx.run(
         """UPDATE store SET last_poll_at = :now, polled_until = greatest(polled_until, :read_at), blind = false,
                poll_marks = (SELECT jsonb_agg(m.mark ORDER BY m.nth) FROM (
@@ -263,13 +269,50 @@ def polled(tx: Transaction, store_id: int, read_at: datetime) -> None:
         mark=json.dumps([[tx.now.isoformat(), read_at.isoformat()]]),
         most=_POLL_MARKS,
     )
-    waiting = tx.run(
+    known = orders_known_until(tx, store_id)
+    tx.run(
+        "UPDATE store SET orders_known_until = :known WHERE merchant_id = :merchant_id AND id = :id",
+        id=store_id,
+        known=known,
+    )
+    if _end_waits(tx, store_id, known):
+        work.want(tx, [work.Want("push", store_id, "")])
+
+
+def orders_known_until(tx: Transaction, store_id: int) -> datetime | None:
+    """The store's time up to which all its orders are applied; None while we are blind to it.
+
+    A poll is done when every order row that was wanted before it is gone. Under load some row is always open, so the
+    newest poll older than the oldest open row counts. A row that only waits for its time (an order to be looked at
+    again) is not open. Writes nothing: who claims pushes may hold rows that others want after the store's.
+    """
+    row = tx.run(
+        """SELECT s.blind, s.poll_marks, s.orders_known_until AS known, (SELECT min(w.heard_at) FROM work w
+               WHERE w.merchant_id = :merchant_id AND w.topic = 'order' AND w.store_id = s.id
+                 AND (w.due_at <= :now OR w.tries > 0 OR w.reason <> '')) AS oldest
+           FROM store s WHERE s.merchant_id = :merchant_id AND s.id = :store_id""",
+        store_id=store_id,
+    ).one()
+    if row.blind:
+        return None
+    marks = [(datetime.fromisoformat(at), datetime.fromisoformat(until)) for at, until in row.poll_marks]
+    done = [until for at, until in marks if row.oldest is None or at < row.oldest]
+    return max([*done, *([row.known] if row.known else [])], default=None)
+
+
+def _end_waits(tx: Transaction, store_id: int, known: datetime | None) -> int:
+    """Listings that waited for what is known now may be tried at once; returns how many.
+
+    Orders known up to the very instant of a read do not explain it, so those that wait for it wait on.
+    """
+    ended: int = tx.run(
         """WITH held AS (SELECT listing_id FROM push_due WHERE merchant_id = :merchant_id AND store_id = :id
-               AND not_before > :now ORDER BY listing_id FOR NO KEY UPDATE)
-           UPDATE push_due SET not_before = NULL, tryable_since = :now
+               AND not_before > :now AND (until_known IS NULL OR until_known < CAST(:known AS timestamptz))
+               ORDER BY listing_id FOR NO KEY UPDATE)
+           UPDATE push_due SET not_before = NULL, until_known = NULL, tryable_since = :now
            WHERE merchant_id = :merchant_id AND store_id = :id
              AND listing_id = ANY(ARRAY(SELECT listing_id FROM held))""",
         id=store_id,
+        known=known,
     ).rowcount
-    if waiting:
-        work.want(tx, [work.Want("push", store_id, "")])
+    return ended

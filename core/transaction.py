@@ -67,12 +67,20 @@ class IdSource:
 
     def take(self, connection: Connection) -> int:
         """The next id; asks the database once in a thousand times."""
+        return self.take_many(connection, 1)[0]
+
+    def take_many(self, connection: Connection, count: int) -> list[int]:
+        """The next ids, rising."""
+        taken: list[int] = []
         with self._lock:
-            if self._next == self._end:
-                block = self._next_block() if self._next_block else _next_block(connection)
-                self._next, self._end = block * _IDS_PER_BLOCK, (block + 1) * _IDS_PER_BLOCK
-            self._next += 1
-            return self._next - 1
+            while len(taken) < count:
+                if self._next == self._end:
+                    block = self._next_block() if self._next_block else _next_block(connection)
+                    self._next, self._end = block * _IDS_PER_BLOCK, (block + 1) * _IDS_PER_BLOCK
+                upto = min(self._end, self._next + count - len(taken))
+                taken.extend(range(self._next, upto))
+                self._next = upto
+        return taken
 
 
 def _next_block(connection: Connection) -> int:
@@ -94,6 +102,10 @@ class Transaction:
 
     def new_id(self) -> int:
         return self._ids.take(self.connection)
+
+    def new_ids(self, count: int) -> list[int]:
+        """As many ids, rising."""
+        return self._ids.take_many(self.connection, count)
 
     def run(self, statement: str, /, **values: object) -> Any:
         """Execute a text statement with ``:merchant_id`` and ``:now`` always bound."""
@@ -123,6 +135,12 @@ class Database:
             yield Transaction(
                 connection, merchant_id, self.clock(), actor, source, correlation_id, self.holder, self.ids
             )
+
+    @contextmanager
+    def begin_piped(self, merchant_id: int, *, actor: str, source: str = "") -> Iterator[Transaction]:
+        """Like ``begin``, for who opens a pipe at once: that begins the transaction and sets the tenant in it."""
+        with self.engine.begin() as connection:
+            yield Transaction(connection, merchant_id, self.clock(), actor, source, "", self.holder, self.ids)
 
     @contextmanager
     def outside(self) -> Iterator[Connection]:

@@ -7,6 +7,7 @@ What fails for good stays as a dead letter with its reason and can be replayed.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from sqlalchemy import Connection, text
 
@@ -101,41 +102,44 @@ _CLAIM = """
         ORDER BY due_at, subject LIMIT :limit FOR NO KEY UPDATE {locked}
     )
     UPDATE work w SET lease = :lease, leased_until = :until, holder = :holder, tries = w.tries + 1, sent_until = NULL
-    FROM due WHERE w.merchant_id = :merchant_id AND w.topic = :topic AND w.store_id = :store_id
-      AND w.subject = due.subject
+    WHERE w.merchant_id = :merchant_id AND w.topic = :topic AND w.store_id = :store_id
+      AND w.subject = ANY(ARRAY(SELECT subject FROM due))
     RETURNING w.subject, w.revision, w.tries, w.heard_at, w.due_at
 """
 
 
 def settle(tx: Transaction, leases: Sequence[Lease]) -> None:
     """The work is done: forget rows that nobody has wanted again meanwhile, and free the others to be done again."""
-    if not leases:
-        return
-    held = _in_order(leases)
-    again = tx.run(
-        """WITH mine AS (
-               SELECT w.topic, w.store_id, w.subject, w.revision = k.revision AS done
-               FROM unnest(CAST(:topics AS text[]), CAST(:stores AS bigint[]), CAST(:subjects AS text[]),
-                   CAST(:revisions AS bigint[]), CAST(:leases AS bigint[]))
-                   k (topic, store_id, subject, revision, lease)
-               CROSS JOIN LATERAL (SELECT * FROM work WHERE merchant_id = :merchant_id AND topic = k.topic
-                   AND store_id = k.store_id AND subject = k.subject AND lease = k.lease FOR NO KEY UPDATE) w
-           ), gone AS (
-               DELETE FROM work w USING mine WHERE mine.done AND w.merchant_id = :merchant_id
-                 AND (w.topic, w.store_id, w.subject) = (mine.topic, mine.store_id, mine.subject)
-           )
-           UPDATE work w SET lease = NULL, leased_until = NULL, sent_until = NULL, tries = 0, reason = '',
-               due_at = :now
-           FROM mine WHERE NOT mine.done AND w.merchant_id = :merchant_id
-             AND (w.topic, w.store_id, w.subject) = (mine.topic, mine.store_id, mine.subject)""",
-        topics=[k.topic for k in held],
-        stores=[k.store_id for k in held],
-        subjects=[k.subject for k in held],
-        revisions=[k.revision for k in held],
-        leases=[k.lease for k in held],
-    ).rowcount
+    again = 0
+    for (topic, store_id), group in groupby(_in_order(leases), key=lambda lease: (lease.topic, lease.store_id)):
+        held = list(group)
+        again += tx.run(
+            _SETTLE,
+            topic=topic,
+            store_id=store_id,
+            subjects=[k.subject for k in held],
+            revisions=[k.revision for k in held],
+            leases=[k.lease for k in held],
+        ).rowcount
     if again:  # commits that notify wait for each other, so none does without need
         tx.run(f"SELECT pg_notify('{CHANNEL}', '')")
+
+
+_SETTLE = """
+    WITH mine AS (
+        SELECT w.subject, w.revision = k.revision AS done
+        FROM unnest(CAST(:subjects AS text[]), CAST(:revisions AS bigint[]), CAST(:leases AS bigint[]))
+            k (subject, revision, lease)
+        CROSS JOIN LATERAL (SELECT * FROM work WHERE merchant_id = :merchant_id AND topic = :topic
+            AND store_id = :store_id AND subject = k.subject AND lease = k.lease FOR NO KEY UPDATE) w
+    ), gone AS (
+        DELETE FROM work WHERE merchant_id = :merchant_id AND topic = :topic AND store_id = :store_id
+          AND subject = ANY(ARRAY(SELECT subject FROM mine WHERE done))
+    )
+    UPDATE work SET lease = NULL, leased_until = NULL, sent_until = NULL, tries = 0, reason = '', due_at = :now
+    WHERE merchant_id = :merchant_id AND topic = :topic AND store_id = :store_id
+      AND subject = ANY(ARRAY(SELECT subject FROM mine WHERE NOT done))
+"""
 
 
 def postpone(
@@ -152,23 +156,32 @@ def postpone(
     After MAX_TRIES a row that ``may_die`` becomes a dead letter: it stays, with its reason, until somebody replays or
     wants it again.
     """
-    for lease in _in_order(leases):
-        dead = may_die and counts and lease.tries >= MAX_TRIES
-        tx.run(
-            """UPDATE work SET lease = NULL, leased_until = NULL, sent_until = NULL, reason = :reason,
-                   due_at = :due_at, tries = CASE WHEN :counts THEN tries ELSE tries - 1 END,
-                   dead_at = CASE WHEN :dead THEN :now END
-               WHERE merchant_id = :merchant_id AND topic = :topic AND store_id = :store_id AND subject = :subject
-                 AND lease = :lease""",
-            topic=lease.topic,
-            store_id=lease.store_id,
-            subject=lease.subject,
-            lease=lease.lease,
-            due_at=tx.now + timedelta(seconds=delay_s),
-            reason=reason[:500],
-            counts=counts,
-            dead=dead,
-        )
+    if not leases:
+        return
+    held = _in_order(leases)
+    # Put back by key: an UPDATE that joins the rows may read the whole table for a few of them.
+    tx.run(
+        """INSERT INTO work (merchant_id, topic, store_id, subject, revision, heard_at, due_at, tries, reason, dead_at)
+           SELECT :merchant_id, w.topic, w.store_id, w.subject, w.revision, w.heard_at, :due_at,
+               CASE WHEN :counts THEN w.tries ELSE w.tries - 1 END, :reason,
+               CASE WHEN :may_die AND :counts AND w.tries >= :most THEN :now END
+           FROM unnest(CAST(:topics AS text[]), CAST(:stores AS bigint[]), CAST(:subjects AS text[]),
+               CAST(:leases AS bigint[])) k (topic, store_id, subject, lease)
+           CROSS JOIN LATERAL (SELECT * FROM work WHERE merchant_id = :merchant_id AND topic = k.topic
+               AND store_id = k.store_id AND subject = k.subject AND lease = k.lease FOR NO KEY UPDATE) w
+           ON CONFLICT (merchant_id, topic, store_id, subject) DO UPDATE SET lease = NULL, leased_until = NULL,
+               sent_until = NULL, due_at = EXCLUDED.due_at, tries = EXCLUDED.tries, reason = EXCLUDED.reason,
+               dead_at = EXCLUDED.dead_at""",
+        topics=[k.topic for k in held],
+        stores=[k.store_id for k in held],
+        subjects=[k.subject for k in held],
+        leases=[k.lease for k in held],
+        due_at=tx.now + timedelta(seconds=delay_s),
+        reason=reason[:500],
+        counts=counts,
+        may_die=may_die,
+        most=MAX_TRIES,
+    )
     if delay_s < _RELAY_LOOKS_EVERY_S:
         tx.run(f"SELECT pg_notify('{CHANNEL}', '')")
 

@@ -57,15 +57,20 @@ def write_effects(sent: Runner, books: Books) -> None:
 
 
 def write_rows(
-    sent: Runner, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]], known: Container[int]
+    sent: Runner,
+    table: Table,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    known: Container[int],
+    key: Sequence[str] = ("id",),
 ) -> None:
-    """Rows that begin with their id; those whose id is ``known`` are there already."""
+    """Rows that begin with their id; those whose id is ``known`` are there already. ``key`` names the primary key."""
     new: list[Sequence[Any]] = []
     old: list[Sequence[Any]] = []
     for row in rows:
         (old if row[0] in known else new).append(row)
     bulk.insert(sent, table, columns, new)
-    bulk.put(sent, table, columns, old, ["id"])
+    bulk.put(sent, table, columns, old, key)
 
 
 def write_balances(sent: Runner, books: Books, keys: Iterable[BalanceKey]) -> None:

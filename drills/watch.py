@@ -1,10 +1,14 @@
 """Looks at a running hub from outside its jobs: how far it is, and whether it has come to rest."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from core import facts
+from core.availability import Facts, steps
+from core.transaction import Database
 from drills.hub import MERCHANT, Hub
 from drills.storefronts import Control
 
@@ -33,19 +37,18 @@ _PROGRESS = """
         (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY settled_at - heard_at) FROM push
             WHERE merchant_id = :merchant_id AND heard_at IS NOT NULL AND settled_at > :now - interval '15 s') AS lag
 """
-_SERVED = """
-    SELECT s.platform, count(*) AS listings, count(*) FILTER (WHERE d.listing_id IS NULL) AS served
-    FROM listing l
-    JOIN store s ON s.merchant_id = l.merchant_id AND s.id = l.store_id
-    LEFT JOIN push_due d ON d.merchant_id = l.merchant_id AND d.store_id = l.store_id AND d.listing_id = l.id
-    WHERE l.merchant_id = :merchant_id GROUP BY 1
-"""
 _LAG = """
     SELECT percentile_disc(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY own_ms) AS own,
         percentile_disc(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (
             ORDER BY (extract(epoch FROM settled_at - heard_at) * 1000)::bigint) AS whole
     FROM push WHERE merchant_id = :merchant_id AND heard_at IS NOT NULL AND status IN ('applied', 'equal')
 """
+_LISTINGS = """
+    SELECT l.*, (SELECT platform FROM store WHERE merchant_id = :merchant_id AND id = l.store_id) AS platform
+    FROM listing l WHERE merchant_id = :merchant_id AND item_id IS NOT NULL AND untracked_reason = ''
+"""
+# Shelves are compared as rarely as it takes not to slow down what is watched: of the time, one part in so many.
+_COMPARE_PART = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Lag:
 class Progress:
     """A look at the hub while it works. ``lag_s`` is the median of the last seconds, None when nothing was pushed.
 
-    ``served``: per shop, listings that are owed no number, and all of them.
+    ``served``: per shop, listings that showed exactly what may be sold when that was last compared, and all of them.
     """
 
     open_work: int
@@ -84,10 +87,13 @@ class Watch:
     def __init__(self, hub: Hub, control: Control) -> None:
         self._hub = hub
         self._control = control
+        self._shelves = Shelves(hub.app.db, control, list(hub.sandbox.shops))
 
     def progress(self) -> Progress:
         row = self._rows(_PROGRESS, topics=list(_WORK_TOPICS))[0]
-        return Progress(row.open_work, row.effects, row.lag.total_seconds() if row.lag else None, self._served())
+        return Progress(
+            row.open_work, row.effects, row.lag.total_seconds() if row.lag else None, self._shelves.served()
+        )
 
     def unrest(self, last_event: Mapping[str, datetime]) -> list[str]:
         """What is still under way, by name; empty at rest.
@@ -114,9 +120,42 @@ class Watch:
         row = self._rows(_LAG)[0]
         return Lag(*(Percentiles(*(figures or ())) for figures in (row.own, row.whole)))
 
-    def _served(self) -> dict[str, tuple[int, int]]:
-        return {row.platform: (row.served, row.listings) for row in self._rows(_SERVED)}
-
     def _rows(self, statement: str, **values: object) -> Sequence[Any]:
         with self._hub.app.db.begin(MERCHANT, actor="demo") as tx:
             return list(tx.run(statement, **values))
+
+
+class Shelves:
+    """What the shops show beside what the core says they may sell, listing by listing."""
+
+    def __init__(self, db: Database, control: Control, shops: Sequence[str]) -> None:
+        self._db, self._control, self._shops = db, control, shops
+        self._served: Mapping[str, tuple[int, int]] = {}
+        self._again_at = float("-inf")
+
+    def served(self) -> Mapping[str, tuple[int, int]]:
+        """Per shop, how many listings show exactly what may be sold, and how many there are.
+
+        Looked up and compared when that has not been done for a while (about 20 times as long as it takes); in between
+        the answer is that of the last time.
+        """
+        began = time.monotonic()
+        if began >= self._again_at:
+            self._served = self._compare()
+            self._again_at = began + _COMPARE_PART * (time.monotonic() - began)
+        return self._served
+
+    def _compare(self) -> dict[str, tuple[int, int]]:
+        shown = {shop: self._control.levels(shop) for shop in self._shops}
+        levels = {(shop, sku.lower()): level for shop, here in shown.items() for sku, level in here.items()}
+        counts = dict.fromkeys(self._shops, (0, 0))
+        with self._db.begin(MERCHANT, actor="demo") as tx:
+            listings = facts.read(tx, _LISTINGS)
+        for row, told in listings:
+            equal, total = counts[row.platform]
+            counts[row.platform] = (equal + (levels.get((row.platform, row.sku.lower())) == _sellable(told)), total + 1)
+        return counts
+
+
+def _sellable(told: Facts) -> int:
+    return next(step.number for step in steps(told) if step.name == "sellable")

@@ -5,7 +5,37 @@ import sys
 import typer
 
 from core.errors import HoldfastError
-from edge.commands import books, demo, doctor, merchant, processes, simulate, stock, stores, sync
+from edge.commands import (
+    alerts,
+    backorders,
+    books,
+    bundles,
+    campaigns,
+    demo,
+    doctor,
+    explain,
+    history,
+    items,
+    keys,
+    listings,
+    lock_moves,
+    lock_views,
+    locks,
+    log,
+    merchant,
+    orders,
+    pool_views,
+    pools,
+    processes,
+    reserve,
+    reserve_rules,
+    rules,
+    simulate,
+    stock,
+    stores,
+    sync,
+    users,
+)
 
 app = typer.Typer(
     name="holdfast",
@@ -22,7 +52,10 @@ for run in (
     simulate.simulate,
     doctor.doctor,
     sync.sync,
+    explain.explain,
     books.audit,
+    history.rebuild,
+    log.log,
     merchant.merchant,
     processes.migrate,
     processes.web,
@@ -30,9 +63,41 @@ for run in (
     processes.relay,
 ):
     app.command()(run)
+stock.commands.command("at")(history.at)
+stock.commands.command("card")(history.card)
 app.add_typer(stores.commands, name="store")
 app.add_typer(stock.commands, name="stock")
+app.add_typer(items.commands, name="item")
+app.add_typer(bundles.commands, name="bundle")
+for limit in (reserve_rules.ttl, reserve_rules.limit, reserve_rules.limits):
+    reserve.commands.command()(limit)
+app.add_typer(reserve.commands, name="reserve")
+for lock in (
+    lock_moves.migrate,
+    lock_moves.floor,
+    lock_moves.limit,
+    lock_views.show,
+    lock_views.report,
+    lock_views.history,
+):
+    locks.commands.command()(lock)
+locks.commands.command("list")(lock_views.list_locks)
+app.add_typer(locks.commands, name="lock")
+app.add_typer(orders.commands, name="order")
+pools.commands.command("list")(pool_views.list_pools)
+for act in (
+    pool_views.show, pool_views.report, campaigns.activity, campaigns.presale, campaigns.preload, campaigns.start,
+    campaigns.stop, campaigns.deposit,
+):  # fmt: skip
+    pools.commands.command()(act)
+app.add_typer(pools.commands, name="pool")
+app.add_typer(backorders.commands, name="backorder")
+app.add_typer(rules.commands, name="rule")
+app.add_typer(listings.commands, name="listing")
+app.add_typer(alerts.commands, name="alert")
 app.add_typer(books.work_commands, name="work")
+app.add_typer(users.commands, name="user")
+app.add_typer(keys.commands, name="key")
 
 
 def main() -> None:

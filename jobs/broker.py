@@ -14,11 +14,11 @@ from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
 
 from config.wiring import App
-from jobs import mail, orders, poll, push, sync, upkeep
+from jobs import alerts, backorders, locks, mail, orders, poll, pools, push, sync, upkeep
 from jobs.registry import JOBS, TIME_LIMIT_S
 
 QUEUES = ("order", "push", "upkeep")
-_KEEP = (mail, orders, poll, push, sync, upkeep)  # importing them registers their jobs
+_KEEP = (alerts, backorders, locks, mail, orders, poll, pools, push, sync, upkeep)  # importing them registers jobs
 
 _closed: Any = ConnectionClosed  # carries no types, like the broker's constructor
 _TOKENS_KEPT = 64
@@ -116,7 +116,12 @@ def declare_actors(broker: RedisBroker, app: App) -> None:
             _run(app, merchant_id, store_id)
 
         dramatiq.Actor(
-            perform, broker=broker, actor_name=registered.topic, queue_name=registered.queue, priority=0, options={}
+            perform,
+            broker=broker,
+            actor_name=registered.topic,
+            queue_name=registered.queue,
+            priority=0,
+            options={"time_limit": registered.limit_s * 1000},
         )
 
 

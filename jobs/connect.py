@@ -9,12 +9,12 @@ from core import catalog, pushes, stores, work
 from core.model import Platform, Sharing, StoreAccess, StoreMode, StoreOrder, StoreProfile
 from core.orders import ApplyOrder
 from core.receiving import Receive
-from core.stock import DocumentKind, Stocked
+from core.stock import GOOD, DocumentKind, Stocked
 from core.stores import StoreRow
 from core.transaction import Transaction
 from jobs.sync import import_catalogue
 
-_ACTOR = "cli:connect"
+_SHELL = "cli"
 _OPEN_ORDERS_WITHIN = timedelta(days=60)
 
 
@@ -36,6 +36,7 @@ def connect_store(
     url: str,
     credentials: Mapping[str, str],
     opening: bool = False,
+    actor: str = _SHELL,
 ) -> tuple[StoreRow, StoreProfile]:
     """Connect a store; it starts in observe, so nothing is written to it before a person says so.
 
@@ -44,7 +45,7 @@ def connect_store(
     Raises: ConnectorError when the credentials do not work (nothing is kept then); Refused for a name in use.
     """
     profile = probe(app, merchant_id, platform, url, credentials)
-    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+    with app.db.begin(merchant_id, actor=actor) as tx:
         store_id = stores.add(
             tx,
             name=name,
@@ -55,21 +56,21 @@ def connect_store(
         )
     connector = app.connector(merchant_id, store_id)
     import_catalogue(app, merchant_id, store_id, connector)
-    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+    with app.db.begin(merchant_id, actor=actor) as tx:
         stores.opened(tx, store_id, profile.clock.replace(microsecond=0))
     if opening:
-        open_stock(app, merchant_id, store_id, connector)
-    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        open_stock(app, merchant_id, store_id, connector, actor=actor)
+    with app.db.begin(merchant_id, actor=actor) as tx:
         stores.start(tx, store_id, poll_s=app.settings.poll_s)
         return stores.get(tx, store_id), profile
 
 
-def open_stock(app: App, merchant_id: int, store_id: int, connector: Connector) -> None:
+def open_stock(app: App, merchant_id: int, store_id: int, connector: Connector, *, actor: str = _SHELL) -> None:
     """Post the opening stock from what a store shows and the units its open orders have taken off that number.
 
     Items that have any document already are left alone, so running it again changes nothing.
     """
-    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+    with app.db.begin(merchant_id, actor=actor) as tx:
         store = stores.get(tx, store_id)
         units = _shown_units(tx, store_id)
         items = _items_of(tx, store_id)
@@ -77,31 +78,37 @@ def open_stock(app: App, merchant_id: int, store_id: int, connector: Connector) 
     orders = _open_orders(app, connector, store)
     for order in orders:
         for line in order.lines:
-            item_id = items.get(line.external_id or "")
-            if item_id in units:
-                units[item_id] += max(line.counted - (line.shipped - line.returned), 0)
+            stocked = items.get(line.external_id or "")
+            if stocked in units:
+                units[stocked] += max(line.counted - (line.shipped - line.returned), 0)
     commands = [
-        Receive(f"opening/item/{item_id}", DocumentKind.OPENING, {Stocked(item_id): n}, f"shown by {store.name}")
-        for item_id, n in units.items()
+        Receive(_opening_key(stocked), DocumentKind.OPENING, {stocked: n}, f"shown by {store.name}")
+        for stocked, n in units.items()
         if n > 0
     ]
     opening_orders = [ApplyOrder(store_id, order, fetch_seq, opened_at=store.opened_at) for order in orders]
     for start in range(0, len(commands), 400):
-        app.combiner.run(merchant_id, commands[start : start + 400], actor=_ACTOR)
-    app.combiner.run(merchant_id, opening_orders, actor=_ACTOR)
+        app.combiner.run(merchant_id, commands[start : start + 400], actor=actor)
+    app.combiner.run(merchant_id, opening_orders, actor=actor)
 
 
-def _shown_units(tx: Transaction, store_id: int) -> dict[int, int]:
-    """Units per item that the store showed when its catalogue was read, for items without any history."""
+def _opening_key(stocked: Stocked) -> str:
+    grade = "" if stocked.grade == GOOD else f"/{stocked.grade}"
+    return f"opening/item/{stocked.item_id}{grade}"
+
+
+def _shown_units(tx: Transaction, store_id: int) -> dict[Stocked, int]:
+    """Units that the store showed when its catalogue was read, of what has no history yet; bundles have no stock."""
     rows = tx.run(
-        """SELECT l.item_id, sum(greatest(l.observed, 0) * l.pack_size)::bigint AS units FROM listing l
-           WHERE l.merchant_id = :merchant_id AND l.store_id = :store_id AND l.item_id IS NOT NULL
+        """SELECT l.item_id, l.grade, sum(greatest(l.observed, 0) * l.pack_size)::bigint AS units FROM listing l
+           JOIN item i ON i.merchant_id = l.merchant_id AND i.id = l.item_id AND i.kind <> 'bundle'
+           WHERE l.merchant_id = :merchant_id AND l.store_id = :store_id
              AND l.observed IS NOT NULL AND NOT EXISTS (SELECT FROM movement m
                  WHERE m.merchant_id = :merchant_id AND m.item_id = l.item_id)
-           GROUP BY l.item_id""",
+           GROUP BY l.item_id, l.grade""",
         store_id=store_id,
     )
-    return {row.item_id: row.units for row in rows}
+    return {Stocked(row.item_id, row.grade): row.units for row in rows}
 
 
 def _open_orders(app: App, connector: Connector, store: StoreRow) -> list[StoreOrder]:
@@ -122,36 +129,43 @@ def _open_orders(app: App, connector: Connector, store: StoreRow) -> list[StoreO
     return [order for order in found if order.holds and order.placed_at < opened_at]
 
 
-def _items_of(tx: Transaction, store_id: int) -> dict[str, int]:
+def _items_of(tx: Transaction, store_id: int) -> dict[str, Stocked]:
     rows = tx.run(
-        """SELECT external_id, item_id FROM listing WHERE merchant_id = :merchant_id AND store_id = :store_id
+        """SELECT external_id, item_id, grade FROM listing WHERE merchant_id = :merchant_id AND store_id = :store_id
            AND item_id IS NOT NULL""",
         store_id=store_id,
     )
-    return {row.external_id: row.item_id for row in rows}
+    return {row.external_id: Stocked(row.item_id, row.grade) for row in rows}
 
 
-def change_mode(app: App, merchant_id: int, store_id: int, mode: StoreMode) -> int:
+def change_mode(app: App, merchant_id: int, store_id: int, mode: StoreMode, *, actor: str = _SHELL) -> int:
     """Switch a store's mode, and look at the listings of all stores, since who sells changes what each may show.
 
     Returns: how many of this store's should show another number.
     """
-    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+    with app.db.begin(merchant_id, actor=actor) as tx:
         stores.set_mode(tx, store_id, mode)
         return _look_again(tx)[store_id]
 
 
-def change_pause(app: App, merchant_id: int, store_ids: Sequence[int], *, paused: bool) -> None:
+def change_pause(app: App, merchant_id: int, store_ids: Sequence[int], *, paused: bool, actor: str = _SHELL) -> None:
     """Stop writing to stores, or begin again; the other stores share what is scarce without the paused ones."""
-    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+    with app.db.begin(merchant_id, actor=actor) as tx:
         stores.set_paused(tx, store_ids, paused)
-    with app.db.begin(merchant_id, actor=_ACTOR) as tx:  # a transaction of its own: the stop waits for nothing
+    with app.db.begin(merchant_id, actor=actor) as tx:  # a transaction of its own: the stop waits for nothing
         _look_again(tx)
 
 
-def change_sharing(app: App, merchant_id: int, sharing: Sharing | None = None, share_below: int | None = None) -> None:
+def change_sharing(
+    app: App,
+    merchant_id: int,
+    sharing: Sharing | None = None,
+    share_below: int | None = None,
+    *,
+    actor: str = _SHELL,
+) -> None:
     """Say how the merchant's stores share units, and below how many (>= 0) at the latest; what they show follows."""
-    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+    with app.db.begin(merchant_id, actor=actor) as tx:
         catalog.set_merchant(tx, sharing=sharing, share_below=share_below)
         _look_again(tx)
 
@@ -162,18 +176,20 @@ def _look_again(tx: Transaction) -> dict[int, int]:
     return {store.id: pushes.mark_wrong(tx, store.id) if store.id in told else 0 for store in stores.every(tx)}
 
 
-def renew_credentials(app: App, merchant_id: int, store: StoreRow, credentials: Mapping[str, str]) -> StoreProfile:
+def renew_credentials(
+    app: App, merchant_id: int, store: StoreRow, credentials: Mapping[str, str], *, actor: str = _SHELL
+) -> StoreProfile:
     """Replace the credentials of a store by others that work. Raises: ConnectorError; the old ones stay then."""
     profile = probe(app, merchant_id, store.platform, store.url, credentials)
-    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+    with app.db.begin(merchant_id, actor=actor) as tx:
         stores.set_credentials(tx, store.id, app.secrets.seal(credentials), {**store.settings, **profile.settings})
     return profile
 
 
-def test_store(app: App, merchant_id: int, store: StoreRow) -> StoreProfile:
+def test_store(app: App, merchant_id: int, store: StoreRow, *, actor: str) -> StoreProfile:
     """Probe a connected store and clear or set its trouble. Raises: ConnectorError."""
     profile = app.connector(merchant_id, store.id).probe()
-    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+    with app.db.begin(merchant_id, actor=actor) as tx:
         stores.set_trouble(tx, store.id, "")
         stores.set_settings(tx, store.id, profile.settings)
         work.want(tx, [work.Want("poll", store.id, "")])

@@ -1,19 +1,25 @@
-"""Warnings by mail: one per alert, over SMTP, as text and HTML."""
+"""Warnings by mail, over SMTP, as text and HTML: one mail a minute for a merchant, however many alerts there are.
+
+A mail is sent again only when we do not know whether the server took it: this process died between the server's answer
+and our note of it. It then names the same alerts under the same Message-ID, so that mail programs can show it once.
+"""
 
 import smtplib
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate
 from urllib.parse import unquote, urlsplit
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from config.wiring import App
-from core import work
+from core import alert_mail, alerts, work
+from core.alert_mail import Letter, Notice
+from core.alert_words import Told, moment, tell
 from core.backoff import backoff_s
 from core.errors import ConfigError
 from core.work import Lease
@@ -21,75 +27,93 @@ from jobs.registry import LEASE_S, job
 
 _ACTOR = "job:mail"
 _TIMEOUT_S = 20
+_HELD_BACK = "a mail went out less than a minute ago"
 _templates = Environment(
     loader=PackageLoader("jobs", "templates"), autoescape=select_autoescape(["html"]), undefined=StrictUndefined
 )
 
 
 @job("mail")
-def send_mail(app: App, merchant_id: int, store_id: int) -> None:
-    """Send what waits to be sent. A mail that cannot be sent stays, with the reason, and is tried again."""
-    while True:
-        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-            leases = work.claim(tx, "mail", store_id, limit=1, lease_s=LEASE_S)
-        if not leases:
-            return
-        _send_one(app, merchant_id, leases[0])
-
-
-def _send_one(app: App, merchant_id: int, lease: Lease) -> None:
+def send_mail(app: App, merchant_id: int, _store_id: int) -> None:
+    """Send the next mail that is owed. One that cannot be sent stays, with the reason, and is tried again."""
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-        alert = tx.run(
-            """SELECT a.id, a.kind, a.facts, a.opened_at, a.mailed_at, m.alert_email, m.name, m.time_zone FROM alert a
-               JOIN merchant m ON m.id = a.merchant_id WHERE a.merchant_id = :merchant_id AND a.id = :id""",
-            id=int(lease.subject),
-        ).one()
-    if alert.mailed_at is None and alert.alert_email:
-        message = compose(
-            alert.facts,
-            sender=app.settings.mail_from,
-            receiver=alert.alert_email,
-            merchant=alert.name,
-            at=alert.opened_at.astimezone(ZoneInfo(alert.time_zone)),
-            message_id=f"<alert-{merchant_id}-{alert.id}@holdfast.invalid>",
-        )
+        leases = work.claim(tx, "mail", 0, limit=1, lease_s=LEASE_S)
+    if not leases:
+        return
+    # Not in one transaction with the claim: who snoozes an alert takes its row first, and the row of the work then.
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        letter, now = alert_mail.pick(tx), tx.now
+    if letter is not None:
         try:
-            _deliver(app.settings.smtp_url.get_secret_value(), message)
+            _deliver(
+                app.settings.smtp_url.get_secret_value(), compose(letter, merchant_id, app.settings.mail_from, now)
+            )
         except (OSError, smtplib.SMTPException, ConfigError) as error:
             with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-                work.postpone(tx, [lease], delay_s=backoff_s(lease.tries + 4), reason=f"mail: {error}")
+                work.postpone(tx, leases, delay_s=backoff_s(leases[0].tries + 4), reason=f"mail: {error}")
             return
+        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+            alert_mail.sent(tx, letter)
+    _put_away(app, merchant_id, leases, is_sent=letter is not None)
+
+
+def _put_away(app: App, merchant_id: int, leases: Sequence[Lease], *, is_sent: bool) -> None:
+    """Come back when the next mail may go out. Until then the minute after a mail holds back whoever wants one."""
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-        tx.run(
-            """UPDATE alert SET mailed_at = :now WHERE merchant_id = :merchant_id AND id = :id AND mailed_at IS NULL
-               AND :sent""",
-            id=int(lease.subject),
-            sent=bool(alert.alert_email),
-        )
-        work.settle(tx, [lease])
+        due = alert_mail.next_due(tx)
+        if due is not None and due - tx.now <= alert_mail.SPACING and not is_sent:
+            wait_s = max((due - tx.now).total_seconds(), 0.0)
+            work.postpone(tx, leases, delay_s=wait_s, reason=_HELD_BACK, counts=False, may_die=False)
+            return
+        work.settle(tx, leases)
+        if due is not None:
+            alerts.want_mail(tx, due)
 
 
-def compose(
-    facts: Mapping[str, object], *, sender: str, receiver: str, merchant: str, at: datetime, message_id: str = ""
-) -> EmailMessage:
-    """The low-stock mail; a repeat carries the same ``message_id``, so that mail programs show it once.
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """One alert as the templates take it."""
 
-    Raises: ConfigError without a sender.
-    """
+    id: int
+    told: Told
+    noticed: str
+    ended: str
+    again: bool
+
+
+def compose(letter: Letter, merchant_id: int, sender: str, now: datetime) -> EmailMessage:
+    """The mail that a letter is; equal letters carry equal ``Message-ID``s. Raises: ConfigError without a sender."""
     if not sender:
         raise ConfigError("no sender: set HOLDFAST_MAIL_FROM")
+    sections = [_section(notice, letter) for notice in letter.notices]
+    values = {"sections": sections, "left_out": _left_out(letter.left_out), "merchant": letter.merchant}
     message = EmailMessage()
-    # A header is one line, whatever a store calls its things.
-    message["Subject"] = " ".join(f"Low stock: {facts['sku']} has {facts['free']} left".split())
-    message["From"], message["To"] = sender, receiver
-    message["Date"], message["Message-ID"] = (
-        formatdate(at.timestamp()),
-        message_id or make_msgid(domain="holdfast.invalid"),
-    )
-    values = {**facts, "merchant": merchant, "at": at.strftime("%Y-%m-%d %H:%M %Z")}
-    message.set_content(_templates.get_template("low_stock.txt").render(values))
-    message.add_alternative(_templates.get_template("low_stock.html").render(values), subtype="html")
+    message["Subject"] = _subject(sections, sum(letter.left_out.values()))
+    message["From"], message["To"], message["Date"] = sender, letter.receiver, formatdate(now.timestamp())
+    message["Message-ID"] = f"<alerts-{merchant_id}-{letter.id}@holdfast.invalid>"
+    message.set_content(_templates.get_template("alerts.txt").render(values))
+    message.add_alternative(_templates.get_template("alerts.html").render(values), subtype="html")
     return message
+
+
+def _section(notice: Notice, letter: Letter) -> _Section:
+    return _Section(
+        notice.id,
+        tell(notice.kind, notice.facts, letter.zone),
+        moment(notice.opened_at, letter.zone),
+        moment(notice.closed_at, letter.zone) if notice.closed_at not in (None, notice.opened_at) else "",
+        notice.again,
+    )
+
+
+def _subject(sections: Sequence[_Section], left_out: int) -> str:
+    first, more = sections[0], len(sections) - 1 + left_out
+    headline = f"Still so: {first.told.headline}" if first.again else first.told.headline
+    return f"{headline}, and {more:,} more" if more else headline
+
+
+def _left_out(counts: Mapping[str, int]) -> list[str]:
+    return [f"{n:,} {kind.replace('_', ' ')}" for kind, n in counts.items()]
 
 
 def _deliver(url: str, message: EmailMessage) -> None:

@@ -145,6 +145,7 @@ def apply(
             opened_at=store.opened_at,
             heard_at=news[order.external_id][0],
             ours_since=news[order.external_id][1],
+            deduct=store.deduct,
         )
         for order in orders
     ]

@@ -20,13 +20,14 @@ _MOST_AT_ONCE = 6
 class Job:
     """``queue``: "order" and "push" for what shoppers wait for, each with threads of its own, so that a rush of
     one does not hold up the other; "upkeep" for the rest. ``lot``: rows that one job takes at a time; 0: one job has
-    them all.
+    them all. ``limit_s``: after so long it is stopped; its leases must be longer.
     """
 
     topic: str
     queue: str
     run: JobFunction
     lot: int
+    limit_s: int
 
     def share(self, waiting: int) -> int:
         """How many messages to send for ``waiting`` rows (>= 1) of one store: one for each lot of work."""
@@ -36,11 +37,13 @@ class Job:
 JOBS: dict[str, Job] = {}
 
 
-def job(topic: str, *, queue: str = "upkeep", lot: int = 0) -> Callable[[JobFunction], JobFunction]:
+def job(
+    topic: str, *, queue: str = "upkeep", lot: int = 0, limit_s: int = TIME_LIMIT_S
+) -> Callable[[JobFunction], JobFunction]:
     """Register the function that does the work of ``topic``."""
 
     def register(function: JobFunction) -> JobFunction:
-        JOBS[topic] = Job(topic, queue, function, lot)
+        JOBS[topic] = Job(topic, queue, function, lot, limit_s)
         return function
 
     return register

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from config.wiring import App
 from connectors.port import Connector
-from core import catalog, marks, pushes, stores, work
+from core import catalog, facts, marks, stores, work
 from core.availability import number_to_write
 from core.model import ListingRef, ObservedLevel
 from core.transaction import Transaction
@@ -103,8 +103,8 @@ def _compare(tx: Transaction, levels: Sequence[ObservedLevel], *, dry_run: bool)
     source = """SELECT x.* FROM unnest(CAST(:ids AS bigint[])) k (id) CROSS JOIN LATERAL
         (SELECT * FROM listing WHERE merchant_id = :merchant_id AND id = k.id OFFSET 0) x"""
     found = []
-    for row in tx.run(pushes.FACTS_SQL.format(source=source), ids=list(shown)):
-        level, wanted = shown[row.id], number_to_write(pushes.facts_of(row))
+    for row, told in facts.read(tx, source, ids=list(shown)):
+        level, wanted = shown[row.id], number_to_write(told)
         if level.quantity != wanted:
             found.append(Difference(row.id, row.sku, row.title, level.quantity, wanted))
     if not dry_run:

@@ -1,21 +1,26 @@
-"""What keeps the house in order: holds that run out, partitions to come, evidence that is old, and the audit."""
+"""What keeps the house in order: holds that run out, partitions to come, checkpoints of the past, and the audit."""
 
 import logging
 from datetime import timedelta
 
 from config.wiring import App
-from core import audit, holds, work
+from core import audit, checkpoints, patience, work
+from core.checkpoints import Window
+from core.sales import holds
 from core.transaction import Transaction
 from core.work import Lease
-from jobs.registry import LEASE_S, job
+from jobs.registry import LEASE_S, TIME_LIMIT_S, job
 
 logger = logging.getLogger(__name__)
 _ACTOR = "job:upkeep"
+_CHECKPOINT_LIMIT_S = 1200
+_ITEMS_LOOKED_AT, _ITEMS_COUNTED = 5_000, 20
+_AFTER_THE_LIMIT_S = LEASE_S - TIME_LIMIT_S
 
 
-def _claim(app: App, merchant_id: int, topic: str) -> list[Lease]:
+def _claim(app: App, merchant_id: int, topic: str, *, lease_s: float = LEASE_S) -> list[Lease]:
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-        return work.claim(tx, topic, 0, limit=1, lease_s=LEASE_S)
+        return work.claim(tx, topic, 0, limit=1, lease_s=lease_s)
 
 
 def _settle(app: App, merchant_id: int, leases: list[Lease]) -> None:
@@ -38,10 +43,10 @@ def expire_holds(app: App, merchant_id: int, _store_id: int) -> None:
     _settle(app, merchant_id, leases)
 
 
-@job("audit")
+@job("audit", limit_s=audit.LIMIT_S)
 def run_audit(app: App, merchant_id: int, _store_id: int) -> None:
     """Check the invariants; a violation stays in the work table with what it found, so that doctor shows it."""
-    leases = _claim(app, merchant_id, "audit")
+    leases = _claim(app, merchant_id, "audit", lease_s=audit.LIMIT_S + _AFTER_THE_LIMIT_S)
     if not leases:
         return
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
@@ -69,3 +74,40 @@ def upkeep(app: App, merchant_id: int, _store_id: int) -> None:
 def _add_months(tx: Transaction) -> None:
     for months in range(3):
         tx.run("SELECT add_month(CAST(:day AS date))", day=(tx.now + timedelta(days=31 * months)).date())
+
+
+@job("checkpoint", limit_s=_CHECKPOINT_LIMIT_S)
+def make_checkpoints(app: App, merchant_id: int, _store_id: int) -> None:
+    """Write down the balances of items that moved much, so that their past stays quick to read."""
+    leases = _claim(app, merchant_id, "checkpoint", lease_s=_CHECKPOINT_LIMIT_S + _AFTER_THE_LIMIT_S)
+    if not leases:
+        return
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        window = checkpoints.open_window(tx)
+    if window is not None:
+        _fill(app, merchant_id, window)
+        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+            checkpoints.close_window(tx, window)
+    _settle(app, merchant_id, leases)
+
+
+def _fill(app: App, merchant_id: int, window: Window) -> None:
+    """Make all checkpoints of a window, in small transactions; one that breaks off is made from the start again."""
+    last = 0
+    while True:
+        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+            patience.allow(tx, _CHECKPOINT_LIMIT_S)
+            item_ids = checkpoints.items_after(tx, last, limit=_ITEMS_LOOKED_AT)
+            due = checkpoints.due(tx, window, item_ids)
+        if not item_ids:
+            return
+        last = item_ids[-1]
+        for start in range(0, len(due), _ITEMS_COUNTED):
+            while _make(app, merchant_id, window, due[start : start + _ITEMS_COUNTED]):
+                pass
+
+
+def _make(app: App, merchant_id: int, window: Window, item_ids: list[int]) -> int:
+    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+        patience.allow(tx, _CHECKPOINT_LIMIT_S)
+        return checkpoints.make(tx, window, item_ids)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from core import catalog, ledger, stores
 from core.books import PromiseRow
+from core.command import Command
 from core.errors import Refused
-from core.ledger import Command
 from core.model import Platform, StoreListing, StoreMode, StoreOrder, StoreOrderLine
 from core.orders import ApplyOrder
 from core.receiving import Receive

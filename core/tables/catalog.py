@@ -1,6 +1,6 @@
 """What is sold, where it stands, and the stores that show it."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Table
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from core.tables.base import identity, instant, metadata, reference, tenant, units, words
@@ -18,7 +18,15 @@ merchant = Table(
 )
 
 warehouse = Table(
-    "warehouse", metadata, tenant(), identity(), words("code"), words("name"), words("time_zone"), words("kind")
+    "warehouse",
+    metadata,
+    tenant(),
+    identity(),
+    words("code"),
+    words("name"),
+    words("time_zone"),
+    words("kind"),
+    Column("handling_days", Integer, nullable=False),  # from the arrival of goods until they can leave again
 )
 
 bin_ = Table(
@@ -31,7 +39,53 @@ bin_ = Table(
     Column("is_default", Boolean, nullable=False),
 )
 
-pool = Table("pool", metadata, tenant(), identity(), words("kind"), words("name"), instant("closed_at", nullable=True))
+pool = Table(
+    "pool",
+    metadata,
+    tenant(),
+    identity(),
+    words("kind"),
+    words("name"),
+    instant("closed_at", nullable=True),
+    words("code"),
+    reference("store_id", nullable=True),  # None: every channel may draw on it; 0: our own interface alone
+    reference("warehouse_id", nullable=True),  # of a physical lock
+    Column("pure", Boolean, nullable=False),
+    instant("starts_at", nullable=True),
+    instant("ends_at", nullable=True),
+    instant("created_at"),
+)
+
+pool_item = Table(
+    "pool_item",
+    metadata,
+    tenant(),
+    Column("item_id", BigInteger, primary_key=True),
+    Column("grade", Text, primary_key=True),
+    Column("pool_id", BigInteger, primary_key=True),
+    Column("is_open", Boolean, nullable=False),
+    Column("cap", BigInteger, nullable=True),
+    reference("expected_id", nullable=True),  # of a presale: the supply that it waits for
+)
+
+component = Table(
+    "component",
+    metadata,
+    tenant(),
+    Column("bundle_item_id", BigInteger, primary_key=True),
+    Column("item_id", BigInteger, primary_key=True),
+    Column("grade", Text, primary_key=True),
+    units("quantity"),
+)
+
+item_unit = Table(
+    "item_unit",
+    metadata,
+    tenant(),
+    Column("item_id", BigInteger, primary_key=True),
+    Column("unit", Text, primary_key=True),
+    units("units"),
+)
 
 item = Table(
     "item",
@@ -42,8 +96,12 @@ item = Table(
     # SKUs that differ only in case are one item: the casefolded form is the unique one.
     words("sku_key"),
     words("title"),
-    Column("low_stock_threshold", Integer, nullable=True),
     instant("created_at"),
+    words("kind"),  # plain, bundle (virtual: sold as its components) or kit (assembled, with stock of its own)
+    # rules, see core/rulebook.py; None: the store's hold
+    Column("safety_stock", Integer, nullable=True),
+    words("backorder", nullable=True),
+    Column("backorder_limit", Integer, nullable=True),
 )
 
 store = Table(
@@ -73,6 +131,13 @@ store = Table(
     Column("blind", Boolean, nullable=False),
     Column("safety_stock", Integer, nullable=False),
     instant("created_at"),
+    # rules, see core/rulebook.py; None: nothing is set
+    Column("buffer", Integer, nullable=True),
+    Column("cap", Integer, nullable=True),
+    Column("share", Integer, nullable=True),
+    words("backorder", nullable=True),
+    Column("backorder_limit", Integer, nullable=True),
+    words("deduct", nullable=True),
 )
 
 listing = Table(
@@ -97,4 +162,27 @@ listing = Table(
     Column("observed", BigInteger, nullable=True),
     instant("observed_at", nullable=True),
     instant("proven_equal_at", nullable=True),
+    words("grade"),
+    # rules, see core/rulebook.py; None: those of its item or its store hold
+    Column("safety_stock", Integer, nullable=True),
+    Column("buffer", Integer, nullable=True),
+    Column("cap", Integer, nullable=True),
+    Column("share", Integer, nullable=True),
+    words("backorder", nullable=True),
+    Column("backorder_limit", Integer, nullable=True),
+)
+
+# Every value that a rule of a store, listing or item had; the columns above hold the newest.
+rule_change = Table(
+    "rule_change",
+    metadata,
+    tenant(),
+    Column("scope", Text, primary_key=True),
+    identity("subject_id"),
+    Column("rule", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    instant("changed_at"),
+    words("actor"),
+    words("was", nullable=True),  # as its column says it; None: nothing was set
+    words("becomes", nullable=True),
 )

@@ -1,6 +1,6 @@
 """What wants doing, what was pushed, and whom to warn."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Date, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from core.tables.base import identity, instant, metadata, reference, tenant, units, words
@@ -48,6 +48,8 @@ push_due = Table(
     # since when it could have been pushed, and until when it should not be
     instant("tryable_since"),
     instant("not_before", nullable=True),
+    # while it waits: beyond which instant (the store's clock) its orders must be known for another look to tell more
+    instant("until_known", nullable=True),
     Column("tries", Integer, nullable=False),
     # the earliest news behind it, and how long that news was in our hands
     instant("heard_at", nullable=True),
@@ -75,6 +77,8 @@ push = Table(
     instant("settled_at"),
     # the part of the way from hint to settled that was spent in this system, not waiting for a store
     Column("own_ms", BigInteger, nullable=False),
+    # what ``wanted`` was computed from, as ``core.evidence`` packs it; None: recorded before that was kept
+    Column("facts", JSONB, nullable=True),
 )
 
 alert = Table(
@@ -88,5 +92,48 @@ alert = Table(
     Column("facts", JSONB, nullable=False),
     instant("opened_at"),
     instant("closed_at", nullable=True),
-    instant("mailed_at", nullable=True),
+    reference("store_id", nullable=True),
+    reference("warehouse_id", nullable=True),
+    Column("ended", JSONB, nullable=True),  # what was so when it ended
+)
+
+# Beside the alert: who mails many never holds a row that a batch wants in order to end one.
+alert_mail = Table(
+    "alert_mail",
+    metadata,
+    tenant(),
+    identity("alert_id"),
+    instant("due_at", nullable=True),  # since when, or from when on, a mail is owed; None: none
+    instant("snoozed_until", nullable=True),
+    reference("mail_id", nullable=True),  # the mail that it goes with, or went with
+    instant("sent_at", nullable=True),
+)
+
+# When to warn; 0 as item: every item without a rule of its own.
+alert_rule = Table(
+    "alert_rule",
+    metadata,
+    tenant(),
+    identity("item_id"),
+    Column("kind", Text, primary_key=True),
+    identity("warehouse_id"),
+    identity("store_id"),
+    Column("grade", Text, primary_key=True),
+    Column("level", BigInteger, nullable=True),  # units (low_stock) or days at which to warn; None: never
+    Column("window_days", Integer, nullable=True),  # days of sales from which days of cover are computed
+    instant("changed_at"),
+    words("changed_by"),
+)
+
+# Units sold on so many days on which there were any, up to a day in the merchant's zone.
+sales_pace = Table(
+    "sales_pace",
+    metadata,
+    tenant(),
+    identity("item_id"),
+    Column("grade", Text, primary_key=True),
+    Column("window_days", Integer, nullable=False),
+    Column("until", Date, nullable=False),
+    Column("days", Integer, nullable=False),
+    units("sold"),
 )

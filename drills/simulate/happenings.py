@@ -7,10 +7,10 @@ from datetime import timedelta
 from functools import partial
 from random import Random
 
+from core.command import Command
 from core.errors import InsufficientStock, Refused
-from core.holds import EndHold, Hold
-from core.ledger import Command
 from core.receiving import Receive
+from core.sales.holds import EndHold, Hold
 from core.stock import DocumentKind, Stocked
 from drills.simulate.hub import MERCHANT, Hub, Process
 from drills.simulate.outside import OutsideModel

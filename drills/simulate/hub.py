@@ -25,7 +25,7 @@ from connectors.http import Net
 from connectors.port import Connector
 from core import work
 from core.combiner import Combiner
-from core.ledger import Command
+from core.command import Command
 from core.transaction import Database, IdSource, Transaction
 from drills.simulate.journal import Journal
 from drills.simulate.scheduler import Crash, Scheduler, Task

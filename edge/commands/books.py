@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
+from core.rights import Right
 from edge.commands.common import (
-    ACTOR,
     FIRST_MERCHANT,
+    As,
     AsJson,
     DataDir,
     Merchant,
     ago,
     counted,
-    hub,
+    door,
     say,
     say_json,
     say_table,
@@ -27,7 +28,7 @@ work_commands = typer.Typer(
 )
 
 
-def audit(merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def audit(as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Check the books; exit code 1 when a row breaks a rule.
 
     \b
@@ -35,7 +36,7 @@ def audit(merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json
     """
     from core import audit as books
 
-    with hub(merchant, data_dir) as app, app.db.begin(merchant, actor=ACTOR) as tx:
+    with door(merchant, data_dir, as_, Right.AUDIT_RUN) as entered, entered.begin() as tx:
         broken = books.audit(tx)
     if as_json:
         say_json({"violations": len(broken), "rows": [dataclasses.asdict(one) for one in broken]})
@@ -58,6 +59,7 @@ def _words(row: Mapping[str, object]) -> str:
 @work_commands.command("list")
 def list_work(
     every: Annotated[bool, typer.Option("--all", help="also what waits or is being done")] = False,
+    as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -69,7 +71,7 @@ def list_work(
     """
     from core.queries import LeastTrouble, work_rows
 
-    with hub(merchant, data_dir) as app, app.db.begin(merchant, actor=ACTOR) as tx:
+    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         rows, now = work_rows(tx, least=LeastTrouble.NONE if every else LeastTrouble.DEAD), tx.now
     if as_json:
         say_json([dataclasses.asdict(row) for row in rows])
@@ -97,6 +99,7 @@ def list_work(
 @work_commands.command()
 def replay(
     topic: Annotated[str, typer.Argument(metavar="WORK", help="one kind only, like order or mail")] = "",
+    as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
 ) -> None:
@@ -108,6 +111,7 @@ def replay(
     """
     from core import work
 
-    with hub(merchant, data_dir) as app, app.db.begin(merchant, actor=ACTOR) as tx:
+    with door(merchant, data_dir, as_, Right.SYNC_RUN) as entered, entered.begin() as tx:
         count = work.replay(tx, topic or None)
+        entered.log(tx, "work.replay", topic or "all", count=count)
     say(f"{counted(count, 'dead letter')} will be tried again." if count else "There was nothing to replay.")

@@ -4,7 +4,8 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,16 +13,33 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import ConfigError, NotFound
+from core.rights import Right
 
 if TYPE_CHECKING:
     from config.settings import Settings
     from config.wiring import App
+    from core.actors import Actor
+    from core.transaction import Transaction
 
 FIRST_MERCHANT = 1
-ACTOR = "cli"
 _QUIET = ("httpx", "dramatiq", "alembic", "urllib3")
 
+
+def _somebody(context: typer.Context, param: typer.CallbackParam, value: str) -> str:
+    """An empty ``--as``, from a script whose variable is not set, must not mean the shell with all its rights."""
+    given = context.get_parameter_source(param.name or "")
+    if not value.strip() and given is not None and given.name != "DEFAULT":
+        raise typer.BadParameter("it is empty; name a user, or leave --as out to act as whoever has the shell")
+    return value
+
+
 Merchant = Annotated[int, typer.Option("--merchant", metavar="ID", help="whose: the number of the merchant")]
+As = Annotated[
+    str,
+    typer.Option(
+        "--as", metavar="EMAIL", help="act as this user of the merchant, with that user's rights", callback=_somebody
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="answer in one line of JSON, for machines")]
 DataDir = Annotated[
     Path | None,
@@ -65,6 +83,42 @@ def hub(merchant: int, data_dir: Path | None) -> Iterator["App"]:
             yield app
         finally:
             app.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """An open hub, and who came in; ``str(actor)`` is what documents keep."""
+
+    app: "App"
+    actor: "Actor"
+
+    @property
+    def merchant_id(self) -> int:
+        return self.actor.merchant_id
+
+    def begin(self) -> "AbstractContextManager[Transaction]":
+        """A transaction of this actor for this merchant."""
+        return self.app.db.begin(self.merchant_id, actor=str(self.actor))
+
+    def log(self, tx: "Transaction", act: str, subject: str, **detail: object) -> None:
+        """Write down what was done, in the transaction that does it; see ``core.acts.note``."""
+        from core import acts
+
+        acts.note(tx, self.actor, act, subject, **detail)
+
+
+@contextmanager
+def door(merchant: int, data_dir: Path | None, as_: str, right: Right) -> Iterator[Door]:
+    """The hub that runs, entered by the shell or by the user that ``--as`` names, who must have ``right``.
+
+    Raises: ConfigError; NotFound for a merchant or a user that is not there; Forbidden.
+    """
+    with hub(merchant, data_dir) as app:
+        from core import actors
+
+        actor = actors.as_user(app.db, merchant, as_) if as_ else actors.shell(merchant)
+        actor.require(right)
+        yield Door(app, actor)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="leave the data folder for a look afterwards")] = False,
     pace: Annotated[float, typer.Option(min=0.01, metavar="X", help="times the usual speed")] = 1.0,
 ) -> None:
-    """Watch the main job, with a referee who checks it all at the end.
+    """Watch the main job; a referee checks it all at the end.
 
     Three storefronts, shoppers, and faults on purpose. Everything is started in a fresh folder and ended again. Exit
     code 0 only when every check holds.

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from core.model import Sharing
-from edge.commands.common import ACTOR, FIRST_MERCHANT, AsJson, DataDir, Merchant, hub, say, say_json
+from core.rights import Right
+from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json
 
 
 def merchant(
@@ -23,6 +24,7 @@ def merchant(
     share_below: Annotated[
         int | None, typer.Option(min=0, help="adaptive: deal out at the latest when fewer units than this are left")
     ] = None,
+    as_: As = "",
     number: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -36,12 +38,18 @@ def merchant(
     from core.queries import merchant_view
     from jobs.connect import change_sharing
 
-    with hub(number, data_dir) as app:
-        with app.db.begin(number, actor=ACTOR) as tx:
+    given = {"name": name, "time_zone": time_zone, "email": email, "sharing": sharing, "share_below": share_below}
+    changed = [field for field, value in given.items() if value is not None]
+    needed = Right.MERCHANT_CHANGE if changed else Right.STOCK_VIEW
+    with door(number, data_dir, as_, needed) as entered:
+        with entered.begin() as tx:
             catalog.set_merchant(tx, name=name, time_zone=time_zone, alert_email=email)
         if sharing is not None or share_below is not None:
-            change_sharing(app, number, sharing, share_below)
-        with app.db.begin(number, actor=ACTOR) as tx:
+            change_sharing(entered.app, number, sharing, share_below, actor=str(entered.actor))
+        with entered.begin() as tx:
+            if changed:
+                # Which, not what: an address is personal.
+                entered.log(tx, "merchant.change", f"merchant:{number}", changed=changed)
             view = merchant_view(tx)
     if as_json:
         say_json(dataclasses.asdict(view))

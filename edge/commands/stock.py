@@ -1,23 +1,23 @@
 """``holdfast stock``: what there is of an item, who shows what of it, and booking goods in."""
 
 import dataclasses
-import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.errors import Refused
+from core.rights import Right
+from edge.commands import reversals, stock_acts
+from edge.commands.acting import Sku
 from edge.commands.common import (
-    ACTOR,
     FIRST_MERCHANT,
+    As,
     AsJson,
     DataDir,
     Merchant,
     ago,
-    counted,
-    hub,
+    door,
     say,
     say_json,
     say_table,
@@ -32,11 +32,14 @@ commands = typer.Typer(
     rich_markup_mode=None,
 )
 
-Sku = Annotated[str, typer.Argument(metavar="SKU", help="the item's code; upper and lower case are the same")]
+stock_acts.register(commands)
+commands.command("reverse")(reversals.reverse)
 
 
 @commands.command()
-def show(sku: Sku, merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def show(
+    sku: Sku, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
     """Show what there is of an item, and what each store shows and why.
 
     All three layers with their buckets, one line per store, and the newest documents.
@@ -44,13 +47,13 @@ def show(sku: Sku, merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None
     \b
     Example: holdfast stock show MUG-RED
     """
-    from core import catalog, item_views
+    from core import actors, catalog, item_views
 
-    with hub(merchant, data_dir) as app, app.db.begin(merchant, actor=ACTOR) as tx:
+    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         item_id = catalog.item_id_of(tx, sku)
         item, balances = item_views.item_view(tx, item_id), item_views.balances(tx, item_id)
         shown, documents = item_views.shown_by_stores(tx, item_id), item_views.recent_documents(tx, item_id)
-        now = tx.now
+        names, now = actors.names_of(tx, [one.actor for one in documents]), tx.now
     if as_json:
         parts: dict[str, Sequence[Any]] = {"layers": balances, "stores": shown, "documents": documents}
         listed = {name: [dataclasses.asdict(one) for one in part] for name, part in parts.items()}
@@ -58,14 +61,17 @@ def show(sku: Sku, merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None
         return
     _show_layers(item, balances)
     _show_stores(shown, now)
-    _show_documents(documents, now)
+    _show_documents(documents, names, now)
 
 
 def _show_layers(item: "ItemView", balances: "Sequence[BalanceView]") -> None:
     warning = "" if item.low_stock_threshold is None else f", warns at {item.low_stock_threshold}"
     say(f"{item.sku}  {item.title}{warning}")
     if not balances:
-        say(f"Nothing was ever booked; `holdfast stock receive {item.sku} N` books units in.")
+        say(
+            f"Nothing was ever booked; `holdfast stock receive {item.sku} N` books units in. "
+            f"What a bundle takes instead, `holdfast item show {item.sku}` tells."
+        )
         return
     rows = [
         [one.layer, one.place, one.grade, ", ".join(f"{bucket} {units:,}" for bucket, units in one.buckets.items())]
@@ -102,60 +108,16 @@ def _state(one: "Shown", now: datetime) -> str:
     return "settled"
 
 
-def _show_documents(documents: "Sequence[DocumentView]", now: datetime) -> None:
+def _show_documents(documents: "Sequence[DocumentView]", names: Mapping[str, str], now: datetime) -> None:
     if not documents:
         return
     say("")
     rows = []
     for one in documents:
         cause = f"order {one.order} of {one.store}" if one.order and one.store else one.order or one.reason
-        rows.append([ago(one.recorded_at, now), one.kind, cause, "; ".join(one.moves)])
-    say_table(["when", "document", "cause", "moved"], rows)
-
-
-@commands.command()
-def receive(
-    sku: Sku,
-    units: Annotated[int, typer.Argument(metavar="N", min=1, help="units that came in, 1 or more")],
-    key: Annotated[
-        str, typer.Option(help="your own name for this receipt, like a delivery note; repeating it books nothing")
-    ] = "",
-    reason: Annotated[str, typer.Option(help="a note for the document")] = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Book units in.
-
-    They serve what waits, the rest is free at once, and every live store shows it.
-
-    \b
-    Example: holdfast stock receive MUG-RED 40 --key delivery-2041
-    """
-    from core import catalog
-    from core.receiving import Receive
-    from core.stock import DocumentKind, Stocked
-
-    with hub(merchant, data_dir) as app:
-        with app.db.begin(merchant, actor=ACTOR) as tx:
-            item_id, asked_at = catalog.item_id_of(tx, sku), tx.now
-        command = Receive(
-            f"receipt/{key or uuid.uuid4()}", DocumentKind.RECEIPT, {Stocked(item_id): units}, reason or key
-        )
-        document_id = app.combiner.run(merchant, [command], actor=ACTOR)[0]
-        if isinstance(document_id, Refused):
-            raise document_id
-        with app.db.begin(merchant, actor=ACTOR) as tx:
-            recorded_at = tx.run(
-                "SELECT recorded_at FROM document WHERE merchant_id = :merchant_id AND id = :id", id=document_id
-            ).scalar_one()
-    repeated = recorded_at < asked_at
-    if as_json:
-        say_json({"sku": sku, "units": units, "document_id": document_id, "repeated": repeated})
-    elif repeated:
-        say(f"Receipt {key} was booked before, as document {document_id}; nothing was changed.")
-    else:
-        say(f"{counted(units, 'unit')} of {sku} booked in, document {document_id}.")
+        by = names.get(one.actor, one.actor)
+        rows.append([ago(one.recorded_at, now), one.id, one.kind, by, cause, "; ".join(one.moves)])
+    say_table(["when", ">document", "kind", "by", "cause", "moved"], rows)
 
 
 @commands.command()
@@ -163,6 +125,7 @@ def warn(
     sku: Sku,
     units: Annotated[int | None, typer.Argument(metavar="N", min=0, help="warn at this many free units")] = None,
     off: Annotated[bool, typer.Option("--off", help="warn no more")] = False,
+    as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
 ) -> None:
@@ -179,8 +142,9 @@ def warn(
 
     if (units is None) != off:
         raise typer.BadParameter("say at how many units to warn, or --off")
-    with hub(merchant, data_dir) as app, app.db.begin(merchant, actor=ACTOR) as tx:
+    with door(merchant, data_dir, as_, Right.ALERT_CHANGE) as entered, entered.begin() as tx:
         catalog.set_low_stock(tx, sku, units)
+        entered.log(tx, "stock.warn", f"item:{catalog.item_id_of(tx, sku)}", units=units)
         receiver = merchant_view(tx).alert_email
     if units is None:
         say(f"No more warnings for {sku}.")

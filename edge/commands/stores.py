@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,16 +10,18 @@ import typer
 
 from core.errors import ConfigError
 from core.model import Platform, StoreMode
+from core.rights import Right
 from edge.commands.common import (
-    ACTOR,
     FIRST_MERCHANT,
+    As,
     AsJson,
     DataDir,
+    Door,
     Merchant,
     ago,
     confirm,
     counted,
-    hub,
+    door,
     say,
     say_json,
     say_table,
@@ -53,6 +56,7 @@ def add(
         bool | None,
         typer.Option("--opening/--no-opening", help="take the numbers it shows as the opening stock of new items"),
     ] = None,
+    as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
 ) -> None:
@@ -73,15 +77,26 @@ def add(
     from jobs.connect import connect_store
 
     address = tidy_url(platform, url)
-    with hub(merchant, data_dir) as app:
+    with door(merchant, data_dir, as_, Right.STORE_CONNECT) as entered:
+        if opening:
+            entered.actor.require(Right.STOCK_RECEIVE)
         given = gather(platform, credentials)
         if opening is None:
             question = "Take the numbers it shows as the opening stock of items that have none (yes for a first store)?"
-            opening = sys.stdin.isatty() and not credentials and typer.confirm(question)
+            may_open = Right.STOCK_RECEIVE in entered.actor.rights
+            opening = may_open and sys.stdin.isatty() and not credentials and typer.confirm(question)
         store, profile = connect_store(
-            app, merchant, name=name, platform=platform, url=address, credentials=given, opening=opening
+            entered.app,
+            merchant,
+            name=name,
+            platform=platform,
+            url=address,
+            credentials=given,
+            opening=opening,
+            actor=str(entered.actor),
         )
-        with app.db.begin(merchant, actor=ACTOR) as tx:
+        with entered.begin() as tx:
+            entered.log(tx, "store.add", f"store:{store.id}", platform=platform, opening=opening)
             view = next(view for view in store_views(tx) if view.id == store.id)
     say(f"Connected {name}: {profile.name}, {counted(view.listings, 'listing')}, in mode {view.mode}.")
     for warning in profile.warnings:
@@ -94,7 +109,9 @@ def add(
 
 
 @commands.command("list")
-def list_stores(merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def list_stores(
+    as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
     """Show all stores: mode, trouble, and last signs of life.
 
     \b
@@ -102,7 +119,7 @@ def list_stores(merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, a
     """
     from core.queries import store_views
 
-    with hub(merchant, data_dir) as app, app.db.begin(merchant, actor=ACTOR) as tx:
+    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         views, now = store_views(tx), tx.now
     if as_json:
         say_json([dataclasses.asdict(view) for view in views])
@@ -128,7 +145,7 @@ def _line(view: "StoreView", now: datetime) -> list[object]:
 
 
 @commands.command("test")
-def try_store(store: StoreName, merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None) -> None:
+def try_store(store: StoreName, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None) -> None:
     """Try a store's credentials and rights now.
 
     What was wrong with it is forgotten when all is well.
@@ -139,11 +156,11 @@ def try_store(store: StoreName, merchant: Merchant = FIRST_MERCHANT, data_dir: D
     from core import stores
     from jobs.connect import test_store
 
-    with hub(merchant, data_dir) as app:
-        with app.db.begin(merchant, actor=ACTOR) as tx:
+    with door(merchant, data_dir, as_, Right.STORE_CHANGE) as entered:
+        with entered.begin() as tx:
             row = stores.find(tx, store)
-        profile = test_store(app, merchant, row)
-        off_s = round((profile.clock - app.db.clock()).total_seconds())
+        profile = test_store(entered.app, merchant, row, actor=str(entered.actor))
+        off_s = round((profile.clock - entered.app.db.clock()).total_seconds())
     say(f"{row.name} works: {profile.name}.")
     if abs(off_s) > _CLOCK_OFF_S:
         say(
@@ -157,6 +174,7 @@ def try_store(store: StoreName, merchant: Merchant = FIRST_MERCHANT, data_dir: D
 def renew(
     store: StoreName,
     credentials: Credentials = "",
+    as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
 ) -> None:
@@ -171,11 +189,13 @@ def renew(
     from edge.commands.credentials import gather
     from jobs.connect import renew_credentials
 
-    with hub(merchant, data_dir) as app:
-        with app.db.begin(merchant, actor=ACTOR) as tx:
+    with door(merchant, data_dir, as_, Right.STORE_CONNECT) as entered:
+        with entered.begin() as tx:
             row = stores.find(tx, store)
-        given = gather(row.platform, credentials, _known(app, row))
-        profile = renew_credentials(app, merchant, row, given)
+        given = gather(row.platform, credentials, _known(entered.app, row))
+        profile = renew_credentials(entered.app, merchant, row, given, actor=str(entered.actor))
+        with entered.begin() as tx:
+            entered.log(tx, "store.renew", f"store:{row.id}")
     say(f"{row.name} has new credentials, and they work: {profile.name}.")
     for warning in profile.warnings:
         say(f"  Note: {warning}")
@@ -191,7 +211,11 @@ def _known(app: "App", row: "StoreRow") -> Mapping[str, str]:
 
 @commands.command()
 def pause(
-    store: MaybeStore = "", every: All = False, merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None
+    store: MaybeStore = "",
+    every: All = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
 ) -> None:
     """Stop writing to a store at once; --all is the red button.
 
@@ -201,13 +225,18 @@ def pause(
     Example: holdfast store pause Berlin
              holdfast store pause --all
     """
-    names = _set_paused(merchant, data_dir, store, every=every, paused=True)
+    with _store_door(store, as_, merchant, data_dir, every=every) as entered:
+        names = _set_paused(entered, store, paused=True)
     say(f"Paused: {', '.join(names)}. Nothing is written until `holdfast store resume {'--all' if every else store}`.")
 
 
 @commands.command()
 def resume(
-    store: MaybeStore = "", every: All = False, merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None
+    store: MaybeStore = "",
+    every: All = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
 ) -> None:
     """Write to a paused store again.
 
@@ -215,23 +244,31 @@ def resume(
     Example: holdfast store resume Berlin
              holdfast store resume --all
     """
-    names = _set_paused(merchant, data_dir, store, every=every, paused=False)
+    with _store_door(store, as_, merchant, data_dir, every=every) as entered:
+        names = _set_paused(entered, store, paused=False)
     say(f"Resumed: {', '.join(names)}. Stores in mode live are written to again.")
 
 
-def _set_paused(merchant: int, data_dir: DataDir, store: str, *, every: bool, paused: bool) -> list[str]:
+def _store_door(store: str, as_: str, merchant: int, data_dir: DataDir, *, every: bool) -> AbstractContextManager[Door]:
+    if bool(store) == every:
+        raise typer.BadParameter("name one store, or say --all")
+    return door(merchant, data_dir, as_, Right.STORE_CHANGE)
+
+
+def _set_paused(entered: Door, store: str, *, paused: bool) -> list[str]:
+    """Pause or resume the store of that name, or all for none; returns their names."""
     from core import stores
     from jobs.connect import change_pause
 
-    if bool(store) == every:
-        raise typer.BadParameter("name one store, or say --all")
-    with hub(merchant, data_dir) as app:
-        with app.db.begin(merchant, actor=ACTOR) as tx:
-            rows = stores.every(tx) if every else [stores.find(tx, store)]
-        if not rows:
-            raise ConfigError("there is no store yet; connect one with `holdfast store add`")
-        change_pause(app, merchant, [row.id for row in rows], paused=paused)
-        return [row.name for row in rows]
+    with entered.begin() as tx:
+        rows = [stores.find(tx, store)] if store else stores.every(tx)
+    if not rows:
+        raise ConfigError("there is no store yet; connect one with `holdfast store add`")
+    change_pause(entered.app, entered.merchant_id, [row.id for row in rows], paused=paused, actor=str(entered.actor))
+    with entered.begin() as tx:
+        for row in rows:
+            entered.log(tx, "store.pause" if paused else "store.resume", f"store:{row.id}")
+    return [row.name for row in rows]
 
 
 @commands.command()
@@ -239,6 +276,7 @@ def mode(
     store: StoreName,
     to: Annotated[StoreMode, typer.Argument(metavar="MODE", help="off, observe, dry_run or live")],
     yes: Annotated[bool, typer.Option("--yes", help="do not ask before going live")] = False,
+    as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
 ) -> None:
@@ -254,12 +292,14 @@ def mode(
     from core import stores
     from jobs.connect import change_mode
 
-    with hub(merchant, data_dir) as app:
-        with app.db.begin(merchant, actor=ACTOR) as tx:
+    with door(merchant, data_dir, as_, Right.STORE_CHANGE) as entered:
+        with entered.begin() as tx:
             row = stores.find(tx, store)
         if to is StoreMode.LIVE and row.mode is not StoreMode.LIVE:
-            _ask_to_go_live(app, merchant, row, yes=yes)
-        looked_at = change_mode(app, merchant, row.id, to)
+            _ask_to_go_live(entered.app, merchant, row, yes=yes)
+        looked_at = change_mode(entered.app, merchant, row.id, to, actor=str(entered.actor))
+        with entered.begin() as tx:
+            entered.log(tx, "store.mode", f"store:{row.id}", mode=to, was=row.mode)
     say(f"{row.name} is in mode {to} (was {row.mode}).")
     if to in (StoreMode.LIVE, StoreMode.DRY_RUN):
         say(f"{counted(looked_at, 'listing')} are computed again; `holdfast doctor` shows what is still stale.")
@@ -285,6 +325,7 @@ def map_listing(
     store: StoreName,
     listing: Annotated[str, typer.Argument(metavar="LISTING", help="the store's own id of the listing")] = "",
     sku: Annotated[str, typer.Argument(metavar="SKU", help="the item it sells")] = "",
+    as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -302,10 +343,12 @@ def map_listing(
 
     if bool(listing) != bool(sku):
         raise typer.BadParameter("name both the listing and the SKU, or neither")
-    with hub(merchant, data_dir) as app, app.db.begin(merchant, actor=ACTOR) as tx:
+    needed = Right.STORE_CHANGE if listing else Right.STOCK_VIEW
+    with door(merchant, data_dir, as_, needed) as entered, entered.begin() as tx:
         row = stores.find(tx, store)
         if listing:
             catalog.map_listing(tx, row.id, listing, sku)
+            entered.log(tx, "store.map", f"store:{row.id}", listing=listing, sku=sku)
         gaps = [] if listing else mapping_gaps(tx, row.id)
     if listing:
         say(f"Listing {listing} of {row.name} sells {sku}; its held orders are fetched again.")

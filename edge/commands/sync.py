@@ -7,14 +7,15 @@ import typer
 
 from core.errors import Refused
 from core.model import StoreMode
+from core.rights import Right
 from edge.commands.common import (
-    ACTOR,
     FIRST_MERCHANT,
+    As,
     AsJson,
     DataDir,
     Merchant,
     counted,
-    hub,
+    door,
     say,
     say_json,
     say_table,
@@ -26,6 +27,7 @@ _ROWS_SHOWN = 50
 def sync(
     store: Annotated[str, typer.Argument(metavar="STORE", help="the store's name")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only look: write nothing, here or there")] = False,
+    as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -41,12 +43,15 @@ def sync(
     from core import stores
     from jobs.sync import full_sync
 
-    with hub(merchant, data_dir) as app:
-        with app.db.begin(merchant, actor=ACTOR) as tx:
+    with door(merchant, data_dir, as_, Right.SYNC_RUN) as entered:
+        with entered.begin() as tx:
             row = stores.find(tx, store)
         if row.mode is StoreMode.OFF:
             raise Refused(f"{row.name} is off; `holdfast store mode {row.name} observe` lets Holdfast read it")
-        report = full_sync(app, merchant, row.id, dry_run=dry_run)
+        report = full_sync(entered.app, merchant, row.id, dry_run=dry_run)
+        if not dry_run:
+            with entered.begin() as tx:
+                entered.log(tx, "sync.run", f"store:{row.id}", compared=report.compared, differ=len(report.differences))
     if as_json:
         say_json({"store": row.name, "mode": row.mode, "dry_run": dry_run, **dataclasses.asdict(report)})
         return

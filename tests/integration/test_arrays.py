@@ -21,6 +21,7 @@ _LISTS = st.one_of(
     st.tuples(st.just("boolean"), st.lists(st.none() | st.booleans())),
     st.tuples(st.just("bytea"), st.lists(st.none() | st.binary())),
     st.tuples(st.just("timestamptz"), st.lists(st.none() | st.integers(-(10**9), 10**9).map(at))),
+    st.tuples(st.just("date"), st.lists(st.none() | st.dates())),
 )
 
 

@@ -8,6 +8,13 @@ from core.audit import INVARIANTS
 from tests.builders import World, line, order
 from tests.conftest import Logins, violations
 
+A_LOCK = (
+    "INSERT INTO pool (merchant_id, id, kind) SELECT id, 1, 'lock' FROM merchant",
+    "INSERT INTO pool_item SELECT merchant_id, id, 'good', 1, true FROM item WHERE sku = 'mug'",
+    "INSERT INTO lock SELECT merchant_id, 1, 'k', 'business', 'active', id, 'good', 1, 0, 0, '', '', NULL, NULL,"
+    " false, 'no', NULL, NULL, '', now(), '', NULL, '', NULL, NULL FROM item WHERE sku = 'mug'",
+    "INSERT INTO sales_balance SELECT merchant_id, 1, id, 'good', 0, 0, 0, 0 FROM item WHERE sku = 'mug'",
+)
 CORRUPTIONS = {
     "1": [
         "ALTER TABLE sales_balance DROP CONSTRAINT sales_balance_free_check",
@@ -16,7 +23,19 @@ CORRUPTIONS = {
     "2": ["UPDATE sales_balance SET free = free + 1"],
     "3": ["UPDATE warehouse_balance SET unavailable = unavailable + 1"],
     "4": ["UPDATE dispatch_balance SET incoming_sellable = incoming_sellable + 1"],
-    "5": ["UPDATE sales_balance SET reserved = reserved + 1, free = free - 1 WHERE free > 0"],
+    "5a": ["UPDATE sales_balance SET reserved = reserved + 1, free = free - 1 WHERE free > 0"],
+    "5b": ["UPDATE dispatch_balance SET locked = locked + 1, available = available - 1 WHERE available > 0"],
+    "5c": ["UPDATE pool SET closed_at = now()"],
+    "5d": ["UPDATE promise SET presale = true"],
+    "5e": ["INSERT INTO lock SELECT merchant_id, 1, 'k', 'business', 'active', id, 'good', 1, 0, 0, '', '', NULL, NULL,"
+           " false, 'no', NULL, NULL, '', now(), '', NULL, '', NULL, NULL FROM item LIMIT 1"],
+    "5f": [*A_LOCK, "UPDATE pool SET store_id = 7 WHERE id = 1"],
+    "5g": [*A_LOCK, "UPDATE sales_balance SET free = 2 WHERE pool_id = 1"],
+    "5h": ["INSERT INTO pool_item SELECT merchant_id, item_id, grade, pool_id, false FROM sales_balance"
+           " WHERE free > 0"],
+    "5i": ["UPDATE promise SET presale_id = 5 WHERE live = 2",
+           "INSERT INTO pool (merchant_id, id, kind) VALUES (1, 5, 'presale')",
+           "INSERT INTO pool_item SELECT DISTINCT merchant_id, item_id, grade, 5, true, 1 FROM promise WHERE live = 2"],
     "6a": ["DELETE FROM effect WHERE document_id = (SELECT min(id) FROM document)"],
     "6b": ["INSERT INTO document SELECT merchant_id, id + 1000000, recorded_at, kind, effect_key, actor, source,"
            " correlation_id, happened_at, corrects_id, order_id, reason FROM document LIMIT 1"],
@@ -24,10 +43,16 @@ CORRUPTIONS = {
         "ALTER TABLE promise DROP CONSTRAINT promise_check",
         "UPDATE promise SET shipped = shipped + 1",
     ],
-    "6d": ["UPDATE sales_balance SET backordered = 1 WHERE free > 0"],
+    "6d": ["UPDATE promise SET waiting = 1, wanted = wanted + 1 WHERE item_id IN"
+           " (SELECT item_id FROM sales_balance WHERE free > 0)",
+           "UPDATE sales_balance SET backordered = 1 WHERE free > 0"],
     "6e": ["UPDATE promise SET order_line_id = -1"],
     "7": ["UPDATE incident SET closed_at = now()"],
     "8": ["ALTER TABLE movement DISABLE TRIGGER stays"],
+    "10": ["UPDATE item SET kind = 'bundle'"],
+    "9": [
+        """INSERT INTO balance_checkpoint SELECT 1, id, now(), '[["sales", "good", 1, "free", 7]]' FROM item LIMIT 1"""
+    ],
 }  # fmt: skip
 
 

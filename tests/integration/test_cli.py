@@ -105,6 +105,27 @@ def test_nothing_secret_is_shown_by_any_view_of_a_store(
     assert [secret for secret in secrets if secret in shown] == []
 
 
+def test_an_operator_looks_after_a_store_and_the_log_says_so_without_its_secrets(
+    holdfast: Holdfast, shops: Street, keys: Path, app: App
+) -> None:
+    operator = "operator@example.com"
+    holdfast("user", "add", operator, "--role", "operator")
+
+    add_berlin(holdfast, shops, keys, "--as", operator)
+    holdfast("store", "renew", "Berlin", "--credentials", str(keys), "--as", operator)
+    holdfast("sync", "Berlin", "--dry-run", "--as", operator)
+    holdfast("sync", "Berlin", "--as", operator)
+
+    said = holdfast("log", "--by", operator, "--json")
+    assert [(one["act"], one["what"]) for one in said.json] == [
+        ("sync.run", "Berlin"),
+        ("store.renew", "Berlin"),
+        ("store.add", "Berlin"),
+    ]
+    secrets = shops.told["shops"]["woocommerce"]["credentials"].values()
+    assert [secret for secret in secrets if secret in said.out] == []
+
+
 def test_going_live_says_what_would_change_and_asks(holdfast: Holdfast, shops: Street, keys: Path, app: App) -> None:
     add_berlin(holdfast, shops, keys)
 

@@ -4,9 +4,10 @@ import pytest
 
 from config.wiring import App
 from core import stores as core_stores
-from core.holds import Hold
+from core import work
 from core.model import StoreMode
 from core.receiving import Receive
+from core.sales.holds import Hold
 from core.stock import DocumentKind
 from jobs import connect
 from tests.builders import World, at
@@ -104,6 +105,41 @@ def test_a_foreign_edit_and_a_sale_at_once_never_put_the_sold_unit_back(app: App
 
     come_to_rest(app, woo.street, poll=[*stores.values()])
     assert units(app, "mug") == (4, 0, 6)
+
+
+def test_polls_that_know_too_little_read_no_number_again_and_one_that_knows_enough_sets_it_right(
+    app: App, stores: dict[str, Store]
+) -> None:
+    """An order is stuck, so nobody can say whether it is behind a number that a person changed in the shop."""
+    woo = stores["woocommerce"]
+    woo.want("order", "424242")
+    with app.db.begin(MERCHANT, actor="test") as tx:
+        stuck = work.claim(tx, "order", woo.id, limit=1, lease_s=3600)
+    woo.street.act("woocommerce", "stock", sku="mug", quantity=2)
+    woo.want("full_sync")
+    serve(app)
+    still = app.db.clock()
+    app.db.clock = lambda: still  # no wait of ours is ever over
+
+    looks = len(attempts(woo, "mug"))
+    for _ in range(5):
+        woo.poll()
+    assert len(attempts(woo, "mug")) == looks > 0
+    assert woo.shown("mug") == 2
+
+    with app.db.begin(MERCHANT, actor="test") as tx:
+        work.settle(tx, stuck)
+    until(lambda: woo.shown("mug") == 10, poll=[woo])
+
+
+def attempts(store: Store, sku: str) -> list[str]:
+    """What became of each push of a listing."""
+    rows = store.ask(
+        """SELECT p.status FROM push p JOIN listing l ON l.merchant_id = p.merchant_id AND l.id = p.listing_id
+           WHERE p.merchant_id = :merchant_id AND p.store_id = :store_id AND l.sku = :sku ORDER BY p.id""",
+        sku=sku,
+    )
+    return [row.status for row in rows]
 
 
 @pytest.mark.parametrize("mode", [StoreMode.OBSERVE, StoreMode.DRY_RUN, StoreMode.OFF])

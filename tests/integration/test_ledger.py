@@ -9,9 +9,10 @@ from sqlalchemy.exc import IntegrityError
 
 from core import flows, ledger
 from core.books import Books, StoreKey
+from core.command import Command
 from core.errors import InsufficientStock, KeyReused, NotFound, Refused
-from core.holds import EndHold, Hold
 from core.receiving import Receive
+from core.sales.holds import EndHold, Held, Hold
 from core.stock import BalanceKey, Bucket, DocumentKind, Layer, Stocked
 from core.transaction import Database, wall_clock
 from tests.builders import FAR_OFF, Units, World, at, line, order
@@ -22,7 +23,7 @@ def receipt(key: str, stocked: Stocked, quantity: int) -> Receive:
 
 
 @dataclass(frozen=True, slots=True)
-class MeetsAnother:
+class MeetsAnother(Command):
     """A decision that finds out only while deciding that it needs a second item."""
 
     first: Stocked
@@ -30,12 +31,6 @@ class MeetsAnother:
 
     def effect_keys(self) -> Iterable[str]:
         return ("meets",)
-
-    def order_keys(self) -> Iterable[StoreKey]:
-        return ()
-
-    def listing_keys(self, _books: Books) -> Iterable[StoreKey]:
-        return ()
 
     def balance_keys(self, books: Books) -> Iterable[BalanceKey]:
         return [books.home.key(layer, self.first) for layer in Layer]
@@ -97,7 +92,7 @@ def test_later_commands_of_a_batch_see_what_earlier_ones_did(world: World) -> No
     mug = world.item("mug")
     results = world.run(Hold("early", {mug: 2}, FAR_OFF), receipt("r", mug, 2), Hold("late", {mug: 2}, FAR_OFF))
     assert isinstance(results[0], InsufficientStock)
-    assert isinstance(results[2], int)
+    assert isinstance(results[2], Held)
 
 
 def test_a_decision_that_meets_a_row_outside_its_batch_comes_again_with_it(world: World) -> None:
@@ -121,7 +116,7 @@ def test_a_batch_that_dies_before_its_commit_leaves_nothing(world: World, db: Da
 
     def die_before_the_commit(command: Hold) -> None:
         with db.begin(1, actor="test") as tx:
-            ledger.Batch(tx).apply({0: command}, {0: frozenset()})
+            ledger.Batch(tx, ledger.home_of(db, 1)).apply({0: command}, {0: frozenset()})
             raise ConnectionError("the server went away")
 
     with pytest.raises(ConnectionError):
@@ -145,11 +140,11 @@ def test_a_large_batch_written_in_parts_is_one_batch(world: World) -> None:
 def test_a_large_batch_that_dies_leaves_nothing_of_its_first_parts(world: World, db: Database) -> None:
     world.stocked("mug", units=500)
     mug = world.item("mug")
-    commands: dict[int, ledger.Command] = {n: Hold(f"h{n}", {mug: 1}, FAR_OFF) for n in range(250)}
+    commands: dict[int, Command] = {n: Hold(f"h{n}", {mug: 1}, FAR_OFF) for n in range(250)}
 
     def die_before_the_commit() -> None:
         with db.begin(1, actor="test") as tx:
-            ledger.Batch(tx).apply(commands, dict.fromkeys(commands, frozenset()))
+            ledger.Batch(tx, ledger.home_of(db, 1)).apply(commands, dict.fromkeys(commands, frozenset()))
             raise ConnectionError("the server went away")
 
     with pytest.raises(ConnectionError):
@@ -174,7 +169,7 @@ def test_who_waits_is_served_in_the_same_order_however_large_the_batch(world: Wo
 
 
 @dataclass(frozen=True, slots=True)
-class Breaks:
+class Breaks(Command):
     """Writes what a table refuses, and that is no race."""
 
     item: Stocked

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from core import marks, pushes
-from core.holds import Hold
 from core.model import PushOutcome, PushStatus
 from core.pushes import Claimed, Timing
+from core.sales.holds import Hold
 from core.transaction import Transaction, wall_clock
 from tests.builders import FAR_OFF, World, at, line, order
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from core import pushes, stores, work
-from core.holds import EndHold, Hold
+from core import pushes, stores
 from core.model import PushOutcome, PushStatus, StoreMode
 from core.pushes import Claimed, Timing
+from core.sales.holds import EndHold, Hold
 from core.transaction import wall_clock
-from core.work import Want
 from tests.builders import FAR_OFF, World, at, line, order
 
 
@@ -225,107 +224,6 @@ def test_time_spent_waiting_for_the_store_is_not_ours(world: World) -> None:
     (row,) = world.ask("SELECT own_ms, settled_at FROM push WHERE merchant_id = :merchant_id")
     assert row.own_ms == 40
     assert row.settled_at >= now
-
-
-# ---- how far a store's orders are known
-
-
-def known_until(world: World, store: int) -> Any:
-    (one, *_) = claim(world, store)
-    return one.intent.orders_known_until
-
-
-@pytest.fixture
-def polled(world: World) -> int:
-    """A store whose orders are listed up to one minute past noon by its clock."""
-    store = world.stocked("mug", units=20, shown=12)
-    with world.db.begin(1, actor="test") as tx:
-        stores.polled(tx, store, at(60))
-    return store
-
-
-def want(world: World, store: int, due_at: Any = None, heard_before: bool = True) -> None:
-    """An order that a poll listed (or, not ``heard_before``, that a hint named after it)."""
-    with world.db.begin(1, actor="test") as tx:
-        work.want(tx, [Want("order", store, "1001", due_at)])
-    moved = "-" if heard_before else "+"
-    world.tell(f"UPDATE work SET heard_at = heard_at {moved} interval '1 hour' WHERE topic = 'order'")
-
-
-def test_orders_are_known_up_to_the_poll_when_all_it_listed_is_applied(world: World, polled: int) -> None:
-    assert known_until(world, polled) == at(60)
-
-
-def test_orders_are_not_known_while_one_that_the_poll_listed_is_open(world: World, polled: int) -> None:
-    want(world, polled)
-    assert known_until(world, polled) is None
-
-
-def test_a_hint_after_the_poll_takes_nothing_from_what_the_poll_knew(world: World, polled: int) -> None:
-    want(world, polled, heard_before=False)
-    assert known_until(world, polled) == at(60)
-
-
-def test_another_stores_open_order_does_not_matter(world: World, polled: int) -> None:
-    want(world, world.store("Market"))
-    assert known_until(world, polled) == at(60)
-
-
-def test_an_unpaid_order_to_be_looked_at_later_hides_nothing(world: World, polled: int) -> None:
-    want(world, polled, due_at=wall_clock() + timedelta(hours=1))
-    assert known_until(world, polled) == at(60)
-
-
-def test_a_throttled_fetch_is_still_open(world: World, polled: int) -> None:
-    want(world, polled)
-    give_back(world, polled, counts=False)
-    assert known_until(world, polled) is None
-
-
-def test_a_failed_fetch_is_still_open(world: World, polled: int) -> None:
-    want(world, polled)
-    give_back(world, polled, counts=True)
-    assert known_until(world, polled) is None
-
-
-def test_a_hint_for_a_throttled_order_does_not_make_it_known(world: World, polled: int) -> None:
-    want(world, polled)
-    give_back(world, polled, counts=False)
-    with world.db.begin(1, actor="test") as tx:
-        work.want(tx, [Want("order", polled, "1001")])
-    assert known_until(world, polled) is None
-
-
-def give_back(world: World, store: int, *, counts: bool) -> None:
-    with world.db.begin(1, actor="test") as tx:
-        leases = work.claim(tx, "order", store, limit=9, lease_s=60)
-        work.postpone(tx, leases, delay_s=60, reason="the store asks us to wait", counts=counts)
-
-
-def test_what_was_known_before_stays_known_while_new_orders_are_fetched(world: World, polled: int) -> None:
-    assert known_until(world, polled) == at(60)
-    with world.db.begin(1, actor="test") as tx:
-        stores.polled(tx, polled, at(120))
-    want(world, polled)
-    assert known_until(world, polled) == at(60)
-
-
-def test_a_store_that_was_not_heard_for_a_while_is_known_of_nothing(world: World, polled: int) -> None:
-    with world.db.begin(1, actor="test") as tx:
-        stores.blind(tx, [polled])
-    assert known_until(world, polled) is None
-    with world.db.begin(1, actor="test") as tx:
-        stores.polled(tx, polled, at(90))
-    assert known_until(world, polled) == at(90)
-
-
-def test_a_poll_ends_the_wait_of_listings_that_wanted_its_evidence(world: World, polled: int) -> None:
-    claimed = claim(world, polled)
-    settle(world, polled, claimed, outcome(claimed[0], PushStatus.STALE, observed=11, observed_at=at(5)))
-    assert claim(world, polled) == []
-    with world.db.begin(1, actor="test") as tx:
-        stores.polled(tx, polled, at(90))
-    assert len(claim(world, polled)) == 1
 
 
 # ---- who is woken

@@ -14,13 +14,14 @@ import pytest
 from config.processes import wait_until
 from core import catalog, ledger, marks, pushes, work
 from core.combiner import Combiner
+from core.command import Command
 from core.errors import InsufficientStock, Refused
-from core.holds import EndHold, Hold
-from core.ledger import Batch, Command
+from core.ledger import Batch
 from core.model import PushOutcome, PushStatus, StoreListing
 from core.orders import ApplyOrder
 from core.pushes import Timing
 from core.receiving import Receive
+from core.sales.holds import EndHold, Held, Hold
 from core.stock import BalanceKey, DocumentKind, Stocked
 from core.transaction import Transaction
 from core.work import Lease, Want
@@ -38,7 +39,7 @@ import sys
 from datetime import UTC, datetime
 from core import ledger
 from core.errors import InsufficientStock
-from core.holds import Hold
+from core.sales.holds import Hold
 from core.stock import Stocked
 from core.transaction import Database, connect
 url, name, item_id = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -79,7 +80,7 @@ def test_single_unit_holds_in_transactions_of_their_own_never_promise_more_than_
     mug = world.item("mug")
     results = together(lambda n: world.run(hold(mug, n))[0], range(130))
     assert kept(results) == 100
-    assert all(isinstance(result, int | InsufficientStock) for result in results)
+    assert all(isinstance(result, Held | InsufficientStock) for result in results)
     assert world.units("mug") == Units(free=0, reserved=100)
 
 
@@ -137,9 +138,10 @@ class _ReadsWithoutLock(Batch):
     row_lock = ""
     both_have_read = threading.Barrier(2)
 
-    def _lock_balances(self, keys: list[BalanceKey]) -> None:
-        super()._lock_balances(keys)
+    def _lock_balances(self, keys: list[BalanceKey]) -> bool:
+        read = super()._lock_balances(keys)
         self.both_have_read.wait(timeout=20)
+        return read
 
 
 @pytest.mark.broken_books
@@ -218,7 +220,7 @@ def test_one_hold_of_the_last_unit_asked_for_by_many_threads_is_answered_alike(w
     world.stocked("mug", units=1)
     mug = world.item("mug")
     answers = together(lambda _: world.run(hold(mug, 1))[0], range(12), threads=12)
-    assert isinstance(answers[0], int)
+    assert isinstance(answers[0], Held)
     assert len(set(answers)) == 1
 
 
@@ -320,7 +322,7 @@ def test_leases_end_while_a_poll_wants_the_same_orders(
 def meanwhile(world: World, pool: ThreadPoolExecutor, first: Command, second: Command) -> Any:
     """The result of ``second``, which starts before ``first`` commits and has to wait for its rows."""
     with world.db.begin(1, actor="test") as tx:
-        Batch(tx).apply({0: first}, {0: frozenset()})
+        Batch(tx, ledger.home_of(world.db, 1)).apply({0: first}, {0: frozenset()})
         later = pool.submit(world.run, second)
         assert wait_until(lambda: somebody_waits(world), 10)
     return later.result(30)[0]

@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import catalog, pushes
-from core.holds import Hold
 from core.model import PushStatus, Sharing
 from core.pushes import Claimed
-from core.stock import DocumentKind
+from core.sales.holds import Hold
+from core.stock import DocumentKind, PoolKind
 from tests.builders import FAR_OFF, World, line, order
+from tests.integration.test_facts import bundle, set_apart
 from tests.integration.test_pushes import applied, claim, outcome, pushed, settle, wanted
 
 
@@ -183,3 +184,93 @@ def test_dealt_out_stores_never_show_more_together_than_there_is_whatever_happen
         sold = sum(units for _, _, units in unheard)
         assert sum(really.values()) + sold <= world.units(sku).free
         assert world.units(sku).backordered == 0
+
+
+# ---- the same with bundles and pools of a store's own
+
+
+class Street:
+    """Three stores that list a cup; the last also lists pairs of it, the first has cups of its own in a pool.
+
+    ``really`` is what each listing's store shows; ``unheard`` are sales that we have not been told of.
+    """
+
+    def __init__(self, world: World, sku: str, own: int, shared: int) -> None:
+        self.world, self.sku = world, sku
+        self.stores = [world.store(f"{sku} {n}") for n in range(3)]
+        for store in self.stores:
+            world.listings(store, sku, shown=0)
+        bundle(world, f"pair-{sku}", self.stores[-1], **{sku: 2})
+        world.receive(sku, own + shared, DocumentKind.OPENING)
+        if own:
+            set_apart(world, PoolKind.CHANNEL, sku, own, self.stores[0])
+        self.really = {(store, sku): 0 for store in self.stores} | {(self.stores[-1], f"pair-{sku}"): 0}
+        self.unheard: list[tuple[tuple[int, str], str, int]] = []
+        self.under_way: list[tuple[int, list[Claimed]]] = []
+
+    def cups(self, listing: tuple[int, str]) -> int:
+        return 1 if listing[1] == self.sku else 2
+
+    def claim(self, store: int) -> None:
+        self.world.tell("UPDATE push_due SET not_before = NULL WHERE merchant_id = :merchant_id")
+        ours = {f"listing-{sku}" for _, sku in self.really}
+        self.under_way.append((store, [c for c in claim(self.world, store) if c.intent.external_id in ours]))
+
+    def end_push(self, *, arrives: bool) -> None:
+        store, claimed = self.under_way.pop(0)
+        for one in claimed:
+            listing = (store, one.intent.external_id.removeprefix("listing-"))
+            # Compare and set: over a sale that was not heard of nothing is written.
+            arrived = arrives and self.really[listing] == (one.intent.believed or 0)
+            if arrived:
+                self.really[listing] = one.intent.wanted
+            settle(self.world, store, [one], applied(one) if arrived else outcome(one, PushStatus.RETRY))
+
+    def sell(self, listing: tuple[int, str], units: int, number: str) -> None:
+        self.really[listing] -= units
+        self.unheard.append((listing, number, units))
+
+    def hear(self) -> None:
+        (store, sku), number, units = self.unheard.pop(0)
+        self.world.hear(store, order(line(sku, units, counted=units), external_id=number))
+
+    def require_no_unit_twice(self) -> None:
+        shown = sum(units * self.cups(listing) for listing, units in self.really.items())
+        sold = sum(units * self.cups(listing) for listing, _, units in self.unheard)
+        free, backordered = self.world.ask(
+            """SELECT coalesce(sum(free), 0)::bigint, coalesce(sum(backordered), 0)::bigint FROM sales_balance
+               WHERE merchant_id = :merchant_id AND item_id = :id""",
+            id=self.world.item(self.sku).item_id,
+        )[0]
+        assert shown + sold <= free
+        assert backordered == 0
+
+
+ACTS = ["push", "push", "claim", "answer", "lose", "sell", "order", "order", "hear", "receive"]
+# An act, the place of a store and of a listing in their lists, and an amount.
+HAPPENING = st.tuples(st.sampled_from(ACTS), st.integers(0, 2), st.integers(0, 3), st.integers(1, 5))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@given(st.lists(HAPPENING, min_size=10, max_size=40), st.sampled_from([0, 4]))
+def test_bundles_and_own_pools_never_make_a_unit_show_twice(
+    world: World, happenings: list[tuple[str, int, int, int]], own: int
+) -> None:
+    escrow(world)
+    street = Street(world, f"cup-{world.next_seq()}", own, shared=8)
+    for store in street.stores:
+        street.claim(store)
+        street.end_push(arrives=True)
+    for step, (act, at, of, amount) in enumerate(happenings):
+        store, listing = street.stores[at], list(street.really)[of]
+        if act in ("claim", "push") and not any(held == store for held, _ in street.under_way):
+            street.claim(store)
+        if act in ("answer", "lose", "push") and street.under_way:
+            street.end_push(arrives=act != "lose")
+        if act in ("sell", "order") and street.really[listing]:
+            street.sell(listing, min(amount, street.really[listing]), f"{street.sku}-{step}")
+        if act in ("hear", "order") and street.unheard:
+            street.hear()
+        if act == "receive":
+            world.receive(street.sku, amount)
+        street.require_no_unit_twice()

@@ -13,7 +13,10 @@ RECORDED = ("effect", "document", "movement")
 TENANT_TABLES = (
     "warehouse", "bin", "pool", "item", "store", "listing", "effect", "document", "movement", "warehouse_balance",
     "dispatch_balance", "sales_balance", "store_order", "order_line", "promise", "incident", "work", "schedule",
-    "push_due", "push", "alert",
+    "push_due", "push", "alert", "hold_rule", "purchase_limit", "rule_change", "member", "api_key", "act_log",
+    "balance_checkpoint", "checkpoint_mark", "alert_mail", "alert_rule", "sales_pace",
+    "pool_item", "lock", "lock_limit",
+    "campaign", "expected", "promise_date",
 )  # fmt: skip
 SECOND = 2
 

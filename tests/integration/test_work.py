@@ -1,11 +1,12 @@
 """What wants doing: asked for once or often, done once per revision, never lost."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 
 from core import catalog, work
@@ -13,6 +14,7 @@ from core.transaction import Database
 from core.work import CHANNEL, MAX_TRIES, Lease, Want
 from tests.builders import NOON, Clock, World, at
 from tests.conftest import Logins
+from tests.integration.test_marks import counted
 
 HOLD = timedelta(seconds=10)
 
@@ -200,6 +202,73 @@ def test_a_dead_letter_that_is_wanted_again_lives_again(db: Database, clock: Clo
     want(db, "1001")
     (lease,) = claim(db)
     assert (lease.tries, lease.heard_at) == (1, at(0)), "it has been owed since it was first heard of"
+
+
+def test_of_rows_given_back_together_those_tried_too_often_die_and_the_others_wait(
+    db: Database, clock: Clock, world: World
+) -> None:
+    want(db, "old")
+    for n in range(MAX_TRIES - 1):
+        clock.now = at(n)
+        postpone(db, claim(db), delay_s=1)
+    clock.now = at(100)
+    want(db, "new")
+    postpone(db, claim(db), delay_s=5)
+    rows = world.ask("SELECT subject, tries, due_at, dead_at FROM work ORDER BY subject")
+    assert [tuple(row) for row in rows] == [("new", 1, at(105), None), ("old", MAX_TRIES, at(105), at(100))]
+
+
+def test_a_row_that_somebody_else_holds_by_now_is_not_given_back_with_the_others(
+    db: Database, clock: Clock, world: World
+) -> None:
+    want(db, "a", "b", "c")
+    first, lost, gone = claim(db, lease_s=60)
+    settle(db, [gone])
+    clock.now = at(60)
+    world.tell("UPDATE work SET due_at = :due_at WHERE subject = 'a'", due_at=at(3600))
+    (taken,) = claim(db, lease_s=60)
+    assert taken.subject == lost.subject
+    postpone(db, [gone, lost, first], delay_s=5)
+    assert [lease.subject for lease in leased(world)] == ["b"]
+    assert world.work("order") == ["a", "b"]
+    settle(db, [taken])
+    assert world.work("order") == ["a"]
+
+
+def leased(world: World) -> Sequence[Any]:
+    return world.ask("SELECT subject, lease FROM work WHERE lease IS NOT NULL ORDER BY subject")
+
+
+@pytest.fixture
+def statements(db: Database) -> Iterator[list[str]]:
+    """Every statement sent to the database."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(db.engine, "before_cursor_execute", note)
+
+
+def test_many_rows_are_given_back_by_one_statement(db: Database, statements: list[str]) -> None:
+    want(db, *(str(n) for n in range(50)))
+    leases = claim(db, limit=50)
+    for some, sent in ((leases[:1], 2), (leases[1:], 2), ([], 1)):
+        statements.clear()
+        postpone(db, some)
+        assert len(statements) == sent, statements  # the first sets the merchant
+    assert claim(db, limit=50) == []
+
+
+def test_rows_are_given_back_by_key_when_nobody_has_counted_the_table(db: Database) -> None:
+    for start in range(0, 5_000, 1_000):
+        want(db, *(str(n) for n in range(start, start + 1_000)))
+    leases = claim(db, limit=50)
+    with db.begin(1, actor="test") as tx, counted(tx, "work", "seq_tup_read", "idx_tup_fetch") as read:
+        work.postpone(tx, leases, delay_s=5, reason="the store is away")
+    assert sum(read.values()) <= 2 * len(leases)
 
 
 def test_a_long_reason_is_cut(db: Database, world: World) -> None:

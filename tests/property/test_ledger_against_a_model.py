@@ -16,10 +16,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from core import audit, catalog, holds
+from core import audit, catalog
 from core.errors import InsufficientStock
-from core.holds import EndHold, Hold
 from core.orders import ApplyOrder
+from core.sales import holds
+from core.sales.holds import EndHold, Hold
 from core.transaction import Database
 from tests.builders import Clock, Units, World, line, order
 

@@ -3,53 +3,34 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.backorders import decide_fill
-from core.books import PromiseRow
+from core.sales.backorders import Rank, Want, in_turn, want_of
 from tests.builders import at, promise
 
-WAITING = st.lists(
-    st.tuples(st.integers(1, 9), st.booleans(), st.integers(0, 50)),
-    max_size=12,
-).map(
-    lambda rows: [
-        promise(n, waiting=units, wanted=units, deducted=paid, promised_at=at(seconds))
-        for n, (units, paid, seconds) in enumerate(rows, start=1)
-    ]
-)
+
+def want(want_id: int, rank: Rank = Rank.UNPAID, *, priority: int = 0, since: float = 0, units: int = 1) -> Want:
+    return Want(rank, priority, at(since), want_id, units)
 
 
-def test_paid_demand_goes_before_older_unpaid_demand() -> None:
-    old = promise(1, waiting=2, wanted=2, promised_at=at(0))
-    paid = promise(2, waiting=2, wanted=2, promised_at=at(60), deducted=True)
-    assert decide_fill(3, [old, paid]) == [(paid, 2), (old, 1)]
+def test_broken_promises_come_first_and_unpaid_orders_last() -> None:
+    wants = [want(n, rank) for n, rank in enumerate(reversed(Rank))]
+    assert [one.rank for one in in_turn(wants)] == [Rank.BROKEN, Rank.PAID, Rank.PRESALE, Rank.LOCK, Rank.UNPAID]
 
 
-def test_among_paid_demand_the_oldest_goes_first() -> None:
-    late = promise(1, waiting=1, wanted=1, promised_at=at(60), deducted=True)
-    early = promise(2, waiting=1, wanted=1, promised_at=at(0), deducted=True)
-    assert decide_fill(1, [late, early]) == [(early, 1)]
+def test_among_equals_priority_goes_before_age() -> None:
+    old, urgent, new = want(1, since=0), want(2, since=9, priority=5), want(3, since=5)
+    assert in_turn([new, old, urgent]) == [urgent, old, new]
 
 
-def test_nothing_free_serves_nobody() -> None:
-    assert decide_fill(0, [promise(1, waiting=3, wanted=3)]) == []
+def test_a_promise_that_was_broken_waits_before_one_that_is_only_paid() -> None:
+    broken = promise(1, waiting=1, wanted=1, broken=True)
+    paid = promise(2, waiting=1, wanted=1, paid=True)
+    assert (want_of(broken).rank, want_of(paid).rank) == (Rank.BROKEN, Rank.PAID)
 
 
-@given(free=st.integers(0, 60), waiting=WAITING)
-def test_units_are_dealt_until_they_or_the_demand_run_out(free: int, waiting: list[PromiseRow]) -> None:
-    dealt = decide_fill(free, waiting)
-    assert sum(units for _, units in dealt) == min(free, sum(p.waiting for p in waiting))
-    assert all(1 <= units <= p.waiting for p, units in dealt)
-    assert len({p.id for p, _ in dealt}) == len(dealt)
+def test_a_presale_waits_for_the_goods_of_all_it_sold() -> None:
+    assert want_of(promise(1, live=3, wanted=3, presale=True)).units == 3
 
 
-@given(free=st.integers(0, 60), waiting=WAITING)
-def test_at_most_one_promise_is_served_in_part_and_it_is_the_last(free: int, waiting: list[PromiseRow]) -> None:
-    dealt = decide_fill(free, waiting)
-    assert all(units == p.waiting for p, units in dealt[:-1])
-
-
-@given(free=st.integers(0, 60), waiting=WAITING, seed=st.randoms())
-def test_the_order_of_asking_does_not_matter(free: int, waiting: list[PromiseRow], seed: object) -> None:
-    shuffled = list(waiting)
-    seed.shuffle(shuffled)  # type: ignore[attr-defined]  # Hypothesis' own Random
-    assert decide_fill(free, shuffled) == decide_fill(free, waiting)
+@given(st.permutations([want(n, since=n % 3, priority=n % 2, rank=Rank(n % 5)) for n in range(12)]))
+def test_the_order_of_arrival_in_memory_changes_nothing(wants: list[Want]) -> None:
+    assert in_turn(wants) == in_turn(sorted(wants, key=lambda one: one.id))

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.model import StoreOrderLine
-from core.orders import Target, target_of
+from core.order_parts import Target
+from core.orders import target_of
 from tests.builders import line, order
 
 

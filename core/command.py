@@ -1,0 +1,82 @@
+"""What every command tells its batch before it decides."""
+
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Protocol
+
+from core.books import Books, StoreKey
+from core.stock import BalanceKey, Stocked
+
+# Units by what is counted, and by the warehouse of the physical locks whose they are (None: of no such lock).
+Short = Mapping[tuple[Stocked, int | None], int]
+_NOTHING: Short = {}
+
+
+class Command(Protocol):
+    """One thing somebody wants done. Says what it reads before it decides; decides without I/O.
+
+    The batch asks in this order and loads what was named before it asks on. Who derives from it overrides only what
+    concerns it.
+    """
+
+    # True: its keys are new nearly always, and it posts under them or is refused. They are looked up only after a
+    # refusal, or after its batch found that somebody had posted one of them before.
+    hopeful: ClassVar[bool] = False
+
+    def effect_keys(self) -> Iterable[str]:
+        """Keys to look up among the effects posted before."""
+        return ()
+
+    def order_keys(self) -> Iterable[StoreKey]:
+        """Orders to load and lock (made when missing), with their lines and promises."""
+        return ()
+
+    def hold_keys(self) -> Iterable[str]:
+        """Holds of our own interface to load, with their promises."""
+        return ()
+
+    def lock_keys(self) -> Iterable[str]:
+        """Locks to load by their keys, with their pools."""
+        return ()
+
+    def pool_ids(self) -> Iterable[int]:
+        """Pools to load whatever their state."""
+        return ()
+
+    def whole_pools(self) -> Iterable[int]:
+        """Pools to keep still: their rows are locked, and they are loaded with all items that they have or had."""
+        return ()
+
+    def order_ids(self) -> Iterable[int]:
+        """Orders, or holds by their document, whose promises to load by id; the orders are not locked."""
+        return ()
+
+    def kits(self) -> Iterable[int]:
+        """Items to load the recipes of as kits."""
+        return ()
+
+    def listing_keys(self, _books: Books) -> Iterable[StoreKey]:
+        """Listings to look up by their store's id, now that orders are known."""
+        return ()
+
+    def stocked(self, _books: Books) -> Iterable[Stocked]:
+        """What is counted or sold here, bundles included: their recipes and open pools are loaded."""
+        return ()
+
+    def holders(self) -> Iterable[str]:
+        """Who asks, as opaque words: their holds that are neither paid nor being paid are loaded, and may give way."""
+        return ()
+
+    def limited(self, _books: Books) -> Iterable[tuple[str, int]]:
+        """Who (may be empty) asks for units of which items: what purchase limits say of them is loaded."""
+        return ()
+
+    def balance_keys(self, _books: Books) -> Iterable[BalanceKey]:
+        """Balance rows to lock, now that all of the above is known."""
+        return ()
+
+    def short(self, _books: Books) -> Short:
+        """Units that must come out of promises, now that balances are locked: the newest promises are loaded."""
+        return _NOTHING
+
+    def decide(self, books: Books) -> object:
+        """Post documents to ``books``; returns the result for the caller. Raises: Refused; Widen."""

@@ -1,0 +1,147 @@
+"""Supply that is to come: how many units of an item, when, and by which reference. It moves no goods."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+from core.errors import NotFound, Refused
+from core.stock import Stocked
+from core.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """``open`` units (>= 0) are still to come, on the merchant's day ``on``; ``is_late``: that day is over.
+
+    ``presold``: units that presales that wait for it may sell.
+    """
+
+    id: int
+    item_id: int
+    grade: str
+    sku: str
+    quantity: int
+    received: int
+    on: date
+    reference: str
+    moved_at: datetime
+    presold: int
+    is_late: bool
+
+    @property
+    def open(self) -> int:
+        return max(self.quantity - self.received, 0)
+
+
+def zone_of(tx: Transaction) -> ZoneInfo:
+    """The merchant's time zone."""
+    return ZoneInfo(tx.run("SELECT time_zone FROM merchant WHERE id = :merchant_id").scalar_one())
+
+
+def handling_days(tx: Transaction) -> int:
+    """Days from the arrival of goods in the default warehouse until they can leave it."""
+    return int(
+        tx.run(
+            """SELECT w.handling_days FROM bin b JOIN warehouse w ON w.merchant_id = b.merchant_id
+                   AND w.id = b.warehouse_id
+               WHERE b.merchant_id = :merchant_id AND b.is_default ORDER BY w.id LIMIT 1"""
+        ).scalar_one()
+    )
+
+
+def set_handling_days(tx: Transaction, days: int) -> None:
+    """``days`` from 0 to 365, for all warehouses."""
+    tx.run("UPDATE warehouse SET handling_days = :days WHERE merchant_id = :merchant_id", days=days)
+
+
+def expect(tx: Transaction, stocked: Stocked, units: int, on: date, reference: str) -> bool:
+    """So many units are to come on a day, under a reference; what was said of it before is replaced.
+
+    ``units`` (>= 0) are those of the whole supply, with those that came already; 0: it does not come.
+    Returns: False when that was known. Raises: Refused for a reference that is none.
+    """
+    if not reference.strip():
+        raise Refused("supply needs a reference, like the number of its purchase order")
+    at = datetime.combine(on, time(), zone_of(tx))
+    changed = tx.run(
+        """INSERT INTO expected AS e (merchant_id, id, item_id, grade, quantity, received, expected_at, reference,
+               moved_at, receipts)
+           VALUES (:merchant_id, :id, :item_id, :grade, :units, 0, :at, :reference, :now, '{}')
+           ON CONFLICT (merchant_id, item_id, grade, reference) DO UPDATE SET quantity = EXCLUDED.quantity,
+               expected_at = EXCLUDED.expected_at, moved_at = EXCLUDED.moved_at
+           WHERE (e.quantity, e.expected_at) <> (EXCLUDED.quantity, EXCLUDED.expected_at)""",
+        id=tx.new_id(),
+        item_id=stocked.item_id,
+        grade=stocked.grade,
+        units=units,
+        at=at,
+        reference=reference.strip(),
+    )
+    return bool(changed.rowcount)
+
+
+def arrived(tx: Transaction, stocked: Stocked, units: int, reference: str, document_id: int) -> bool:
+    """Units of a supply came in with a receipt; one receipt counts once.
+
+    Returns: False when it was counted before. Raises: NotFound when no such supply was expected.
+    """
+    changed = tx.run(
+        """UPDATE expected SET received = received + :units, receipts = receipts || CAST(:document_id AS bigint),
+               moved_at = :now
+           WHERE merchant_id = :merchant_id AND item_id = :item_id AND grade = :grade AND reference = :reference
+             AND NOT receipts @> ARRAY[CAST(:document_id AS bigint)]""",
+        units=units,
+        document_id=document_id,
+        item_id=stocked.item_id,
+        grade=stocked.grade,
+        reference=reference,
+    ).rowcount
+    if not changed:
+        require(tx, [stocked], reference)
+    return bool(changed)
+
+
+def require(tx: Transaction, stocked: Collection[Stocked], reference: str) -> dict[Stocked, Expected]:
+    """The supply of these items under a reference. Raises: NotFound, naming an item that it does not bring."""
+    found = {Stocked(one.item_id, one.grade): one for one in supply(tx, stocked, all_of_it=True)
+             if one.reference == reference.strip()}  # fmt: skip
+    for one in stocked:
+        if one not in found:
+            sku = tx.run(
+                "SELECT sku FROM item WHERE merchant_id = :merchant_id AND id = :id", id=one.item_id
+            ).scalar_one()
+            raise NotFound(
+                f"no {sku} is expected with {reference}; say so first: "
+                f"`holdfast backorder expect {sku} N DATE --ref {reference}`"
+            )
+    return found
+
+
+def supply(tx: Transaction, stocked: Collection[Stocked] | None = None, *, all_of_it: bool = False) -> list[Expected]:
+    """Supply to come, the earliest first, of these items (None: all); ``all_of_it``: also what has come."""
+    keys = "SELECT DISTINCT item_id, grade FROM expected WHERE merchant_id = :merchant_id"
+    if stocked is not None:
+        keys = "SELECT * FROM unnest(CAST(:items AS bigint[]), CAST(:grades AS text[])) u (item_id, grade)"
+    elif not all_of_it:
+        keys += " AND received < quantity"
+    zone = zone_of(tx)
+    rows = tx.run(
+        f"""SELECT e.id, e.item_id, e.grade, i.sku, e.quantity, e.received, e.expected_at, e.reference, e.moved_at,
+                (SELECT coalesce(sum(p.cap), 0)::bigint FROM pool_item p WHERE p.merchant_id = :merchant_id
+                    AND p.item_id = e.item_id AND p.grade = e.grade AND p.expected_id = e.id AND p.is_open) AS presold
+            FROM ({keys}) k
+            CROSS JOIN LATERAL (SELECT * FROM expected WHERE merchant_id = :merchant_id AND item_id = k.item_id
+                AND grade = k.grade {"" if all_of_it else "AND received < quantity"} OFFSET 0) e
+            CROSS JOIN LATERAL (SELECT sku FROM item WHERE merchant_id = :merchant_id AND id = e.item_id OFFSET 0) i
+            ORDER BY e.expected_at, e.id""",
+        items=[one.item_id for one in stocked or ()],
+        grades=[one.grade for one in stocked or ()],
+    )
+    today = tx.now.astimezone(zone).date()
+    return [
+        Expected(row.id, row.item_id, row.grade, row.sku, row.quantity, row.received, on, row.reference, row.moved_at,
+                 row.presold, on < today)
+        for row in rows
+        for on in [row.expected_at.astimezone(zone).date()]
+    ]  # fmt: skip

@@ -1,0 +1,90 @@
+"""Presales: deposits that hold what was sold before it is there, and the supply that a presale waits for."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.books import Books, PromiseRow
+from core.errors import Refused
+from core.sales import expected, limit_rules
+from core.sales.held import live_promises
+from core.sales.holds import OnHold
+from core.sales.limits import Per
+from core.stock import Stocked
+from core.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class PayDeposit(OnHold):
+    """The first of two payments is in: the hold lasts until the rest is owed at ``balance_due_at``, and no longer.
+
+    Told again with another instant, the rest is owed by then. ``core.sales.holds.PayHold`` tells of the second payment.
+    What becomes of a deposit whose rest is not paid in time is between the shop and its customer: units alone are
+    released here.
+    """
+
+    balance_due_at: datetime
+
+    def decide(self, books: Books) -> bool:
+        """Returns: False when that was known. Raises: Refused for a hold that has ended, is paid or is no presale's."""
+        promises = live_promises(books, self.key)
+        if promises[0].paid:
+            raise Refused(f"hold {self.key} is paid in full; there is no rest to wait for")
+        if any(promise.presale_id is None for promise in promises):
+            raise Refused(f"hold {self.key} has units that no presale sold; a deposit holds those of presales alone")
+        if self.balance_due_at <= books.now:
+            raise Refused(f"the rest of hold {self.key} would be owed already; name an instant to come")
+        changed = [promise for promise in promises if promise.balance_due_at != self.balance_due_at]
+        for promise in changed:
+            books.add_promise(_until(promise, self.balance_due_at))
+        return bool(changed)
+
+
+def _until(promise: PromiseRow, due_at: datetime) -> PromiseRow:
+    return promise._replace(balance_due_at=due_at, expires_at=due_at)
+
+
+def supply_for(tx: Transaction, reference: str, quantities: Mapping[Stocked, int]) -> dict[Stocked, int]:
+    """Ids of the supply that a presale of so many units waits for.
+
+    Raises: NotFound for an item that the supply does not bring; Refused when it brings fewer than presales would sell.
+    """
+    found = expected.require(tx, list(quantities), reference)
+    for stocked, units in quantities.items():
+        _require_room(found[stocked], units)
+    return {stocked: found[stocked].id for stocked in quantities}
+
+
+def require_supply(tx: Transaction, pool_id: int, quantities: Mapping[Stocked, int]) -> None:
+    """May a presale sell so many units more? Items that wait for no supply may. Raises: Refused."""
+    named = set(
+        tx.run(
+            """SELECT expected_id FROM pool_item WHERE merchant_id = :merchant_id AND pool_id = :pool_id
+                 AND expected_id IS NOT NULL""",
+            pool_id=pool_id,
+        ).scalars()
+    )
+    for one in expected.supply(tx, list(quantities), all_of_it=True):
+        if one.id in named:
+            _require_room(one, quantities[Stocked(one.item_id, one.grade)])
+
+
+def _require_room(supply: expected.Expected, units: int) -> None:
+    left = max(supply.open - supply.presold, 0)
+    if units > left:
+        raise Refused(
+            f"{supply.reference} brings {supply.open:,} {supply.sku}, of which presales sell {supply.presold:,} "
+            f"already: {left:,} are left, not {units:,}"
+        )
+
+
+def limit_per_customer(tx: Transaction, pool_id: int, items: Collection[Stocked], units: int) -> None:
+    """One customer may have ``units`` (>= 1) of each item of a presale; see ``core.sales.limits``."""
+    for item_id in sorted({stocked.item_id for stocked in items}):
+        limit_rules.put(tx, Per.ACTIVITY, units, item_id=item_id, pool_id=pool_id)
+
+
+def unlimit(tx: Transaction, pool_id: int, items: Collection[Stocked]) -> None:
+    """Take the limits of a presale back that was not opened after all."""
+    for item_id in sorted({stocked.item_id for stocked in items}):
+        limit_rules.remove(tx, Per.ACTIVITY, item_id=item_id, pool_id=pool_id)

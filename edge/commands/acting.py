@@ -1,0 +1,98 @@
+"""What the commands that change stock share: doing it or trying it out, and telling who gave units up."""
+
+import dataclasses
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from core.errors import InsufficientStock, Refused
+from core.stock import GOOD
+from edge.commands.common import Door, counted, say, say_table
+
+if TYPE_CHECKING:
+    from core.command import Command
+    from core.losses import LossView
+    from core.shortage import Loss
+    from core.transaction import Transaction
+
+Sku = Annotated[str, typer.Argument(metavar="SKU", help="the item's code; upper and lower case are the same")]
+MOST = 1_000_000_000  # units in one act
+Units = Annotated[int, typer.Argument(metavar="N", min=1, max=MOST, help="how many units, 1 or more")]
+GradeName = Literal["good", "minor_defect"]
+Grade = Annotated[GradeName, typer.Option("--grade", help="the grade of the units")]
+Reason = Annotated[str, typer.Option("--reason", help="why, for everybody who looks at the document later")]
+Key = Annotated[
+    str, typer.Option("--key", help="your own name for this; repeating it with the same key changes nothing more")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would happen; change nothing")]
+
+
+def effect_key(prefix: str, key: str) -> str:
+    """The key by which an act is done once: the caller's own, or one that nobody else has."""
+    return f"{prefix}/{key or uuid.uuid4()}"
+
+
+def act(entered: Door, command: "Command", *, dry_run: bool = False) -> Any:
+    """Do it, or find out what it would answer. Raises: what it is refused with, in the words of the merchant."""
+    actor = str(entered.actor)
+    if dry_run:
+        from core.rehearsal import rehearse
+
+        answer = rehearse(entered.app.db, entered.merchant_id, command, actor=actor)
+    else:
+        (answer,) = entered.app.combiner.run(entered.merchant_id, [command], actor=actor)
+    if type(answer) is InsufficientStock:  # others of its kind say by themselves what to do
+        raise _with_skus(entered, answer)
+    if isinstance(answer, Refused):
+        raise answer
+    return answer
+
+
+def _with_skus(entered: Door, refusal: InsufficientStock) -> Refused:
+    with entered.begin() as tx:
+        rows = tx.run(
+            "SELECT id, sku FROM item WHERE merchant_id = :merchant_id AND id = ANY(CAST(:ids AS bigint[]))",
+            ids=[stocked.item_id for stocked in refusal.missing],
+        )
+        skus = {row.id: row.sku for row in rows}
+    named = sorted((skus.get(one.item_id, str(one.item_id)), one.grade, n) for one, n in refusal.missing.items())
+    lacking = [f"{n} {sku}{'' if grade == GOOD else f' ({grade})'}" for sku, grade, n in named]
+    return Refused(f"not enough free units; missing are {', '.join(lacking)}")
+
+
+def was_done_before(tx: "Transaction", document_id: int, asked_at: datetime) -> bool:
+    """Was a document posted before it was asked for, because its key had been used?"""
+    recorded_at: datetime = tx.run(
+        "SELECT recorded_at FROM document WHERE merchant_id = :merchant_id AND id = :id", id=document_id
+    ).scalar_one()
+    return recorded_at < asked_at
+
+
+def loss_views(entered: Door, losses: "Sequence[Loss]") -> "list[LossView]":
+    from core import losses as told
+
+    with entered.begin() as tx:
+        return told.views(tx, losses)
+
+
+def losses_as_json(views: "Sequence[LossView]") -> list[dict[str, Any]]:
+    return [dataclasses.asdict(one) for one in views]
+
+
+def say_losses(views: "Sequence[LossView]", *, dry_run: bool) -> None:
+    """Say who gave units up, unless nobody but the shared pool did."""
+    if all(not one.waits and one.pool == "the shared pool" for one in views):
+        return
+    say_table(
+        [">units", "would be given up by" if dry_run else "given up by", "stood in", ""],
+        [[one.units, one.who, one.pool, "waits for them again" if one.waits else ""] for one in views],
+    )
+    broken = sum(one.units for one in views if one.order or one.hold)
+    if broken:
+        promised = counted(broken, "promised unit")
+        say(
+            f"{promised} {'would be' if dry_run else 'are'} missing now; `holdfast receive` fills the oldest gap first."
+        )

@@ -1,0 +1,369 @@
+"""``holdfast pool activity``, ``presale``, ``preload``, ``start``, ``stop``, ``window``, ``deposit``: by the clock."""
+
+import uuid
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.errors import Refused
+from core.rights import Right
+from core.stock import GOOD
+from edge.coming import read_coming
+from edge.commands.acting import DryRun, Grade, act
+from edge.commands.common import (
+    FIRST_MERCHANT,
+    As,
+    AsJson,
+    DataDir,
+    Door,
+    Merchant,
+    door,
+    say,
+    say_json,
+    say_table,
+)
+from edge.commands.pools import WHEN, BestEffort, Code, Store, What, by_sku, listed, local, store_id_of, zone_of
+from edge.quantities import find_items, read_quantities
+
+if TYPE_CHECKING:
+    from core.sales.campaigns import Campaign
+    from core.stock import Pool, PoolKind, Stocked
+
+Starts = Annotated[
+    str, typer.Option("--starts", metavar="WHEN", help=f"when it begins, {WHEN} (its beginning); else at once")
+]
+
+
+def activity(  # noqa: PLR0913, PLR0917  each is an option of the command line
+    code: Code,
+    what: What,
+    ends: Annotated[str, typer.Option("--ends", metavar="WHEN", help=f"when it ends, {WHEN} (its end)")],
+    starts: Starts = "",
+    store: Store = "",
+    preload: Annotated[
+        str,
+        typer.Option("--preload", metavar="WHEN", help="when to set its units apart, or `now`; else when it begins"),
+    ] = "",
+    best_effort: BestEffort = False,
+    grade: Grade = GOOD,
+    dry_run: DryRun = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Plan an activity: units that are set apart for a time.
+
+    They are sold first while it lasts. Nothing moves before its preload. When it ends, by the clock or by `holdfast
+    pool stop`, what it did not sell goes
+    back to everybody.
+
+    \b
+    Example: holdfast pool activity BLACK-FRIDAY MUG-RED=50 CUP=20 --starts 2026-11-27 --ends 2026-11-30 --preload now
+    """
+    from core.sales.campaigns import Campaign
+    from core.sales.pools import OpenPool
+    from core.stock import PoolKind
+
+    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
+        pool, quantities = _planned(entered, code, PoolKind.ACTIVITY, what, grade, store, starts, ends)
+        with entered.begin() as tx:
+            zone, now = zone_of(tx), tx.now
+            at = now if preload == "now" else read_coming(preload, now, zone) if preload else pool.starts_at
+        act(entered, OpenPool(pool, quantities), dry_run=dry_run)
+        dealt, trouble = dict[str, int](), ""
+        if not dry_run:
+            _plan(entered, pool, sum(quantities.values()), Campaign(pool.id, at, best_effort))
+            if preload == "now":
+                try:
+                    dealt = _preload(entered, pool.id, pool.code, best_effort=best_effort)
+                except Refused as refusal:
+                    trouble = str(refusal)  # the job tries again; what was planned stays
+        planned = by_sku(entered, quantities)
+    if as_json:
+        told = {"pool": pool.code, "planned": planned, "starts_at": pool.starts_at, "ends_at": pool.ends_at}
+        say_json({**told, "preload_at": at, "preloaded": dealt, "trouble": trouble, "dry_run": dry_run})
+        return
+    say(f"Activity {pool.code} {'would be' if dry_run else 'is'} planned with {listed(planned)}, from "
+        f"{local(pool.starts_at, zone)} until {local(pool.ends_at, zone)} ({zone.key}).")  # fmt: skip
+    if dealt:
+        say(f"{listed(dealt)} {'is' if sum(dealt.values()) == 1 else 'are'} set apart now.")
+    elif trouble:
+        say(f"Its units are not set apart yet: {trouble}. It is tried again; --best-effort takes what there is.")
+    elif not dry_run:
+        say(f"Its units are set apart {local(at, zone)}; `holdfast pool preload {pool.code}` does it before.")
+
+
+def presale(  # noqa: PLR0913, PLR0917  each is an option of the command line
+    code: Code,
+    what: What,
+    starts: Starts = "",
+    ends: Annotated[
+        str, typer.Option("--ends", metavar="WHEN", help=f"when it ends, {WHEN} (its end); else by hand")
+    ] = "",
+    store: Store = "",
+    per_customer: Annotated[
+        int | None, typer.Option("--per-customer", metavar="N", min=1, help="units of each item one customer may have")
+    ] = None,
+    balance_due: Annotated[
+        str,
+        typer.Option(
+            "--balance-due", metavar="WHEN", help="with deposits: by when the rest is to be paid, like 2027-01-31"
+        ),
+    ] = "",
+    supply: Annotated[
+        str, typer.Option("--supply", metavar="REF", help="the expected supply that brings the goods")
+    ] = "",
+    grade: Grade = GOOD,
+    dry_run: DryRun = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sell up to N units of each item before they are there.
+
+    Goods that arrive are handed over by themselves, the oldest order first. What is not sold at the end is gone.
+
+    \b
+    Example: holdfast backorder expect LAMP 200 2027-02-01 --ref PO-7
+             holdfast pool presale LAMP-2027 LAMP=150 --ends 2027-01-15 --per-customer 2 --supply PO-7
+    """
+    from core.sales import presale as presales
+    from core.sales.campaigns import Campaign
+    from core.sales.pools import OpenPool
+    from core.stock import PoolKind
+
+    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
+        pool, quantities = _planned(entered, code, PoolKind.PRESALE, what, grade, store, starts, ends)
+        with entered.begin() as tx:
+            zone = zone_of(tx)
+            due = read_coming(balance_due, tx.now, zone, day_ends=True) if balance_due else None
+            waits_for = presales.supply_for(tx, supply, quantities) if supply else {}
+            if per_customer is not None and not dry_run:
+                # Before anybody can buy; taken back when the presale is refused.
+                presales.limit_per_customer(tx, pool.id, quantities, per_customer)
+        try:
+            act(entered, OpenPool(pool, quantities, waits_for), dry_run=dry_run)
+        except Refused:
+            if per_customer is not None and not dry_run:
+                with entered.begin() as tx:
+                    presales.unlimit(tx, pool.id, quantities)
+            raise
+        if not dry_run:
+            _plan(entered, pool, sum(quantities.values()), Campaign(pool.id, balance_due_at=due))
+        caps = by_sku(entered, quantities)
+    if as_json:
+        told = {"pool": pool.code, "caps": caps, "starts_at": pool.starts_at, "ends_at": pool.ends_at}
+        say_json({**told, "per_customer": per_customer, "balance_due_at": due, "supply": supply, "dry_run": dry_run})
+    else:
+        say(f"Presale {pool.code} {'would sell' if dry_run else 'sells'} up to {listed(caps)}"
+            f"{f', from {local(pool.starts_at, zone)}' if pool.starts_at else ''}"
+            f"{f' until {local(pool.ends_at, zone)}' if pool.ends_at else ''} ({zone.key}).")  # fmt: skip
+
+
+def _planned(
+    entered: Door, code: str, kind: "PoolKind", what: list[str], grade: str, store: str, starts: str, ends: str
+) -> "tuple[Pool, dict[Stocked, int]]":
+    """A pool as the options say it, with the units of its items. Raises: NotFound; Refused for a code in use."""
+    from core.sales import campaigns
+    from core.stock import Pool, PoolKind
+
+    with entered.begin() as tx:
+        zone = zone_of(tx)
+        at_once = tx.now if kind is PoolKind.ACTIVITY else None
+        pool = Pool(
+            tx.new_id(), kind, campaigns.new_code(tx, code), store_id_of(tx, store),
+            starts_at=read_coming(starts, tx.now, zone) if starts else at_once,
+            ends_at=read_coming(ends, tx.now, zone, day_ends=True) if ends else None,
+        )  # fmt: skip
+        return pool, find_items(tx, read_quantities(what), grade)
+
+
+def _plan(entered: Door, pool: "Pool", units: int, campaign: "Campaign") -> None:
+    from core.sales import campaigns
+
+    with entered.begin() as tx:
+        campaigns.plan(tx, campaign)
+        entered.log(tx, "pool.make", f"pool:{pool.code}", kind=pool.kind, units=units)
+
+
+def preload(
+    code: Code,
+    best_effort: BestEffort = False,
+    dry_run: DryRun = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set the units of an activity apart now.
+
+    Nobody sells them before it begins. With too little there nothing is dealt, unless --best-effort takes what
+    there is. Repeated before the activity
+    begins, it deals what was missing. --dry-run shows what there is for each item.
+
+    \b
+    Example: holdfast pool preload BLACK-FRIDAY --dry-run
+             holdfast pool preload BLACK-FRIDAY --best-effort
+    """
+    from core.sales import campaigns
+
+    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
+        with entered.begin() as tx:
+            pool_id = campaigns.find(tx, code)
+        if dry_run:
+            _say_preview(entered, pool_id, code, as_json=as_json)
+            return
+        dealt = _preload(entered, pool_id, code, best_effort=best_effort)
+    if as_json:
+        say_json({"pool": code, "preloaded": dealt, "dry_run": False})
+    else:
+        say(f"{listed(dealt)} set apart for {code}." if dealt else f"{code} has all that it is to have.")
+
+
+def _preload(entered: Door, pool_id: int, code: str, *, best_effort: bool) -> dict[str, int]:
+    """Units dealt, by SKU. Raises: Refused, naming what is missing."""
+    from core.sales import campaigns
+    from core.sales.pools import Preload
+
+    dealt = by_sku(entered, act(entered, Preload(pool_id, best_effort, str(uuid.uuid4()))))
+    with entered.begin() as tx:
+        campaigns.preloaded(tx, pool_id)
+        entered.log(tx, "pool.preload", f"pool:{code}", dealt=dealt)
+    return dealt
+
+
+def _say_preview(entered: Door, pool_id: int, code: str, *, as_json: bool) -> None:
+    """What a preload would do, item by item, by the code that does it."""
+    from core.sales import pool_report
+    from core.sales.pools import Preload
+
+    dealt = by_sku(entered, act(entered, Preload(pool_id, best_effort=True), dry_run=True))
+    with entered.begin() as tx:
+        items = pool_report.items(tx, pool_id)
+    rows = []
+    for one in items:
+        name = one.sku if one.grade == GOOD else f"{one.sku} ({one.grade})"
+        has, would = one.free + one.reserved + one.sold, dealt.get(name, 0)
+        rows.append([name, one.planned or 0, has, would, max((one.planned or 0) - has - would, 0)])
+    columns = ["item", "planned", "has", "would_deal", "missing"]
+    if as_json:
+        told = [dict(zip(columns, row, strict=True)) for row in rows]
+        say_json({"pool": code, "dry_run": True, "per_item": told})
+        return
+    say_table(["item", ">planned", ">has", ">would be dealt", ">missing"], rows)
+    if any(row[-1] for row in rows):
+        say("Without --best-effort nothing would be dealt, because some units are missing.")
+
+
+def start(
+    code: Code,
+    best_effort: BestEffort = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Begin an activity or a presale now.
+
+    An activity is preloaded first.
+
+    \b
+    Example: holdfast pool start BLACK-FRIDAY
+    """
+    from core.sales import campaigns, pool_report
+    from core.sales.pools import SetWindow
+
+    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
+        with entered.begin() as tx:
+            pool_id = campaigns.find(tx, code)
+            pool, now = pool_report.pool(tx, pool_id), tx.now
+        dealt: dict[str, int] = {}
+        if pool.state == "planned":
+            dealt = _preload(entered, pool_id, code, best_effort=best_effort)
+        begun = pool.starts_at is not None and pool.starts_at > now
+        if begun:
+            act(entered, SetWindow(pool_id, now, pool.ends_at))
+        with entered.begin() as tx:
+            campaigns.begun(tx, [pool_id])
+            entered.log(tx, "pool.start", f"pool:{code}")
+    if as_json:
+        say_json({"pool": code, "preloaded": dealt, "begun": begun})
+    else:
+        say(f"{code} runs now." if begun else f"{code} runs already.")
+
+
+def stop(
+    code: Code,
+    dry_run: DryRun = False,
+    reason: Annotated[str, typer.Option("--reason", help="why, for everybody who looks at the document later")] = "",
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a pool for good: nobody draws on it any more.
+
+    What it did not promise goes back to everybody; of a presale, it is gone. What it promised stays promised.
+
+    \b
+    Example: holdfast pool stop BLACK-FRIDAY --dry-run
+    """
+    from core.sales import campaigns
+    from core.sales.pools import ClosePool
+
+    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
+        with entered.begin() as tx:
+            pool_id = campaigns.find(tx, code)
+        back = act(entered, ClosePool(pool_id, reason or "stopped by hand"), dry_run=dry_run)
+        returned = by_sku(entered, back or {})
+        if not dry_run and back is not None:
+            with entered.begin() as tx:
+                entered.log(tx, "pool.stop", f"pool:{code}", returned=returned)
+    if as_json:
+        say_json({"pool": code, "returned": returned, "was_closed": back is None, "dry_run": dry_run})
+    elif back is None:
+        say(f"{code} had ended before.")
+    else:
+        say(f"{code} {'would end' if dry_run else 'has ended'}; {listed(returned)} "
+            f"{'would go back' if dry_run else 'went back'}.")  # fmt: skip
+
+
+def deposit(
+    hold: Annotated[str, typer.Argument(metavar="HOLD", help="the key of a hold on a presale")],
+    balance_due: Annotated[
+        str, typer.Option("--balance-due", metavar="WHEN", help="by when the rest is owed; else as the presale says")
+    ] = "",
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Note that the deposit of a presale order is paid.
+
+    Its units are kept until the rest is owed. `holdfast reserve paid HOLD` notes the second payment. If the rest is
+    not paid in time the units are given back; what
+    becomes of the deposit is between you and your customer.
+
+    \b
+    Example: holdfast pool deposit web-2041 --balance-due 2027-01-31
+    """
+    from core.sales import campaigns
+    from core.sales.presale import PayDeposit
+
+    with door(merchant, data_dir, as_, Right.ORDER_CHANGE) as entered:
+        with entered.begin() as tx:
+            zone = zone_of(tx)
+            due = (
+                read_coming(balance_due, tx.now, zone, day_ends=True)
+                if balance_due
+                else campaigns.balance_due_of(tx, hold)
+            )
+        changed = act(entered, PayDeposit(hold, due))
+        with entered.begin() as tx:
+            entered.log(tx, "pool.deposit", f"hold:{hold}", balance_due_at=due.isoformat())
+    if as_json:
+        say_json({"hold": hold, "balance_due_at": due, "changed": changed})
+    else:
+        say(f"Hold {hold} keeps its units until {local(due, zone)} ({zone.key}).")

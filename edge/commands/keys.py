@@ -1,0 +1,123 @@
+"""``holdfast key``: API keys, for programs that act for a merchant."""
+
+import dataclasses
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.rights import Right
+from edge.commands.common import (
+    FIRST_MERCHANT,
+    As,
+    AsJson,
+    DataDir,
+    Merchant,
+    ago,
+    door,
+    say,
+    say_json,
+    say_table,
+)
+
+if TYPE_CHECKING:
+    from core.keys import KeyView
+
+commands = typer.Typer(help="Make API keys for programs, and end them.", no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="what you call the key")]
+
+
+@commands.command()
+def make(
+    name: Name,
+    scope: Annotated[
+        list[Right],
+        typer.Option("--scope", metavar="RIGHT", help="what it may do; repeat it; `holdfast user rights` lists all"),
+    ],
+    expires_days: Annotated[
+        int | None, typer.Option(min=1, max=3650, metavar="N", help="it works for N days; else until it is revoked")
+    ] = None,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an API key; it is shown this once.
+
+    It may do what its scopes say, and they can be no more than what you may do. Only a fingerprint of it is kept, so
+    nobody can show it again: a lost key is revoked, and another one made.
+
+    \b
+    Example: holdfast key make website --scope stock.view --scope hold.make --expires-days 365
+    """
+    from core import keys
+
+    with door(merchant, data_dir, as_, Right.KEY_MANAGE) as entered, entered.begin() as tx:
+        expires_at = None if expires_days is None else tx.now + timedelta(days=expires_days)
+        key = keys.make(tx, entered.actor, name, scope, expires_at)
+    if as_json:
+        say_json({"name": name.strip(), "key": str(key), "public_id": key.public_id, "expires_at": expires_at})
+        return
+    say(str(key))
+    until = f"until {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else f"until `holdfast key revoke {name.strip()}`"
+    say(f"Keep it now: it is never shown again. It works {until}.")
+
+
+@commands.command("list")
+def list_keys(
+    every: Annotated[bool, typer.Option("--all", help="also those that were revoked")] = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the merchant's API keys: scopes, maker, last use.
+
+    \b
+    Example: holdfast key list
+    """
+    from core import actors, keys
+
+    with door(merchant, data_dir, as_, Right.KEY_MANAGE) as entered, entered.begin() as tx:
+        found, now = keys.every(tx, revoked=every), tx.now
+        names = actors.names_of(tx, [key.made_by for key in found])
+    if as_json:
+        say_json([{**dataclasses.asdict(key), "maker": names.get(key.made_by, key.made_by)} for key in found])
+    elif not found:
+        say("No API key. Make one: holdfast key make NAME --scope stock.view")
+    else:
+        rows = [
+            [
+                key.name,
+                f"hf_{key.public_id}_...",
+                ", ".join(key.scopes),
+                names.get(key.made_by, key.made_by),
+                ago(key.last_used_at, now),
+                _state(key, now),
+            ]
+            for key in found
+        ]
+        say_table(["key", "begins with", "scopes", "made by", "last use", "state"], rows)
+
+
+@commands.command()
+def revoke(name: Name, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None) -> None:
+    """End an API key at once, for good.
+
+    \b
+    Example: holdfast key revoke website
+    """
+    from core import keys
+
+    with door(merchant, data_dir, as_, Right.KEY_MANAGE) as entered, entered.begin() as tx:
+        keys.revoke(tx, entered.actor, name)
+    say(f"The key {name} works no more.")
+
+
+def _state(key: "KeyView", now: datetime) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {ago(key.revoked_at, now)}"
+    if key.expires_at is None:
+        return "works"
+    return f"{'works until' if key.expires_at > now else 'expired'} {key.expires_at:%Y-%m-%d %H:%M}"

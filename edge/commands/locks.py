@@ -1,0 +1,269 @@
+"""``holdfast lock``: set units apart for a purpose, give them back, and say who may."""
+
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.rights import Right
+from core.stock import GOOD
+from edge.commands.acting import DryRun, Grade, Sku, Units, act
+from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Door, Merchant, counted, door, say, say_json
+from edge.commands.lock_parts import (
+    Account,
+    From,
+    Key,
+    Overflow,
+    OverflowName,
+    Owner,
+    Priority,
+    Pure,
+    Reason,
+    Ref,
+    Store,
+    TypeName,
+    Until,
+    Warehouse,
+    Yes,
+    bounds,
+    bounds_of,
+    is_owner,
+    item_named,
+    log,
+    log_on,
+    store_named,
+    tell,
+    warehouse_named,
+    window,
+)
+
+if TYPE_CHECKING:
+    pass
+
+commands = typer.Typer(
+    help="Set units apart for a store, a customer or a purpose.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@commands.command()
+def request(  # noqa: PLR0913, PLR0917  each is an option of the command line
+    key: Annotated[str, typer.Argument(metavar="KEY", help="your own name for the lock; it is the lock's for good")],
+    sku: Sku,
+    units: Units,
+    type_: Annotated[TypeName, typer.Option("--type", help="for whom: see docs/locks.md")] = "business",
+    store: Store = "",
+    warehouse: Warehouse = "",
+    pure: Pure = False,
+    account: Account = "",
+    owner: Owner = "",
+    priority: Priority = 0,
+    from_: From = "",
+    until: Until = "",
+    overflow: Overflow = "yes",
+    grade: Grade = GOOD,
+    reason: Reason = "",
+    approve: Annotated[bool, typer.Option("--approve", help="approve it as well; for who may")] = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for a lock. No unit moves before somebody else, or an owner, approves it.
+
+    \b
+    Example: holdfast lock request trade-fair MUG-RED 40 --owner "trade fairs" --until 2027-03-01
+             holdfast lock request web-stock MUG-RED 100 --type channel --store Berlin --overflow no
+    """
+    from core.sales.lock_requests import RequestLock
+    from core.sales.lock_terms import Terms
+
+    with door(merchant, data_dir, as_, Right.LOCK_REQUEST) as entered:
+        if approve:
+            entered.actor.require(Right.LOCK_DECIDE)
+        with entered.begin() as tx:
+            begins, ends = window(tx, from_, until)
+            terms = Terms(
+                type_, item_named(tx, sku, grade), units, store_named(tx, type_, store),
+                warehouse_named(tx, warehouse), pure, account, owner, priority, begins, ends, overflow, reason,
+            )  # fmt: skip
+            limit, siblings = bounds(tx, entered, terms)
+            lock_id = tx.new_id()
+        asked = act(entered, RequestLock(key, lock_id, terms, limit, siblings))
+        log(entered, "lock.request", asked.lock_id, asked.lock_id == lock_id, units=units, reason=reason)
+        if approve:
+            _decide(entered, key, True, "", as_json)
+        elif as_json:
+            say_json({"key": key, "id": asked.lock_id, "status": asked.status})
+        else:
+            say(f"Lock {key} is {asked.status}; `holdfast lock approve {key}` moves its units.")
+
+
+@commands.command()
+def approve(
+    key: Key,
+    reason: Reason = "",
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Approve a lock that somebody else asked for.
+
+    Its units move at once, or when its time has come. What is not there waits, and is filled as units come free, by
+    priority, then age.
+
+    \b
+    Example: holdfast lock approve trade-fair
+    """
+    with door(merchant, data_dir, as_, Right.LOCK_DECIDE) as entered:
+        _decide(entered, key, True, reason, as_json)
+
+
+@commands.command()
+def refuse(
+    key: Key,
+    reason: Reason = "",
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Refuse a lock that somebody else asked for.
+
+    \b
+    Example: holdfast lock refuse trade-fair --reason "no fair this year"
+    """
+    with door(merchant, data_dir, as_, Right.LOCK_DECIDE) as entered:
+        _decide(entered, key, False, reason, as_json)
+
+
+def _decide(entered: Door, key: str, approve: bool, reason: str, as_json: bool) -> None:
+    from core.sales.lock_requests import DecideLock
+
+    limit, siblings = bounds_of(entered, key)
+    done = act(entered, DecideLock(key, approve, reason, is_owner(entered), limit, siblings))
+    log_on(entered, "lock.approve" if approve else "lock.refuse", key, reason=reason)
+    tell(key, done, as_json)
+
+
+@commands.command()
+def release(  # noqa: PLR0913, PLR0917  each is an option of the command line
+    key: Key,
+    units: Annotated[int | None, typer.Argument(metavar="N", min=1, help="how many units; or --all")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="all of it: the lock closes")] = False,
+    ref: Ref = "",
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a lock back, a part of it or --all.
+
+    Its units are free for everybody again. What the lock still waits for goes first. What orders have of it stays
+    with them until it ships or is released.
+
+    \b
+    Example: holdfast lock release trade-fair 10
+             holdfast lock release trade-fair --all --dry-run
+    """
+    from core.sales import lock_report
+    from core.sales.locks import ReleaseLock
+    from edge.commands.common import confirm
+
+    if (units is None) is not all_:
+        raise typer.BadParameter("say how many units, or --all")
+    with door(merchant, data_dir, as_, Right.LOCK_CHANGE) as entered:
+        with entered.begin() as tx:
+            before = lock_report.lock(tx, key)
+        if all_ and not dry_run and before.status == "active":
+            confirm(f"Close lock {key} and give back {counted(before.free, 'unit')}?", yes=yes or as_json)
+        done = act(entered, ReleaseLock(key, units, ref or str(uuid.uuid4()), reason), dry_run=dry_run)
+        log(entered, "lock.release", before.id, not dry_run, units=-done.gained, reason=reason)
+    tell(key, done, as_json, dry_run=dry_run, promised=before.reserved + before.sold)
+
+
+@commands.command()
+def consume(
+    key: Key,
+    units: Units,
+    ref: Ref = "",
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take units out of a pure lock.
+
+    That is for what they were set apart for. They are free for everybody then; who waits for units is served first.
+
+    \b
+    Example: holdfast lock consume marketplace-load 60 --ref truck-7
+    """
+    from core.sales.locks import ConsumeLock
+
+    with door(merchant, data_dir, as_, Right.LOCK_CHANGE) as entered:
+        done = act(entered, ConsumeLock(key, units, ref or str(uuid.uuid4()), reason), dry_run=dry_run)
+        if not dry_run:
+            log_on(entered, "lock.consume", key, units=units, reason=reason)
+    tell(key, done, as_json, dry_run=dry_run)
+
+
+@commands.command()
+def change(  # noqa: PLR0913, PLR0917  each is an option of the command line
+    key: Key,
+    quantity: Annotated[int | None, typer.Option("--quantity", metavar="N", min=1, help="for so many units")] = None,
+    from_: From = "",
+    until: Until = "",
+    no_end: Annotated[bool, typer.Option("--no-end", help="it has no end any more")] = False,
+    priority: Annotated[int | None, typer.Option("--priority", metavar="N", help="its place among who waits")] = None,
+    overflow: Annotated[OverflowName | None, typer.Option("--overflow", help="may its orders take shared ones")] = None,
+    owner: Annotated[str | None, typer.Option("--owner", metavar="TEXT", help="whose it is, for people")] = None,
+    ref: Ref = "",
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a lock's units, time, priority or overflow.
+
+    More units are taken, or waited for; fewer are given back. Who asked for a lock does not get more by it than was
+    approved; somebody else has to change it, or an owner.
+
+    \b
+    Example: holdfast lock change trade-fair --quantity 60
+             holdfast lock change trade-fair --until 2027-04-01
+    """
+    from core.sales.lock_requests import ChangeLock, Changes
+
+    if until and no_end:
+        raise typer.BadParameter("say --until or --no-end, not both")
+    with door(merchant, data_dir, as_, Right.LOCK_CHANGE) as entered:
+        with entered.begin() as tx:
+            begins, ends = window(tx, from_, until)
+        changes = Changes(quantity, priority, overflow, owner, begins, ends, no_end)
+        if changes == Changes():
+            raise typer.BadParameter("say what is to change: --quantity, --until, --no-end, --priority, ...")
+        limit, siblings = bounds_of(entered, key)
+        command = ChangeLock(key, changes, ref or str(uuid.uuid4()), reason, is_owner(entered), limit, siblings)
+        done = act(entered, command, dry_run=dry_run)
+        if not dry_run:
+            log_on(entered, "lock.change", key, reason=reason, **_said(changes))
+    tell(key, done, as_json, dry_run=dry_run)
+
+
+def _said(changes: Any) -> dict[str, object]:
+    """What was changed, as the log of acts keeps it."""
+    import dataclasses
+
+    said = {name: value for name, value in dataclasses.asdict(changes).items() if value not in (None, False)}
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in said.items()}

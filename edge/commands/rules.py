@@ -1,0 +1,245 @@
+"""``holdfast rule``: what a store may show of what is there, set for a store, an item or a listing."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.errors import Refused
+from core.rights import Right
+from edge.commands.common import (
+    FIRST_MERCHANT,
+    As,
+    AsJson,
+    DataDir,
+    Door,
+    Merchant,
+    ago,
+    counted,
+    door,
+    say,
+    say_json,
+    say_table,
+)
+
+if TYPE_CHECKING:
+    from core.rulebook import Value
+    from core.rules import Difference, RuleChange, Subject
+    from core.transaction import Transaction
+
+commands = typer.Typer(
+    help="Say what stores may show: buffers, caps, shares, backorders.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Store = Annotated[str, typer.Option("--store", metavar="NAME", help="the store whose rule it is")]
+Listing = Annotated[
+    str, typer.Option("--listing", metavar="LISTING", help="with --store: one listing of it, by the store's id or SKU")
+]
+Item = Annotated[str, typer.Option("--item", metavar="SKU", help="the item whose rule it is, in every store")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="show which numbers would change; change nothing")]
+
+
+@commands.command("list")
+def list_rules(
+    store: Store = "",
+    listing: Listing = "",
+    item: Item = "",
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the rules that are set, and what each of them says.
+
+    All of them, or those of one store, listing or item. A listing's own value holds; where it has none that of its
+    item, else that of its store.
+
+    \b
+    Example: holdfast rule list
+             holdfast rule list --store Berlin
+    """
+    from core import actors, rules
+
+    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        subject = _subject(tx, store, listing, item) if store or item else None
+        said = rules.listed(tx, subject=subject)
+        names, now = actors.names_of(tx, [one.actor for one in said]), tx.now
+    if as_json:
+        say_json([dataclasses.asdict(one) for one in said])
+        return
+    if said:
+        rows = [
+            [
+                one.scope,
+                one.subject,
+                one.rule,
+                one.value,
+                one.since and ago(one.since, now),
+                names.get(one.actor, one.actor),
+            ]
+            for one in said
+        ]
+        say_table(["of a", "named", "rule", "value", "since", "by"], rows)
+    else:
+        say("No rule is set: every store shows what is free, and nothing may be ordered that is not there.")
+    if subject is None:
+        _explain_rules()
+
+
+def _explain_rules() -> None:
+    from core.rulebook import RULES
+
+    say("")
+    rows = [[rule.name, rule.of, rule.meaning, rule.accepts] for rule in RULES.values() if rule.clears]
+    say_table(["rule", "of", "says", "may be"], rows)
+    say("A floor, units that a store has for sure, is a lock: `holdfast lock floor STORE SKU N`.")
+
+
+@commands.command("set")
+def set_rules(
+    values: Annotated[
+        list[str], typer.Argument(metavar="RULE=VALUE...", help="like buffer=2; `holdfast rule list` explains all")
+    ],
+    store: Store = "",
+    listing: Listing = "",
+    item: Item = "",
+    dry_run: DryRun = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set rules of a store, a listing or an item.
+
+    Every number that depends on them is computed again and told to its store. Who set a rule, when, and what it was
+    before stays on record.
+
+    \b
+    Example: holdfast rule set buffer=2 share=50 --store Berlin --dry-run
+             holdfast rule set cap=10 --store Berlin --listing 1042
+             holdfast rule set backorder=notify backorder_limit=20 --item MUG-RED
+    """
+    told: dict[str, Value] = {}
+    for one in values:
+        name, is_said, value = one.partition("=")
+        if not is_said:
+            raise typer.BadParameter(f"{one!r} says no value; write it like {name}=2")
+        told[name] = value
+    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+        change(entered, tx, _subject(tx, store, listing, item), told, dry_run=dry_run, as_json=as_json)
+
+
+@commands.command()
+def clear(
+    names: Annotated[list[str], typer.Argument(metavar="RULE...", help="like buffer; `holdfast rule list` shows them")],
+    store: Store = "",
+    listing: Listing = "",
+    item: Item = "",
+    dry_run: DryRun = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take rules back, so that the next ones in line hold.
+
+    Of a listing those of its item or its store; of a store none.
+
+    \b
+    Example: holdfast rule clear cap --store Berlin --listing 1042
+    """
+    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+        subject = _subject(tx, store, listing, item)
+        change(entered, tx, subject, dict.fromkeys(names), dry_run=dry_run, as_json=as_json)
+
+
+@commands.command()
+def history(
+    name: Annotated[str, typer.Argument(metavar="[RULE]", help="this rule alone")] = "",
+    store: Store = "",
+    listing: Listing = "",
+    item: Item = "",
+    last: Annotated[int, typer.Option("--last", min=1, help="so many changes, the newest")] = 50,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who changed which rule, when, and from what.
+
+    The newest change stands first.
+
+    \b
+    Example: holdfast rule history
+             holdfast rule history buffer --store Berlin
+    """
+    from core import actors, rules
+
+    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        subject = _subject(tx, store, listing, item) if store or item else None
+        changes = rules.history(tx, subject=subject, rule=name, limit=last)
+        names = actors.names_of(tx, [one.actor for one in changes])
+    if as_json:
+        say_json([dataclasses.asdict(one) for one in changes])
+    elif changes:
+        _say_changes(changes, names)
+    else:
+        say("No rule was changed.")
+
+
+def _say_changes(changes: "Sequence[RuleChange]", names: Mapping[str, str]) -> None:
+    rows = [
+        [f"{one.changed_at:%Y-%m-%d %H:%M:%S} UTC", one.scope, one.subject, one.rule, one.version, one.was, one.becomes,
+         names.get(one.actor, one.actor)]
+        for one in changes
+    ]  # fmt: skip
+    say_table(["when", "of a", "named", "rule", ">version", "from", "to", "by"], rows)
+
+
+def _subject(tx: "Transaction", store: str, listing: str, item: str) -> "Subject":
+    """Raises: Refused unless exactly one thing is named; NotFound."""
+    from core import rules
+
+    if bool(store) == bool(item) or (listing and not store):
+        raise Refused("say whose rule it is: --store NAME, --store NAME --listing LISTING, or --item SKU")
+    if item:
+        return rules.item_subject(tx, item)
+    return rules.listing_subject(tx, store, listing) if listing else rules.store_subject(tx, store)
+
+
+def change(
+    entered: Door, tx: "Transaction", subject: "Subject", values: "Mapping[str, Value]", *, dry_run: bool, as_json: bool
+) -> None:
+    """Change rules, all or none, or with ``dry_run`` tell what that would do; and say so. Raises: Refused."""
+    from core import rules
+
+    if dry_run:
+        _say_differences(rules.preview(tx, subject, values), as_json=as_json)
+        return
+    changes = rules.set_rules(tx, subject, values)
+    for done in changes:
+        told = {"rule": done.rule, "was": done.was, "becomes": done.becomes}
+        entered.log(
+            tx, "rule.set" if done.becomes is not None else "rule.clear", f"{subject.scope}:{subject.id}", **told
+        )
+    if as_json:
+        say_json([dataclasses.asdict(done) for done in changes])
+        return
+    for done in changes:
+        was, becomes = ("not set" if one is None else one for one in (done.was, done.becomes))
+        say(f"{done.rule} of {subject.scope} {subject.name}: {becomes} (was {was}), version {done.version}.")
+    if not changes:
+        say(f"It was so already; nothing was changed for {subject.scope} {subject.name}.")
+
+
+def _say_differences(found: "Sequence[Difference]", *, as_json: bool) -> None:
+    if as_json:
+        say_json({"dry_run": True, "differences": [dataclasses.asdict(one) for one in found]})
+        return
+    if found:
+        rows = [[one.store, one.external_id, one.sku, one.title, one.before, one.after] for one in found]
+        say_table(["store", "listing", "SKU", "title", ">number now", ">then"], rows)
+    say(f"{counted(len(found), 'number')} would change; nothing was changed.")
