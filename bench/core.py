@@ -23,11 +23,11 @@ from bench import load, shop
 from bench.pgbench import Yardstick, make_yardstick
 from bench.shop import MOVEMENTS_PER_ORDER, Shop
 from config.embedded import Postgres, start_postgres
-from core import item_views
 from core.combiner import Combiner
 from core.command import Command
+from core.goods import item_views
 from core.model import StoreOrder, StoreOrderLine
-from core.orders import ApplyOrder
+from core.orders.apply import ApplyOrder
 from core.transaction import wall_clock
 
 AT_LEAST = {"reserve_hot_ratio": 10.0, "reserve_spread_ratio": 3.0, "reserve_bulk_ratio": 20.0, "growth": 0.9}

@@ -20,8 +20,9 @@ from statistics import median
 from sqlalchemy.engine import make_url
 
 from config.embedded import Postgres, start_postgres
-from core import catalog, checkpoints, history, rebuild, schema, stock_card
-from core.checkpoints import SKEW, Window
+from core import catalog, schema
+from core.past import checkpoints, history, rebuild, stock_card
+from core.past.checkpoints import SKEW, Window
 from core.transaction import Database, Transaction, connect
 
 MERCHANT, ITEM = 1, 7

@@ -11,8 +11,8 @@ from sqlalchemy.engine import make_url
 from bench.load import MERCHANT
 from config.embedded import Postgres
 from core import audit, catalog, ledger, schema, stores
+from core.goods.receiving import Receive
 from core.model import Platform, StoreListing, StoreMode
-from core.receiving import Receive
 from core.stock import DocumentKind, Stocked
 from core.transaction import Database, connect
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core import patience, replay
+from core import patience
+from core.past import replay
 from core.transaction import Transaction
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from core import alert_rules, bulk, marks, tables, work
-from core.alert_kinds import AlertKind
+from core import bulk, marks, tables, work
+from core.alerts import rules as alert_rules
+from core.alerts.kinds import AlertKind
 from core.errors import ConfigError, NotFound
 from core.model import Sharing, StoreListing
 from core.transaction import Database, Transaction

@@ -15,8 +15,10 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from core import alert_watch, alerts, bulk, marks, reading, tables
-from core.alert_kinds import Watch
+from core import bulk, marks, reading, tables
+from core.alerts import lifecycle as alerts
+from core.alerts import watch as alert_watch
+from core.alerts.kinds import Watch
 from core.books import (
     Books,
     LimitRow,

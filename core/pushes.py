@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from core import bulk, facts, marks, push_facts, stores, tables
-from core.availability import Facts, affordable, number_to_write
+from core import bulk, marks, stores, tables
 from core.backoff import backoff_s
 from core.model import PushIntent, PushOutcome, PushStatus
+from core.past import push_facts
+from core.selling import facts
+from core.selling.availability import Facts, affordable, number_to_write
 from core.transaction import Transaction
 
 _RECHECK_MOST_S = 30.0

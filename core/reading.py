@@ -211,7 +211,7 @@ def has_special(sent: Runner) -> Answer:
     return answer
 
 
-DEPTH = 8  # bundles in bundles; ``core.recipes`` refuses more
+DEPTH = 8  # bundles in bundles; ``core.goods.recipes`` refuses more
 
 
 def find_recipes(sent: Runner, item_ids: Collection[int]) -> dict[int, list[Part]]:

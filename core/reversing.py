@@ -13,8 +13,8 @@ from core import flows
 from core.books import Books, Widen, key_hash
 from core.command import Command, Short
 from core.errors import NotFound, Refused
-from core.receiving import keys_of_goods
-from core.shortage import Loss, Shortage, on_shelf, short
+from core.goods.receiving import keys_of_goods
+from core.sales.shortage import Loss, Shortage, on_shelf, short
 from core.stock import At, BalanceKey, Bucket, DocumentKind, Layer, Movement, Stocked
 from core.touched import Touched
 from core.transaction import Transaction

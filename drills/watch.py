@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core import facts
-from core.availability import Facts, steps
+from core.selling import facts
+from core.selling.availability import Facts, steps
 from core.transaction import Database
 from drills.hub import MERCHANT, Hub
 from drills.storefronts import Control

@@ -27,8 +27,8 @@ def read_quantities(what: Sequence[str], *, least: int = 1) -> Mapping[str, int]
 
 def find_items(tx: "Transaction", asked: Mapping[str, int], grade: str) -> "dict[Stocked, int]":
     """The same by item. Raises: NotFound, naming the codes that no item has."""
-    from core import skus
     from core.catalog import sku_key
+    from core.goods import skus
     from core.stock import Stocked
 
     items = skus.resolve(tx, asked)

@@ -3,10 +3,16 @@
 from collections.abc import Iterable, Sequence
 
 from config.wiring import App
-from core import alert_channels, alert_locks, alert_pace, alert_scan, alert_views, alerts, ledger, work
-from core.alert_kinds import Spot
-from core.alert_rules import TOPIC
-from core.alerts import Ending, NewAlert
+from core import ledger, work
+from core.alerts import channels as alert_channels
+from core.alerts import lifecycle as alerts
+from core.alerts import locks as alert_locks
+from core.alerts import pace as alert_pace
+from core.alerts import scan as alert_scan
+from core.alerts import views as alert_views
+from core.alerts.kinds import Spot
+from core.alerts.lifecycle import Ending, NewAlert
+from core.alerts.rules import TOPIC
 from core.stock import Home
 from core.transaction import Transaction
 from jobs.registry import LEASE_S, job

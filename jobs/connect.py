@@ -6,9 +6,9 @@ from datetime import timedelta
 from config.wiring import App, make_connector
 from connectors.port import Connector
 from core import catalog, pushes, stores, work
+from core.goods.receiving import Receive
 from core.model import Platform, Sharing, StoreAccess, StoreMode, StoreOrder, StoreProfile
-from core.orders import ApplyOrder
-from core.receiving import Receive
+from core.orders.apply import ApplyOrder
 from core.stock import GOOD, DocumentKind, Stocked
 from core.stores import StoreRow
 from core.transaction import Transaction

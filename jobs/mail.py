@@ -17,9 +17,11 @@ from urllib.parse import unquote, urlsplit
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from config.wiring import App
-from core import alert_mail, alerts, work
-from core.alert_mail import Letter, Notice
-from core.alert_words import Told, moment, tell
+from core import work
+from core.alerts import lifecycle as alerts
+from core.alerts import mail as alert_mail
+from core.alerts.mail import Letter, Notice
+from core.alerts.words import Told, moment, tell
 from core.backoff import backoff_s
 from core.errors import ConfigError
 from core.work import Lease

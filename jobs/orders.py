@@ -9,7 +9,7 @@ from connectors.port import Connector
 from core import stores, work
 from core.errors import HoldfastError, Malformed, Refused
 from core.model import FetchedOrders, StoreOrder
-from core.orders import ApplyOrder
+from core.orders.apply import ApplyOrder
 from core.stores import StoreRow
 from core.transaction import Transaction
 from core.work import Lease, Want

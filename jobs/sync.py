@@ -6,9 +6,10 @@ from datetime import datetime
 
 from config.wiring import App
 from connectors.port import Connector
-from core import catalog, facts, marks, stores, work
-from core.availability import number_to_write
+from core import catalog, marks, stores, work
 from core.model import ListingRef, ObservedLevel
+from core.selling import facts
+from core.selling.availability import number_to_write
 from core.transaction import Transaction
 from jobs.leases import giving_back
 from jobs.registry import LEASE_S, job

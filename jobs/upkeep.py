@@ -4,8 +4,9 @@ import logging
 from datetime import timedelta
 
 from config.wiring import App
-from core import audit, checkpoints, patience, work
-from core.checkpoints import Window
+from core import audit, patience, work
+from core.past import checkpoints
+from core.past.checkpoints import Window
 from core.sales import holds
 from core.transaction import Transaction
 from core.work import Lease

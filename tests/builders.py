@@ -10,9 +10,9 @@ from core import catalog, ledger, stores
 from core.books import PromiseRow
 from core.command import Command
 from core.errors import Refused
+from core.goods.receiving import Receive
 from core.model import Platform, StoreListing, StoreMode, StoreOrder, StoreOrderLine
-from core.orders import ApplyOrder
-from core.receiving import Receive
+from core.orders.apply import ApplyOrder
 from core.stock import DocumentKind, Home, Stocked
 from core.transaction import Database, wall_clock
 

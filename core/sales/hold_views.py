@@ -8,7 +8,7 @@ from typing import Any
 
 from core.books import effect_key_of_hold, key_hash
 from core.errors import NotFound
-from core.order_views import DocumentOfOrder, documents
+from core.orders.views import DocumentOfOrder, documents
 from core.sales.held import RELEASED_FIRST
 from core.transaction import Transaction
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.alert_kinds import AlertKind
-from core.alerts import Ending, NewAlert, end_alerts, open_alerts
+from core.alerts.kinds import AlertKind
+from core.alerts.lifecycle import Ending, NewAlert, end_alerts, open_alerts
 from core.stock import GOOD, Stocked
 from core.transaction import Transaction
 

@@ -98,7 +98,7 @@ item = Table(
     words("title"),
     instant("created_at"),
     words("kind"),  # plain, bundle (virtual: sold as its components) or kit (assembled, with stock of its own)
-    # rules, see core/rulebook.py; None: the store's hold
+    # rules, see core/selling/rulebook.py; None: the store's hold
     Column("safety_stock", Integer, nullable=True),
     words("backorder", nullable=True),
     Column("backorder_limit", Integer, nullable=True),
@@ -131,7 +131,7 @@ store = Table(
     Column("blind", Boolean, nullable=False),
     Column("safety_stock", Integer, nullable=False),
     instant("created_at"),
-    # rules, see core/rulebook.py; None: nothing is set
+    # rules, see core/selling/rulebook.py; None: nothing is set
     Column("buffer", Integer, nullable=True),
     Column("cap", Integer, nullable=True),
     Column("share", Integer, nullable=True),
@@ -163,7 +163,7 @@ listing = Table(
     instant("observed_at", nullable=True),
     instant("proven_equal_at", nullable=True),
     words("grade"),
-    # rules, see core/rulebook.py; None: those of its item or its store hold
+    # rules, see core/selling/rulebook.py; None: those of its item or its store hold
     Column("safety_stock", Integer, nullable=True),
     Column("buffer", Integer, nullable=True),
     Column("cap", Integer, nullable=True),

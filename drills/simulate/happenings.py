@@ -9,7 +9,7 @@ from random import Random
 
 from core.command import Command
 from core.errors import InsufficientStock, Refused
-from core.receiving import Receive
+from core.goods.receiving import Receive
 from core.sales.holds import EndHold, Hold
 from core.stock import DocumentKind, Stocked
 from drills.simulate.hub import MERCHANT, Hub, Process

@@ -14,8 +14,8 @@ from edge.commands.common import Door, counted, say, say_table
 
 if TYPE_CHECKING:
     from core.command import Command
-    from core.losses import LossView
-    from core.shortage import Loss
+    from core.goods.losses import LossView
+    from core.sales.shortage import Loss
     from core.transaction import Transaction
 
 Sku = Annotated[str, typer.Argument(metavar="SKU", help="the item's code; upper and lower case are the same")]
@@ -72,7 +72,7 @@ def was_done_before(tx: "Transaction", document_id: int, asked_at: datetime) -> 
 
 
 def loss_views(entered: Door, losses: "Sequence[Loss]") -> "list[LossView]":
-    from core import losses as told
+    from core.goods import losses as told
 
     with entered.begin() as tx:
         return told.views(tx, losses)

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from core.alert_kinds import KINDS, AlertKind
-from core.rights import Right
+from core.access.rights import Right
+from core.alerts.kinds import KINDS, AlertKind
 from core.stock import GOOD
 from edge.commands.common import (
     FIRST_MERCHANT,
@@ -28,8 +28,8 @@ from edge.commands.common import (
 from edge.durations import read_duration
 
 if TYPE_CHECKING:
-    from core.alert_rules import RuleView, Scope
-    from core.alert_views import AlertView
+    from core.alerts.rules import RuleView, Scope
+    from core.alerts.views import AlertView
     from core.transaction import Transaction
 
 commands = typer.Typer(
@@ -68,7 +68,8 @@ def list_alerts(
     Example: holdfast alert list
              holdfast alert list --all --kind oversell
     """
-    from core import alert_views, catalog
+    from core import catalog
+    from core.alerts import views as alert_views
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         item_id = catalog.item_id_of(tx, item) if item else None
@@ -117,7 +118,8 @@ def snooze(
     Example: holdfast alert snooze 20481 --until 3d
              holdfast alert snooze 20481 --off
     """
-    from core import alert_views, alerts
+    from core.alerts import lifecycle as alerts
+    from core.alerts import views as alert_views
 
     if bool(until) == off:
         raise typer.BadParameter("say until when, or --off")
@@ -180,7 +182,9 @@ def set_rule(  # noqa: PLR0913, PLR0917  each is an option of the command line
              holdfast alert rule set low_cover 14 --window 28
              holdfast alert rule set lock_idle off
     """
-    from core import alert_preview, alert_rules, ledger
+    from core import ledger
+    from core.alerts import preview as alert_preview
+    from core.alerts import rules as alert_rules
 
     number = _level(level)
     with door(merchant, data_dir, as_, Right.ALERT_CHANGE) as entered:
@@ -216,7 +220,8 @@ def _level(said: str) -> int | None:
 
 def _scope(tx: "Transaction", merchant: int, item: str, warehouse: str, store: str, grade: str) -> "tuple[Scope, str]":
     """What a rule is about, and what the log of acts calls that."""
-    from core import alert_rules, catalog, stores
+    from core import catalog, stores
+    from core.alerts import rules as alert_rules
 
     item_id = catalog.item_id_of(tx, item) if item else 0
     store_id = stores.find(tx, store).id if store else 0
@@ -273,7 +278,7 @@ def clear_rule(
     \b
     Example: holdfast alert rule clear low_stock --item MUG-RED
     """
-    from core import alert_rules
+    from core.alerts import rules as alert_rules
 
     with door(merchant, data_dir, as_, Right.ALERT_CHANGE) as entered, entered.begin() as tx:
         scope, subject = _scope(tx, merchant, item, warehouse, store, grade)
@@ -294,7 +299,8 @@ def list_rules(
     \b
     Example: holdfast alert rule list
     """
-    from core import actors, alert_rules
+    from core.access import actors
+    from core.alerts import rules as alert_rules
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = alert_rules.rules(tx)

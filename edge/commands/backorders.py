@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from core.stock import GOOD, GRADES
 from edge.commands.acting import DryRun, Grade, Key, Sku, Units, act
 from edge.commands.common import (
@@ -159,9 +159,9 @@ def _date(words: str) -> date:
 
 def _stocked(tx: "Transaction", sku: str, grade: str) -> "Stocked":
     """Raises: NotFound; Refused for a bundle, of which only the components come."""
-    from core import skus
     from core.catalog import sku_key
     from core.errors import Refused
+    from core.goods import skus
     from core.stock import Stocked
 
     item = skus.resolve(tx, [sku])[sku_key(sku)]
@@ -189,7 +189,7 @@ def arrived(
     \b
     Example: holdfast backorder arrived MUG-RED 120 --ref PO-7 --key delivery-2041
     """
-    from core.receiving import Receive
+    from core.goods.receiving import Receive
     from core.sales import expected, promise_dates
     from core.stock import DocumentKind
 
@@ -332,7 +332,8 @@ def priority(
 
 def _priority(tx: "Transaction", order: str, store: str, number: int, *, hold: bool) -> "Command":
     """Raises: NotFound, naming the cure."""
-    from core import order_views, stores
+    from core import stores
+    from core.orders import views as order_views
     from core.sales.drawing import OWN
     from core.sales.waiting import HoldPriority, OrderPriority
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from edge.commands.common import (
     FIRST_MERCHANT,
     As,

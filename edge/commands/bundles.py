@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from core.stock import GOOD, Stocked
 from edge.commands.acting import DryRun, GradeName, Key, Sku, act, effect_key, was_done_before
 from edge.commands.common import (
@@ -25,7 +25,7 @@ from edge.commands.common import (
 from edge.commands.parts import HELP, read_counts, read_parts
 
 if TYPE_CHECKING:
-    from core.rules import Difference
+    from core.selling.rules import Difference
 
 commands = typer.Typer(
     help="Sell several items as one, and assemble kits.",
@@ -57,7 +57,8 @@ def set_(
     Example: holdfast bundle set TEA-SET MUG-RED=2 POT=1 --dry-run
              holdfast bundle set GIFT-BOX MUG-RED=1 CARD=1 --kit
     """
-    from core import catalog, recipes
+    from core import catalog
+    from core.goods import recipes
 
     kind = recipes.KIT if kit else recipes.BUNDLE
     with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
@@ -85,7 +86,8 @@ def end(
     \b
     Example: holdfast bundle end TEA-SET --dry-run
     """
-    from core import catalog, recipes
+    from core import catalog
+    from core.goods import recipes
 
     with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
         item_id = catalog.item_id_of(tx, sku)
@@ -158,7 +160,7 @@ def disassemble(
 def _assemble(entered: Door, sku: str, units: int, named: tuple[str, str], *, apart: bool, grade: str,
               dry_run: bool, as_json: bool) -> None:  # fmt: skip
     from core import catalog
-    from core.bundles import Assemble
+    from core.goods.bundles import Assemble
 
     key, reason = named
     verb = "disassemble" if apart else "assemble"
@@ -217,7 +219,7 @@ def return_(  # noqa: PLR0913, PLR0917  each is an option of the command line
              holdfast bundle return TEA-SET 2 --damaged POT=1 --key parcel-88
     """
     from core import catalog
-    from core.bundles import ReturnBundle
+    from core.goods.bundles import ReturnBundle
 
     with door(merchant, data_dir, as_, Right.STOCK_RECEIVE) as entered:
         with entered.begin() as tx:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.access.rights import Right
 from core.errors import Refused
-from core.rights import Right
 from core.stock import GOOD
 from edge.coming import read_coming
 from edge.commands.acting import DryRun, Grade, act

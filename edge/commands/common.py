@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.access.rights import Right
 from core.errors import ConfigError, NotFound
-from core.rights import Right
 
 if TYPE_CHECKING:
     from config.settings import Settings
     from config.wiring import App
-    from core.actors import Actor
+    from core.access.actors import Actor
     from core.transaction import Transaction
 
 FIRST_MERCHANT = 1
@@ -101,8 +101,8 @@ class Door:
         return self.app.db.begin(self.merchant_id, actor=str(self.actor))
 
     def log(self, tx: "Transaction", act: str, subject: str, **detail: object) -> None:
-        """Write down what was done, in the transaction that does it; see ``core.acts.note``."""
-        from core import acts
+        """Write down what was done, in the transaction that does it; see ``core.access.acts.note``."""
+        from core.access import acts
 
         acts.note(tx, self.actor, act, subject, **detail)
 
@@ -114,7 +114,7 @@ def door(merchant: int, data_dir: Path | None, as_: str, right: Right) -> Iterat
     Raises: ConfigError; NotFound for a merchant or a user that is not there; Forbidden.
     """
     with hub(merchant, data_dir) as app:
-        from core import actors
+        from core.access import actors
 
         actor = actors.as_user(app.db, merchant, as_) if as_ else actors.shell(merchant)
         actor.require(right)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, ago, door, say, say_json, say_table
 
 if TYPE_CHECKING:
-    from core.availability import Step
-    from core.explain import Explanation
+    from core.selling.availability import Step
+    from core.selling.explain import Explanation
 
 
 def explain(
@@ -33,8 +33,9 @@ def explain(
     Example: holdfast explain MUG-RED --store Berlin
              holdfast explain MUG-RED --store Berlin --make 12
     """
-    from core import actors, catalog, stores
-    from core.explain import as_data, explanations
+    from core import catalog, stores
+    from core.access import actors
+    from core.selling.explain import as_data, explanations
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         item_id = catalog.item_id_of(tx, sku)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from edge.commands.common import (
     FIRST_MERCHANT,
     As,
@@ -27,9 +27,9 @@ from edge.commands.common import (
 from edge.instants import HELP, read_instant
 
 if TYPE_CHECKING:
-    from core.item_views import BalanceView
-    from core.rebuild import Difference, Plan, Rebuilt
-    from core.stock_card import CardLine, LayerTotal
+    from core.goods.item_views import BalanceView
+    from core.past.rebuild import Difference, Plan, Rebuilt
+    from core.past.stock_card import CardLine, LayerTotal
     from core.transaction import Transaction
 
 _ROWS_SHOWN = 50
@@ -53,7 +53,9 @@ def at(
     Example: holdfast stock at MUG-RED 2026-11-20
              holdfast stock at MUG-RED "2 hours ago"
     """
-    from core import catalog, history, item_views
+    from core import catalog
+    from core.goods import item_views
+    from core.past import history
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         zone = _zone(tx)
@@ -114,8 +116,9 @@ def card(
     Example: holdfast stock card MUG-RED
              holdfast stock card MUG-RED --from 2026-11-01 --to 2026-11-20 --json
     """
-    from core import catalog, stock_card
-    from core.stock_card import Cursor
+    from core import catalog
+    from core.past import stock_card
+    from core.past.stock_card import Cursor
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         zone = _zone(tx)
@@ -174,7 +177,7 @@ def rebuild(
     \b
     Example: holdfast rebuild --dry-run
     """
-    from core import rebuild as books
+    from core.past import rebuild as books
 
     with door(merchant, data_dir, as_, Right.REBUILD_RUN) as entered:
         with entered.begin() as tx:
@@ -202,7 +205,7 @@ def rebuild(
 
 def _told(tx: "Transaction", differences: "Sequence[Difference]") -> list[dict[str, Any]]:
     """The differences with the names that people know."""
-    from core import item_views, places
+    from core.goods import item_views, places
 
     names = places.names(tx, {(one.layer, one.place_id) for one in differences})
     skus = item_views.skus(tx, {one.item_id for one in differences})

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from edge.commands.acting import Sku
 from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, counted, door, say, say_json, say_table
 from edge.commands.parts import Parts, read_parts
 
 if TYPE_CHECKING:
-    from core.items import Card, Listed
+    from core.goods.items import Card, Listed
 
 commands = typer.Typer(
     help="Make items, and say in which units they come.", no_args_is_help=True, rich_markup_mode=None
@@ -46,7 +46,7 @@ def add(
     Example: holdfast item add MUG-RED --title "Red mug"
              holdfast item add TEA-SET --kind bundle --part MUG-RED=2 --part POT
     """
-    from core import items, recipes
+    from core.goods import items, recipes
 
     if (kind == "plain") != (not part):
         raise typer.BadParameter("a bundle or a kit needs its components: --part SKU=N; a plain item has none")
@@ -73,7 +73,7 @@ def show(
     \b
     Example: holdfast item show TEA-SET
     """
-    from core import items
+    from core.goods import items
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         card = items.card(tx, sku)
@@ -122,7 +122,8 @@ def unit(
     Example: holdfast item unit MUG-RED case=24 pallet=960
              holdfast stock receive MUG-RED 3 --unit case
     """
-    from core import catalog, items
+    from core import catalog
+    from core.goods import items
 
     asked = [_one_unit(text) for text in units or ()]
     right = Right.RULE_CHANGE if asked or drop else Right.STOCK_VIEW
@@ -170,7 +171,7 @@ def list_items(
     Example: holdfast item list --kind bundle
              holdfast item list --like mug --limit 20
     """
-    from core import items
+    from core.goods import items
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = items.listed(tx, kind=kind or "", like=like, after=after, limit=last)

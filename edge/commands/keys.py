@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from edge.commands.common import (
     FIRST_MERCHANT,
     As,
@@ -21,7 +21,7 @@ from edge.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from core.keys import KeyView
+    from core.access.keys import KeyView
 
 commands = typer.Typer(help="Make API keys for programs, and end them.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -51,7 +51,7 @@ def make(
     \b
     Example: holdfast key make website --scope stock.view --scope hold.make --expires-days 365
     """
-    from core import keys
+    from core.access import keys
 
     with door(merchant, data_dir, as_, Right.KEY_MANAGE) as entered, entered.begin() as tx:
         expires_at = None if expires_days is None else tx.now + timedelta(days=expires_days)
@@ -77,7 +77,7 @@ def list_keys(
     \b
     Example: holdfast key list
     """
-    from core import actors, keys
+    from core.access import actors, keys
 
     with door(merchant, data_dir, as_, Right.KEY_MANAGE) as entered, entered.begin() as tx:
         found, now = keys.every(tx, revoked=every), tx.now
@@ -108,7 +108,7 @@ def revoke(name: Name, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_d
     \b
     Example: holdfast key revoke website
     """
-    from core import keys
+    from core.access import keys
 
     with door(merchant, data_dir, as_, Right.KEY_MANAGE) as entered, entered.begin() as tx:
         keys.revoke(tx, entered.actor, name)

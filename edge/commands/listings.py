@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json, say_table
 from edge.commands.rules import DryRun, change
 
 if TYPE_CHECKING:
-    from core.listing_views import ListingView
+    from core.selling.listing_views import ListingView
 
 commands = typer.Typer(
     help="See what listings sell, and say in which pack and grade.",
@@ -39,8 +39,9 @@ def show(
     Example: holdfast listing show Berlin
              holdfast listing show Berlin 1042
     """
-    from core import rules, stores
-    from core.listing_views import listing_views
+    from core import stores
+    from core.selling import rules
+    from core.selling.listing_views import listing_views
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         row = stores.find(tx, store)
@@ -91,7 +92,7 @@ def pack(
     \b
     Example: holdfast listing pack Berlin 1042 6 --dry-run
     """
-    from core import rules
+    from core.selling import rules
 
     with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
         subject = rules.listing_subject(tx, store, listing)
@@ -114,7 +115,7 @@ def grade(
     \b
     Example: holdfast listing grade Berlin 1042 minor_defect
     """
-    from core import rules
+    from core.selling import rules
 
     with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
         subject = rules.listing_subject(tx, store, listing)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from core.stock import GOOD
 from edge.commands.acting import DryRun, Grade, Sku, act
 from edge.commands.common import (
@@ -226,7 +226,7 @@ def _set_limit(merchant: int, data_dir: DataDir, as_: str, who: str, wanted: "Lo
 
 
 def _show_limits(merchant: int, data_dir: DataDir, as_: str, as_json: bool) -> None:
-    from core import actors
+    from core.access import actors
     from core.sales import lock_limits
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
@@ -256,7 +256,7 @@ def _words_of(limit: "LockLimit") -> str:
 
 def _requester(tx: "Transaction", who: str) -> str:
     """A user or a key as documents name it. Raises: NotFound."""
-    from core import keys, users
+    from core.access import keys, users
     from core.errors import NotFound
 
     for member in users.members(tx):

@@ -52,8 +52,8 @@ def bounds_of(entered: Door, key: str) -> "Bounds":
 
 def is_owner(entered: Door) -> bool:
     """Whoever has the shell is nobody's inferior."""
-    from core.actors import ActorKind
-    from core.rights import Role
+    from core.access.actors import ActorKind
+    from core.access.rights import Role
 
     return entered.actor.kind is ActorKind.CLI or entered.actor.role is Role.OWNER
 
@@ -86,7 +86,7 @@ def store_named(tx: "Transaction", type_: str, store: str) -> int | None:
 
 
 def warehouse_named(tx: "Transaction", code: str) -> int | None:
-    from core import alert_rules
+    from core.alerts import rules as alert_rules
 
     return alert_rules.warehouse_id_of(tx, code) if code else None
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from edge.commands.common import (
     FIRST_MERCHANT,
     As,
@@ -97,7 +97,7 @@ def show(
     \b
     Example: holdfast lock show trade-fair
     """
-    from core import actors
+    from core.access import actors
     from core.sales import lock_report
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
@@ -179,7 +179,7 @@ def history(
     \b
     Example: holdfast lock history trade-fair
     """
-    from core import actors
+    from core.access import actors
     from core.sales import lock_report
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:

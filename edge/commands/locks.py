@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from core.stock import GOOD
 from edge.commands.acting import DryRun, Grade, Sku, Units, act
 from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Door, Merchant, counted, door, say, say_json

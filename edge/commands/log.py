@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json, say_table
 
 
@@ -28,7 +28,7 @@ def log(
     Example: holdfast log
              holdfast log --by planner@shop.example --last 10
     """
-    from core import acts, users
+    from core.access import acts, users
 
     with door(merchant, data_dir, as_, Right.LOG_VIEW) as entered, entered.begin() as tx:
         actor, subject = (users.find(tx, name).subject if "@" in name else name for name in (by, on))

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from core.access.rights import Right
 from core.model import Sharing
-from core.rights import Right
 from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json
 
 

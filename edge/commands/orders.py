@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.access.rights import Right
 from core.errors import ConfigError, Refused
-from core.rights import Right
 from edge.commands.common import (
     FIRST_MERCHANT,
     As,
@@ -27,8 +27,8 @@ from edge.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from core.order_views import IncidentOfOrder, LineView, OrderRowView
-    from core.orders import ApplyOrder
+    from core.orders.apply import ApplyOrder
+    from core.orders.views import IncidentOfOrder, LineView, OrderRowView
     from core.rehearsal import Rehearsed
     from core.stock import Movement
     from core.transaction import Transaction
@@ -59,7 +59,7 @@ def apply(
                     "lines": [{"line_id": "1", "sku": "MUG-RED", "quantity": 3}]}' | holdfast order apply -
              holdfast order apply orders.json --dry-run
     """
-    from core import own_orders
+    from core.orders import own as own_orders
 
     told = own_orders.read(_text_of(file, own_orders.MOST_BYTES))
     with door(merchant, data_dir, as_, Right.ORDER_CHANGE) as entered:
@@ -83,7 +83,7 @@ def _text_of(file: str, most: int) -> str:
 
 
 def _apply(entered: Door, wanted: "Sequence[ApplyOrder]", as_json: bool) -> None:
-    from core import order_views
+    from core.orders import views as order_views
 
     results = entered.app.combiner.run(entered.merchant_id, wanted, actor=str(entered.actor))
     news = dict.fromkeys((one.order.number for one in wanted), False)
@@ -114,7 +114,7 @@ def _booked(row: "OrderRowView") -> str:
 
 
 def _rehearse(entered: Door, wanted: "Sequence[ApplyOrder]", as_json: bool) -> None:
-    from core.item_views import skus
+    from core.goods.item_views import skus
     from core.rehearsal import rehearse_all
 
     found = rehearse_all(entered.app.db, entered.merchant_id, wanted, actor=str(entered.actor))
@@ -143,7 +143,7 @@ def _rehearse(entered: Door, wanted: "Sequence[ApplyOrder]", as_json: bool) -> N
 
 
 def _documents(tx: "Transaction", found: "Rehearsed", names: Mapping[int, str]) -> list[dict[str, Any]]:
-    from core import places
+    from core.goods import places
 
     ends = {
         (move.layer, end.place_id) for _, moves in found.documents for move in moves for end in (move.from_, move.to)
@@ -189,7 +189,7 @@ def show(
     Example: holdfast order show 2041
              holdfast order show 1001 --store Berlin
     """
-    from core import order_views
+    from core.orders import views as order_views
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         order, now = order_views.view(tx, number, store=store), tx.now
@@ -244,8 +244,8 @@ def list_orders(
     Example: holdfast order list --waiting
              holdfast order list --unpaid --last 10
     """
-    from core import order_views
-    from core.order_views import Attention
+    from core.orders import views as order_views
+    from core.orders.views import Attention
 
     chosen = {Attention.WAITING: waiting, Attention.HELD: held, Attention.UNPAID: unpaid}
     wanted = [attention for attention, is_wanted in chosen.items() if is_wanted]

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from core.stock import GOOD
 from edge.coming import read_coming
 from edge.commands.acting import DryRun, Grade, Key, Sku, act

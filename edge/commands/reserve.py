@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from core.stock import GOOD
 from edge.commands.acting import Grade, act
 from edge.commands.common import (
@@ -133,8 +133,8 @@ def _quantities(what: Sequence[str]) -> Mapping[str, int]:
 
 
 def _stocked(tx: "Transaction", asked: Mapping[str, int], grade: str) -> "Mapping[Stocked, int]":
-    from core import skus
     from core.catalog import sku_key
+    from core.goods import skus
     from core.stock import Stocked
 
     items = skus.resolve(tx, asked)
@@ -160,7 +160,7 @@ def _pool_id(tx: "Transaction", lock: str, pool: str) -> int | None:
 
 
 def _skus_of(tx: "Transaction", units: "Mapping[Stocked, int]") -> dict[str, int]:
-    from core.item_views import skus
+    from core.goods.item_views import skus
 
     names = skus(tx, [stocked.item_id for stocked in units])
     return {

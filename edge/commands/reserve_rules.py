@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json, say_table
 from edge.durations import read_duration, write_duration
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from core.stock import DocumentKind
 from edge.commands.acting import DryRun, Reason, act, loss_views, losses_as_json, say_losses
 from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json

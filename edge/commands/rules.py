@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.access.rights import Right
 from core.errors import Refused
-from core.rights import Right
 from edge.commands.common import (
     FIRST_MERCHANT,
     As,
@@ -24,8 +24,8 @@ from edge.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from core.rulebook import Value
-    from core.rules import Difference, RuleChange, Subject
+    from core.selling.rulebook import Value
+    from core.selling.rules import Difference, RuleChange, Subject
     from core.transaction import Transaction
 
 commands = typer.Typer(
@@ -61,7 +61,8 @@ def list_rules(
     Example: holdfast rule list
              holdfast rule list --store Berlin
     """
-    from core import actors, rules
+    from core.access import actors
+    from core.selling import rules
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         subject = _subject(tx, store, listing, item) if store or item else None
@@ -90,7 +91,7 @@ def list_rules(
 
 
 def _explain_rules() -> None:
-    from core.rulebook import RULES
+    from core.selling.rulebook import RULES
 
     say("")
     rows = [[rule.name, rule.of, rule.meaning, rule.accepts] for rule in RULES.values() if rule.clears]
@@ -176,7 +177,8 @@ def history(
     Example: holdfast rule history
              holdfast rule history buffer --store Berlin
     """
-    from core import actors, rules
+    from core.access import actors
+    from core.selling import rules
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         subject = _subject(tx, store, listing, item) if store or item else None
@@ -201,7 +203,7 @@ def _say_changes(changes: "Sequence[RuleChange]", names: Mapping[str, str]) -> N
 
 def _subject(tx: "Transaction", store: str, listing: str, item: str) -> "Subject":
     """Raises: Refused unless exactly one thing is named; NotFound."""
-    from core import rules
+    from core.selling import rules
 
     if bool(store) == bool(item) or (listing and not store):
         raise Refused("say whose rule it is: --store NAME, --store NAME --listing LISTING, or --item SKU")
@@ -214,7 +216,7 @@ def change(
     entered: Door, tx: "Transaction", subject: "Subject", values: "Mapping[str, Value]", *, dry_run: bool, as_json: bool
 ) -> None:
     """Change rules, all or none, or with ``dry_run`` tell what that would do; and say so. Raises: Refused."""
-    from core import rules
+    from core.selling import rules
 
     if dry_run:
         _say_differences(rules.preview(tx, subject, values), as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from edge.commands import reversals, stock_acts
 from edge.commands.acting import Sku
 from edge.commands.common import (
@@ -24,7 +24,7 @@ from edge.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from core.item_views import BalanceView, DocumentView, ItemView, Shown
+    from core.goods.item_views import BalanceView, DocumentView, ItemView, Shown
 
 commands = typer.Typer(
     help="See what there is and what each store shows; book goods in.",
@@ -47,7 +47,9 @@ def show(
     \b
     Example: holdfast stock show MUG-RED
     """
-    from core import actors, catalog, item_views
+    from core import catalog
+    from core.access import actors
+    from core.goods import item_views
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         item_id = catalog.item_id_of(tx, sku)

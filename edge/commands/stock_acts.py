@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.rights import Right
+from core.access.rights import Right
 from core.stock import GOOD, DocumentKind, Stocked
 from edge.commands.acting import (
     MOST,
@@ -29,8 +29,8 @@ from edge.commands.acting import (
 from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Door, Merchant, counted, door, say, say_json
 
 if TYPE_CHECKING:
-    from core.adjusting import Adjusted
     from core.command import Command
+    from core.goods.adjusting import Adjusted
 
 Note = Annotated[str, typer.Option("--reason", help="a note for the document")]
 Damaged = Annotated[int, typer.Option("--damaged", min=0, help="sale units among them that are not to be sold")]
@@ -78,7 +78,8 @@ def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
     Example: holdfast stock receive MUG-RED 40 --key delivery-2041
              holdfast stock receive MUG-RED 3 --unit case --damaged 2
     """
-    from core import catalog, items
+    from core import catalog
+    from core.goods import items
 
     with door(merchant, data_dir, as_, Right.STOCK_RECEIVE) as entered:
         units, note = number, reason or key
@@ -136,7 +137,7 @@ def return_(  # noqa: PLR0913, PLR0917  each is an option of the command line
 def _bring_in(entered: Door, asked: _Asked, kind: DocumentKind, damaged: int = 0) -> None:
     from core import catalog
     from core.errors import Refused
-    from core.receiving import Receive
+    from core.goods.receiving import Receive
 
     if damaged > asked.units:
         raise Refused(f"{damaged} of {asked.units} units cannot be damaged; say how many of them are")
@@ -211,7 +212,7 @@ def damage(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
 
 def _lose(entered: Door, asked: _Asked, kind: DocumentKind) -> None:
-    from core.adjusting import Lose
+    from core.goods.adjusting import Lose
 
     what = _stocked(entered, asked)
     command = Lose(effect_key(kind, asked.key), asked.reason, kind, {what: asked.units})
@@ -260,7 +261,7 @@ def scrap(
 
 
 def _unblock(entered: Door, asked: _Asked, kind: DocumentKind) -> None:
-    from core.adjusting import Unblock
+    from core.goods.adjusting import Unblock
 
     what = _stocked(entered, asked)
     command = Unblock(effect_key(kind, asked.key), asked.reason, kind, {what: asked.units})
@@ -288,7 +289,7 @@ def regrade(  # noqa: PLR0913, PLR0917  each is an option of the command line
     \b
     Example: holdfast stock regrade MUG-RED 2 --to minor_defect --reason "scratched"
     """
-    from core.adjusting import Regrade
+    from core.goods.adjusting import Regrade
 
     with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
         asked = _Asked(sku, units, grade, key, reason, as_json, dry_run)
@@ -317,7 +318,7 @@ def set_(  # noqa: PLR0913, PLR0917  each is an option of the command line
     \b
     Example: holdfast stock set MUG-RED 17 --reason count
     """
-    from core.adjusting import SetOnShelf
+    from core.goods.adjusting import SetOnShelf
 
     with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
         asked = _Asked(sku, counted_, grade, key, reason, as_json, dry_run)

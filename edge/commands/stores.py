@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.access.rights import Right
 from core.errors import ConfigError
 from core.model import Platform, StoreMode
-from core.rights import Right
 from edge.commands.common import (
     FIRST_MERCHANT,
     As,

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from core.access.rights import Right
 from core.errors import Refused
 from core.model import StoreMode
-from core.rights import Right
 from edge.commands.common import (
     FIRST_MERCHANT,
     As,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.rights import RIGHTS, Right, Role
+from core.access.rights import RIGHTS, Right, Role
 from edge.commands.common import (
     FIRST_MERCHANT,
     As,
@@ -19,8 +19,8 @@ from edge.commands.common import (
 )
 
 if TYPE_CHECKING:
+    from core.access.users import Member
     from core.transaction import Transaction
-    from core.users import Member
 
 commands = typer.Typer(
     help="Say who may act for a merchant, and in which role.", no_args_is_help=True, rich_markup_mode=None
@@ -61,7 +61,7 @@ def add(
     \b
     Example: holdfast user add planner@shop.example --role planner
     """
-    from core import users
+    from core.access import users
 
     with door(merchant, data_dir, as_, Right.USER_MANAGE) as entered, entered.begin() as tx:
         added = users.add(tx, entered.actor, email, role, name)
@@ -84,7 +84,7 @@ def list_users(
     \b
     Example: holdfast user list
     """
-    from core import users
+    from core.access import users
 
     with door(merchant, data_dir, as_, Right.USER_MANAGE) as entered, entered.begin() as tx:
         found = [one for one in users.members(tx) if every or one.removed_at is None]
@@ -112,7 +112,7 @@ def change_role(
     \b
     Example: holdfast user role planner@shop.example owner
     """
-    from core import users
+    from core.access import users
 
     with door(merchant, data_dir, as_, Right.USER_MANAGE) as entered, entered.begin() as tx:
         before = users.change_role(tx, entered.actor, email, role)
@@ -139,7 +139,7 @@ def remove(
     \b
     Example: holdfast user remove planner@shop.example
     """
-    from core import users
+    from core.access import users
 
     with door(merchant, data_dir, as_, Right.USER_MANAGE) as entered, entered.begin() as tx:
         removed = users.remove(tx, entered.actor, email, erase=erase)
@@ -171,7 +171,7 @@ def enable(email: Email, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data
 
 
 def _set_disabled(email: str, as_: str, merchant: int, data_dir: DataDir, *, disabled: bool) -> None:
-    from core import users
+    from core.access import users
 
     with door(merchant, data_dir, as_, Right.USER_MANAGE) as entered, entered.begin() as tx:
         one = users.set_disabled(tx, entered.actor, email, disabled)
@@ -194,7 +194,7 @@ def _state(one: "Member") -> str:
 
 
 def _keys_of(tx: "Transaction", one: "Member") -> list[str]:
-    from core import keys
+    from core.access import keys
 
     return [key.name for key in keys.every(tx) if key.made_by == one.subject]
 

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from core import acts, keys, users
-from core.actors import Actor, as_user, names_of, shell
-from core.rights import Right, Role
+from core.access import acts, keys, users
+from core.access.actors import Actor, as_user, names_of, shell
+from core.access.rights import Right, Role
 from core.transaction import Database, connect
 from tests.builders import Clock, World
 from tests.conftest import Logins

@@ -11,10 +11,14 @@ from sqlalchemy import event
 
 from config.processes import wait_until
 from config.wiring import App
-from core import alert_mail, alert_rules, alert_scan, alerts, catalog, ledger, stores
-from core.alert_kinds import AlertKind, Crossing
-from core.alert_rules import Scope
-from core.alerts import Ending, NewAlert
+from core import catalog, ledger, stores
+from core.alerts import lifecycle as alerts
+from core.alerts import mail as alert_mail
+from core.alerts import rules as alert_rules
+from core.alerts import scan as alert_scan
+from core.alerts.kinds import AlertKind, Crossing
+from core.alerts.lifecycle import Ending, NewAlert
+from core.alerts.rules import Scope
 from core.errors import NotFound, Refused
 from core.ledger import Batch
 from core.model import StoreMode
@@ -483,7 +487,7 @@ def test_only_so_many_movements_of_one_item_are_looked_at(
     rule(world, 1, COVER)
     sell_each_day(world, clock, 6, 2)
     clock.pass_(86_400)
-    monkeypatch.setattr("core.alert_pace.MOST_MOVEMENTS", 5)  # 2 of an order
+    monkeypatch.setattr("core.alerts.pace.MOST_MOVEMENTS", 5)  # 2 of an order
 
     look(app)
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from core import catalog, key_text, keys
-from core.actors import Actor, ActorKind, by_key, shell
+from core import catalog, key_text
+from core.access import keys
+from core.access.actors import Actor, ActorKind, by_key, shell
+from core.access.rights import RIGHTS, Right, Role
 from core.errors import BadKey, Forbidden, NotFound, Refused
 from core.key_text import KeyText
-from core.rights import RIGHTS, Right, Role
 from core.transaction import Database
 from tests.builders import Clock, World
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from config.wiring import App
-from core import rules, work
+from core import work
 from core.errors import InsufficientStock, KeyReused, NotFound, Refused
 from core.sales import expected, promise_dates, waiting
 from core.sales.holds import EndHold, Hold, PayHold
 from core.sales.waiting import HoldPriority, OrderPriority, Waiter
+from core.selling import rules
 from core.stock import GOOD, MINOR_DEFECT, PoolKind, Stocked
 from core.transaction import Database
 from jobs import backorders

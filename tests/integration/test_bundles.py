@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from config.processes import wait_until
-from core import catalog, items, recipes
-from core.adjusting import Lose, Regrade, SetOnShelf
+from core import catalog
 from core.books import Part
-from core.bundles import Assemble, ReturnBundle
 from core.command import Command
 from core.errors import InsufficientStock, Refused
+from core.goods import items, recipes
+from core.goods.adjusting import Lose, Regrade, SetOnShelf
+from core.goods.bundles import Assemble, ReturnBundle
+from core.goods.receiving import Receive
 from core.ledger import Batch
-from core.orders import ApplyOrder
-from core.receiving import Receive
+from core.orders.apply import ApplyOrder
 from core.sales.holds import EndHold, Hold
 from core.stock import MINOR_DEFECT, DocumentKind, Stocked
 from tests.builders import FAR_OFF, Units, World, line, order

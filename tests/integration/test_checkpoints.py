@@ -10,9 +10,10 @@ from sqlalchemy import Engine, text
 
 from config.processes import wait_until
 from config.wiring import App
-from core import checkpoints, history, work
-from core.checkpoints import SKEW, Window
-from core.receiving import Receive
+from core import work
+from core.goods.receiving import Receive
+from core.past import checkpoints, history
+from core.past.checkpoints import SKEW, Window
 from core.stock import Bucket, DocumentKind, Layer
 from jobs import upkeep
 from tests.builders import Clock, World

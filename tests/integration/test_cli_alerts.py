@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from config.wiring import App
-from core import users
-from core.actors import shell
-from core.rights import Role
+from core.access import users
+from core.access.actors import shell
+from core.access.rights import Role
 from core.sales.holds import Hold
 from jobs.alerts import watch
 from tests.builders import FAR_OFF, World, line, order

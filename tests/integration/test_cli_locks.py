@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.rights import Right, Role
+from core.access.rights import Right, Role
 from core.sales.lock_floors import floor_key
 from core.transaction import Database
 from tests.builders import Clock, Units, World, line, order

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from core import catalog
-from core.actors import as_user, by_key
+from core.access.actors import as_user, by_key
+from core.access.rights import RIGHTS, Right, Role
 from core.errors import BadKey
-from core.rights import RIGHTS, Right, Role
 from core.transaction import Database
 from tests.builders import World
 from tests.conftest import Logins

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from config.wiring import App
-from core import own_orders, stores
+from core import stores
 from core.errors import InsufficientStock
 from core.model import Deduct, StoreOrder
+from core.orders import own as own_orders
 from core.sales.holds import EndHold, Hold, PayHold
 from core.stock import PoolKind
 from core.transaction import Database

@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from core import catalog, facts, flows, marks, pushes
-from core.availability import Facts, Reach, number_to_write, steps
+from core import catalog, flows, marks, pushes
 from core.books import Books
 from core.command import Command
+from core.goods.receiving import keys_of_goods
 from core.model import PushStatus, Sharing, StoreMode
-from core.receiving import keys_of_goods
-from core.rules import Subject, item_subject, listing_subject, set_rules, store_subject
 from core.sales.holds import Hold
+from core.selling import facts
+from core.selling.availability import Facts, Reach, number_to_write, steps
+from core.selling.rules import Subject, item_subject, listing_subject, set_rules, store_subject
+from core.selling.what_if import what_would_make
 from core.stock import MINOR_DEFECT, BalanceKey, DocumentKind, Pool, PoolKind, Stocked
 from core.transaction import Transaction
-from core.what_if import what_would_make
 from tests.builders import FAR_OFF, World, line, order
 from tests.integration.lock_acts import ask, lock
 from tests.integration.test_marks import counted
@@ -314,7 +315,7 @@ def test_a_listing_shows_its_own_grade_and_shares_it_with_listings_of_the_same(w
 
 
 def _received(world: World, sku: str, units: int) -> Any:
-    from core.receiving import Receive
+    from core.goods.receiving import Receive
 
     stocked = world.item(sku)._replace(grade=MINOR_DEFECT)
     return Receive(f"second-choice/{sku}", DocumentKind.RECEIPT, {stocked: units})

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from core import checkpoints, history, pushes, stock_card
-from core.availability import VERSION
-from core.checkpoints import Window
+from core import pushes
 from core.errors import NotFound, Refused
 from core.model import PushOutcome, PushStatus
+from core.past import checkpoints, history, stock_card
+from core.past.checkpoints import Window
+from core.past.stock_card import Card, CardLine, Cursor
 from core.pushes import Timing
+from core.selling.availability import VERSION
 from core.stock import Bucket, Layer
-from core.stock_card import Card, CardLine, Cursor
 from tests.builders import Clock, World, line, order
 
 Snapshot = Mapping[tuple[int, str, str, int, str], int]

@@ -8,7 +8,7 @@ from config.wiring import App
 from core import catalog
 from core.errors import Malformed
 from core.model import StoreMode
-from core.orders import ApplyOrder
+from core.orders.apply import ApplyOrder
 from tests.hub import (
     MERCHANT,
     Store,

@@ -5,8 +5,8 @@ import pytest
 from config.wiring import App
 from core import stores as core_stores
 from core import work
+from core.goods.receiving import Receive
 from core.model import StoreMode
-from core.receiving import Receive
 from core.sales.holds import Hold
 from core.stock import DocumentKind
 from jobs import connect

@@ -11,7 +11,7 @@ from core import flows, ledger
 from core.books import Books, StoreKey
 from core.command import Command
 from core.errors import InsufficientStock, KeyReused, NotFound, Refused
-from core.receiving import Receive
+from core.goods.receiving import Receive
 from core.sales.holds import EndHold, Held, Hold
 from core.stock import BalanceKey, Bucket, DocumentKind, Layer, Stocked
 from core.transaction import Database, wall_clock

@@ -2,8 +2,8 @@
 
 import pytest
 
-from core import item_views
 from core.errors import InsufficientStock, LockShort, Refused
+from core.goods import item_views
 from core.sales.holds import Hold
 from core.sales.locks import ReleaseLock
 from tests.builders import FAR_OFF, Units, World, line, order

@@ -11,9 +11,9 @@ from core import ledger
 from core.combiner import Combiner
 from core.command import Command
 from core.errors import InsufficientStock, KeyReused, Refused
+from core.goods.receiving import Receive
 from core.ledger import Batch
-from core.orders import ApplyOrder
-from core.receiving import Receive
+from core.orders.apply import ApplyOrder
 from core.sales.holds import EndHold, Hold
 from core.sales.lock_floors import SetFloor, floor_key
 from core.sales.lock_migration import MigrateLock, move_promises

@@ -13,9 +13,12 @@ from aiosmtpd.controller import Controller
 from pydantic import SecretStr
 
 from config.wiring import App
-from core import alert_mail, alert_rules, alerts, catalog
-from core.alert_kinds import AlertKind
-from core.alert_rules import Scope
+from core import catalog
+from core.alerts import lifecycle as alerts
+from core.alerts import mail as alert_mail
+from core.alerts import rules as alert_rules
+from core.alerts.kinds import AlertKind
+from core.alerts.rules import Scope
 from core.sales.holds import EndHold, Hold
 from jobs import mail
 from jobs.mail import send_mail

@@ -17,13 +17,16 @@ from typing import NamedTuple
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from core import catalog, explain, history, item_views, marks, pushes, stock_card, stores, work
+from core import catalog, marks, pushes, stores, work
+from core.goods import item_views
+from core.goods.receiving import Receive
 from core.model import OrderChange, PushOutcome, PushStatus, StoreListing
-from core.orders import ApplyOrder
+from core.orders.apply import ApplyOrder
+from core.past import history, stock_card
 from core.pushes import Timing
-from core.receiving import Receive
 from core.sales import holds
 from core.sales.holds import EndHold, Hold
+from core.selling import explain
 from core.stock import DocumentKind, Stocked
 from core.transaction import Database, connect, wall_clock
 from tests import crowded

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from core import catalog, pushes
+from core.goods.receiving import Receive
 from core.model import StoreListing, StoreOrderLine
-from core.orders import ApplyOrder
-from core.receiving import Receive
+from core.orders.apply import ApplyOrder
 from core.stock import DocumentKind, Stocked
 from core.transaction import Database
 from tests.builders import NOON, Units, World, at, line, order

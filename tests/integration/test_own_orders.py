@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from core import own_orders
 from core.errors import NotFound, Refused
+from core.orders import own as own_orders
 from core.sales.holds import EndHold, Hold, PayHold
 from tests.builders import FAR_OFF, Units, World, line, order
 from tests.conftest import Logins

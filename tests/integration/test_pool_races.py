@@ -13,7 +13,7 @@ from core.combiner import Combiner
 from core.command import Command
 from core.errors import InsufficientStock, LimitExceeded, Refused
 from core.ledger import Batch, home_of
-from core.orders import ApplyOrder
+from core.orders.apply import ApplyOrder
 from core.rehearsal import rehearse
 from core.sales import presale
 from core.sales.holds import Hold

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from core.errors import InsufficientStock, KeyReused, Refused
-from core.item_views import Shown, shown_by_stores
-from core.receiving import Receive
+from core.goods.item_views import Shown, shown_by_stores
+from core.goods.receiving import Receive
 from core.rehearsal import rehearse
 from core.sales import campaigns, pool_report
 from core.sales.holds import EndHold, Hold, PayHold

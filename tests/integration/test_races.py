@@ -16,11 +16,11 @@ from core import catalog, ledger, marks, pushes, work
 from core.combiner import Combiner
 from core.command import Command
 from core.errors import InsufficientStock, Refused
+from core.goods.receiving import Receive
 from core.ledger import Batch
 from core.model import PushOutcome, PushStatus, StoreListing
-from core.orders import ApplyOrder
+from core.orders.apply import ApplyOrder
 from core.pushes import Timing
-from core.receiving import Receive
 from core.sales.holds import EndHold, Held, Hold
 from core.stock import BalanceKey, DocumentKind, Stocked
 from core.transaction import Transaction

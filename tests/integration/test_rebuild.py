@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from config.processes import wait_until
-from core import actors, marks, rebuild
-from core.rebuild import Plan, Rebuild, Rebuilt
-from core.receiving import Receive
+from core import marks
+from core.access import actors
+from core.goods.receiving import Receive
+from core.past import rebuild
+from core.past.rebuild import Plan, Rebuild, Rebuilt
 from core.stock import BalanceKey, Bucket, DocumentKind
 from tests.builders import Units, World, line, order
 from tests.conftest import Logins, violations

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from core.adjusting import Lose, Unblock
 from core.errors import NotFound, Refused
-from core.receiving import Receive
+from core.goods.adjusting import Lose, Unblock
+from core.goods.receiving import Receive
 from core.rehearsal import rehearse
 from core.reversing import NeedsForce, Reverse, Reversed, read_document
 from core.sales.holds import Hold

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from core import catalog, rules
+from core import catalog
 from core.errors import NotFound, Refused
-from core.rulebook import Scope, Value
-from core.rules import Difference, Subject, item_subject, listing_subject, store_subject
+from core.selling import rules
+from core.selling.rulebook import Scope, Value
+from core.selling.rules import Difference, Subject, item_subject, listing_subject, store_subject
 from core.transaction import connect
 from tests.builders import Clock, World, line, order
 from tests.conftest import Logins

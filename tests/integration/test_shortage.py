@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from core import ledger
-from core.adjusting import Adjusted, Lose
 from core.combiner import Combiner
 from core.command import Command
 from core.errors import InsufficientStock, Refused
+from core.goods.adjusting import Adjusted, Lose
 from core.ledger import Batch
-from core.orders import ApplyOrder
+from core.orders.apply import ApplyOrder
 from core.sales.holds import EndHold, ExtendHold, Hold, PayHold
 from core.sales.locks import ReleaseLock
 from core.sales.pools import OpenPool

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from core import items
-from core.adjusting import Adjusted, Lose, Regrade, SetOnShelf, Unblock
 from core.errors import NotFound, Refused
-from core.receiving import Receive
+from core.goods import items
+from core.goods.adjusting import Adjusted, Lose, Regrade, SetOnShelf, Unblock
+from core.goods.receiving import Receive
 from core.rehearsal import rehearse
 from core.sales.holds import Hold
 from core.stock import MINOR_DEFECT, DocumentKind, Stocked

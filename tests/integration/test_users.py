@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
-from core import catalog, users
-from core.actors import Actor, ActorKind, as_user, shell
+from core import catalog
+from core.access import users
+from core.access.actors import Actor, ActorKind, as_user, shell
+from core.access.rights import RIGHTS, Right, Role
+from core.access.users import Member
 from core.errors import Forbidden, NotFound, Refused
-from core.rights import RIGHTS, Right, Role
 from core.transaction import Database
-from core.users import Member
 from tests.builders import World
 
 OWNER, PLANNER, DESK = "owner@example.com", "planner@example.com", "desk@example.com"

@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
-from core import acts, catalog, keys, users
-from core.actors import as_user, by_key, shell
+from core import catalog
+from core.access import acts, keys, users
+from core.access.actors import as_user, by_key, shell
+from core.access.rights import Right, Role
 from core.errors import NotFound
-from core.rights import Right, Role
 from core.transaction import Database, connect
 from tests.builders import World
 from tests.conftest import Logins

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 
 from core import audit, catalog
 from core.errors import InsufficientStock
-from core.orders import ApplyOrder
+from core.orders.apply import ApplyOrder
 from core.sales import holds
 from core.sales.holds import EndHold, Hold
 from core.transaction import Database

@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from core import audit, catalog
 from core.command import Command
 from core.errors import Refused
-from core.orders import ApplyOrder
-from core.receiving import Receive
+from core.goods.receiving import Receive
+from core.orders.apply import ApplyOrder
 from core.sales.holds import EndHold, Hold
 from core.sales.lock_floors import SetFloor
 from core.sales.lock_migration import MigrateLock, Successor, move_promises

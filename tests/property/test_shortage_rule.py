@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.books import LockRow, PromiseRow, Widen
-from core.shortage import Loss, Shelf, Sold, Unsold, decide_shortage
+from core.sales.shortage import Loss, Shelf, Sold, Unsold, decide_shortage
 from core.stock import Pool, PoolKind
 from tests.builders import HOME, at, promise
 

@@ -9,8 +9,8 @@ import pytest
 from core import stores
 from core.combiner import Combiner
 from core.command import Command
+from core.goods.receiving import Receive
 from core.model import FetchedOrders, StoreOrder
-from core.receiving import Receive
 from drills.simulate.connectors import CompareAndSet, ModelConnector
 from drills.simulate.play import KINDS, Build
 from drills.simulate.run import Server, serving

@@ -9,11 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.alert_kinds import KINDS, AlertKind, Crossing, Levels, Spot, Watch, crossings, recovers_at, standing
-from core.alert_locks import Lock, warnings
-from core.alert_pace import Day, Pace, is_low, is_over, lasts, pace
-from core.alert_rules import Scope, problem_of
-from core.alert_words import headline, tell
+from core.alerts.kinds import (
+    KINDS,
+    AlertKind,
+    Crossing,
+    Levels,
+    Spot,
+    Watch,
+    crossings,
+    recovers_at,
+    standing,
+)
+from core.alerts.locks import Lock, warnings
+from core.alerts.pace import Day, Pace, is_low, is_over, lasts, pace
+from core.alerts.rules import Scope, problem_of
+from core.alerts.words import headline, tell
 from core.stock import Stocked
 from tests.builders import at
 

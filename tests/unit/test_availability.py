@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.availability import Facts, Part, Reach, Source, Step, affordable, explain, number_to_write, steps
 from core.model import Sharing
-from core.rulebook import RULES as RULES_THERE_ARE
-from core.rulebook import Backorder, Rules
-from core.wording import SENTENCES
+from core.selling.availability import Facts, Part, Reach, Source, Step, affordable, explain, number_to_write, steps
+from core.selling.rulebook import RULES as RULES_THERE_ARE
+from core.selling.rulebook import Backorder, Rules
+from core.selling.wording import SENTENCES
 
 RULES = st.builds(
     Rules,

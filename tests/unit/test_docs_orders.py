@@ -16,7 +16,7 @@ from connectors.shopify.translate import History, needs_history, order_of
 from connectors.woocommerce.rows import Order, Refund, parse
 from connectors.woocommerce.translate import to_order
 from core.model import StoreOrder, StoreOrderLine
-from core.orders import target_of
+from core.orders.apply import target_of
 from tests.builders import order as any_order
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,6 +1,6 @@
 """Who is told when demand waits and when it is filled: once each, whoever looks how often."""
 
-from core.alert_kinds import AlertKind
+from core.alerts.kinds import AlertKind
 from core.sales.notices import Demand, Notice, decide
 from core.stock import Stocked
 from tests.builders import at

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.model import StoreOrderLine
-from core.order_parts import Target
-from core.orders import target_of
+from core.orders.apply import target_of
+from core.orders.parts import Target
 from tests.builders import line, order
 
 

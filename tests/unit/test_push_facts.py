@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from core import push_facts
-from core.availability import VERSION, Facts, Part, Reach, Source, number_to_write, steps
 from core.model import Sharing
-from core.rulebook import Backorder, Rules, Scope
+from core.past import push_facts
+from core.selling.availability import VERSION, Facts, Part, Reach, Source, number_to_write, steps
+from core.selling.rulebook import Backorder, Rules, Scope
 
 PLAIN = Facts(free=12)
 RULED = Facts(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from core.actors import Actor, ActorKind, shell, tidy_email
+from core.access.actors import Actor, ActorKind, shell, tidy_email
+from core.access.rights import RIGHTS, Right, Role, roles_with
 from core.errors import BadKey, Forbidden, Refused
 from core.key_text import KeyText, draw, read
-from core.rights import RIGHTS, Right, Role, roles_with
 
 PAGE = Path(__file__).parents[2] / "docs" / "rights.md"
 MOVES_UNITS = {

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import Refused
-from core.rulebook import INHERITED, NO_RULES, RULES, Backorder, Rules, Scope, Told, Value, resolve, rule_named
+from core.selling.rulebook import INHERITED, NO_RULES, RULES, Backorder, Rules, Scope, Told, Value, resolve, rule_named
 
 SAID: "st.SearchStrategy[dict[str, Value]]" = st.fixed_dictionaries(
     {

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.availability import Facts, Part, Reach, Source, number_to_write
 from core.model import Sharing
-from core.rulebook import Backorder, Rules
-from core.what_if import received, what_would_make
+from core.selling.availability import Facts, Part, Reach, Source, number_to_write
+from core.selling.rulebook import Backorder, Rules
+from core.selling.what_if import received, what_would_make
 from tests.unit.test_availability import FACTS, facts, plain, ruled
 
 

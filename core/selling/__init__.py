@@ -1,0 +1,1 @@
+"""What a store may show, why, and by whose rule."""
