@@ -23,6 +23,7 @@ from bench import load, shop
 from bench.pgbench import Yardstick, make_yardstick
 from bench.shop import MOVEMENTS_PER_ORDER, Shop
 from config.embedded import Postgres, start_postgres
+from config.processes import settle_memory
 from core.combiner import Combiner
 from core.command import Command
 from core.goods import item_views
@@ -224,7 +225,7 @@ def _add_past(server: Postgres, to: Shop, known: int, movements: int, notes: Not
     notes.say(f"bringing a past to {movements:,} movements")
     done, all_ = (n // MOVEMENTS_PER_ORDER for n in (known, movements))
     for first in range(done, all_, PAST_PORTION):
-        shop.add_past(server, to, first + 1, min(first + PAST_PORTION, all_))
+        shop.add_past(server.superuser_url, to, first + 1, min(first + PAST_PORTION, all_))
     shop.settle(server, to)
 
 
@@ -256,6 +257,7 @@ def main() -> int:
     asked.add_argument("--json", action="store_true", help="print one line of JSON last")
     asked.add_argument("--quick", action="store_true", help="small sizes, one run each: shows that all of it works")
     options = asked.parse_args()
+    settle_memory()  # as every process of the hub does
     notes = Notes()
     found = measure(QUICK if options.quick else Sizes(), notes)
     for miss in misses(found):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from config.processes import settle_memory
 from core.combiner import Combiner
 from core.command import Command
 from core.errors import Refused
@@ -118,6 +119,7 @@ def reserve_from_processes(url: str, items: Sequence[int], *, processes: int, th
 def _process(url: str, items: Sequence[int], threads: int, seconds: float, start: Any, answers: Any) -> None:
     engine = connect(url)
     try:
+        settle_memory()
         db = Database(engine)
         reserve(db, items, threads=2, seconds=0.1)  # modules, connections and plans are there when the clock starts
         start.wait(_ANSWER_S)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
+import psycopg
 from psycopg import ClientCursor
 from psycopg.sql import SQL, Identifier
 from sqlalchemy.engine import make_url
@@ -71,17 +72,19 @@ def copied(server: Postgres, template: str, database: str, like: Shop) -> Shop:
     return Shop(Database(connect(url)), url, like.item_ids, like.store_id)
 
 
-def add_past(server: Postgres, shop: Shop, first: int, last: int) -> None:
+def add_past(superuser_url: str, shop: Shop, first: int, last: int) -> None:
     """Orders number ``first`` to ``last`` of the past: four units each, come in, sold, paid and shipped.
 
     Written by plain statements as the ledger would have written them, so that the audit stays empty.
+
+    Args: superuser_url: of the server; the shop's own database is taken there.
     """
     values = {
         "m": MERCHANT, "store": shop.store_id, "first": first, "last": last, "base": _PAST_IDS,
         "items": list(shop.item_ids),
     }  # fmt: skip
-    database = make_url(shop.url).database or ""
-    with server.connect_as_superuser(database) as connection:
+    url = make_url(superuser_url).set(drivername="postgresql", database=make_url(shop.url).database)
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
         # CREATE TABLE AS takes no values from outside, so they are written into the statements.
         cursor = ClientCursor(connection)
@@ -138,9 +141,9 @@ _PAST: tuple[LiteralString, ...] = (
        SELECT %(m)s, order_id, %(store)s, 'past-' || n, '#' || n, 'completed', true, true, at, '1', 1, at
        FROM past_line WHERE line_no = 1""",
     """INSERT INTO order_line (merchant_id, id, order_id, external_line_id, external_id, sku, title, listing_id,
-           item_id, ordered, cancelled, written_off, damaged, returned, counted, hidden, deducted, paid, held_reason)
+           item_id, ordered, cancelled, written_off, returned, counted, hidden, deducted, paid, held_reason)
        SELECT %(m)s, line_id, order_id, line_no::text, NULL, '', '', NULL, item_id,
-           1, 0, 0, 0, 0, 1, 0, true, true, '' FROM past_line""",
+           1, 0, 0, 0, 1, 0, true, true, '' FROM past_line""",
     """INSERT INTO promise (merchant_id, id, order_line_id, order_id, item_id, grade, pool_id, wanted, waiting, live,
            shipped, released, deducted, promised_at, expires_at)
        SELECT %(m)s, line_id, line_id, order_id, item_id, 'good', pool_id, 1, 0, 0, 1, 0, true, at, NULL

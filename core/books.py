@@ -308,6 +308,7 @@ class Books:
     _promises_of: dict[int, list[int]] = field(default_factory=dict)
     _waited: dict[Stocked, set[int]] = field(default_factory=dict)
     _promised_to: dict[str, set[int]] = field(default_factory=dict)
+    _logs: tuple[list[Any], ...] = field(init=False)
 
     def put(self, rows: dict[K, V], key: K, value: V) -> None:
         """Change one row so that ``undo_to`` can bring the old one back."""
@@ -317,11 +318,11 @@ class Books:
     def mark(self) -> tuple[int, ...]:
         """A point to come back to; there is no way back beyond the newest."""
         self._undo.clear()
-        return tuple(map(len, self._logs()))
+        return tuple(map(len, self._logs))
 
     def undo_to(self, mark: tuple[int, ...]) -> None:
         """Take back everything put or posted since ``mark``."""
-        logs = self._logs()
+        logs = self._logs
         while len(self._undo) > mark[0]:
             rows, key, old = self._undo.pop()
             if old is _ABSENT:
@@ -331,8 +332,8 @@ class Books:
         for log, length in zip(logs[1:], mark[1:], strict=True):
             del log[length:]
 
-    def _logs(self) -> tuple[list[Any], ...]:
-        return (self._undo, self.documents, self.movements, self.effects, self.incidents, self.counted)
+    def __post_init__(self) -> None:
+        self._logs = (self._undo, self.documents, self.movements, self.effects, self.incidents, self.counted)
 
     def units(self, layer: Layer, stocked: Stocked, at: At) -> int:
         """What a bucket holds now. Raises: Widen when its row is not in this batch."""
@@ -421,9 +422,10 @@ class Books:
 
     def note_effect(self, effect_key: str, content: object, document_id: int | None) -> None:
         """Take a key for good; without a document where it moves nothing and must never be used again."""
-        effect = EffectRow(key_hash(effect_key), content_hash(content), document_id)
+        hashed = key_hash(effect_key)
+        effect = EffectRow(hashed, content_hash(content), document_id)
         self.effects.append(effect)
-        self.put(self.known_effects, effect.key_hash, effect)
+        self.put(self.known_effects, hashed, effect)
 
     def note_result(self, result: str) -> None:
         """Keep the answer (JSON) of the effect posted last, so that repeating its key answers the same."""

@@ -72,6 +72,7 @@ def run(db: Database, merchant_id: int, commands: Sequence[Command], *, actor: s
             with db.begin_piped(merchant_id, actor=actor, source=source) as tx:
                 batch = Batch(tx, home, careful=attempt > 0)
                 done, wider = batch.apply({n: commands[n] for n in wanted}, wanted, commit=True)
+            _note_made(db.engine, batch.made)
         except IntegrityError as error:
             if not _lost_a_race(error):
                 raise
@@ -85,11 +86,13 @@ def run(db: Database, merchant_id: int, commands: Sequence[Command], *, actor: s
     raise Broken(f"{len(wanted)} commands found no stable set of rows in {_TRIES} batches") from raced
 
 
-def _note_made(engine: Engine, books: Books) -> None:
-    made = _made.setdefault(engine, set())
-    if len(made) > _MOST_MADE:
-        made.clear()
-    made.update([key for key, _ in books.cells])
+def _note_made(engine: Engine, keys: Collection[BalanceKey]) -> None:
+    """Only what is committed is there for good."""
+    if keys:
+        made = _made.setdefault(engine, set())
+        if len(made) > _MOST_MADE:
+            made.clear()
+        made.update(keys)
 
 
 def _lost_a_race(error: IntegrityError) -> bool:
@@ -117,6 +120,7 @@ class Batch:
         self._own_holds: Answer | None = None
         self._watched: list[Watch] = []
         self._served: list[int] = []
+        self.made: list[BalanceKey] = []  # balance rows that may not have been there
 
     def apply(
         self, commands: dict[int, Command], extra: dict[int, frozenset[BalanceKey]], *, commit: bool = False
@@ -351,8 +355,9 @@ class Batch:
         """
         sent, books, made = self._sent, self.books, _made.setdefault(self.tx.connection.engine, set())
         by_layer = {layer: [key for key in keys if key.layer is layer] for layer in Layer}
-        for layer, here in by_layer.items():
-            make_missing(sent, layer, [key for key in here if key not in made])
+        self.made = [key for key in keys if key not in made]
+        for layer in Layer if self.made else ():
+            make_missing(sent, layer, [key for key in self.made if key.layer is layer])
         locked = [
             (layer, here, reading.lock_balances(sent, layer, here, self.row_lock))
             for layer, here in by_layer.items()

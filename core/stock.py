@@ -135,9 +135,10 @@ class Movement(_Movement):
             raise Broken(
                 f"a movement needs a quantity above 0 and two different ends, not {quantity} from {from_} to {to}"
             )
-        for end in (from_, to):
-            if end[1] not in _STANDS[layer, end[0] is None]:
-                raise Broken(f"{end} is no place in the {layer} layer")
+        if from_[1] not in _STANDS[layer, from_[0] is None]:
+            raise Broken(f"{from_} is no place in the {layer} layer")
+        if to[1] not in _STANDS[layer, to[0] is None]:
+            raise Broken(f"{to} is no place in the {layer} layer")
         return tuple.__new__(cls, (stocked, layer, from_, to, quantity, order_line_id))
 
 

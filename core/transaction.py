@@ -16,7 +16,8 @@ from core.arrays import ListDumper
 Clock = Callable[[], datetime]
 
 APP_ROLE = "holdfast_app"
-_IDS_PER_BLOCK = 1024
+# Never to become smaller: ids handed out before would come again.
+_IDS_PER_BLOCK = 16_384
 # A plan is made for the table as it is now: one kept from when the table was empty read whole merchants for each key.
 _OPTIONS = "-c timezone=UTC -c lock_timeout=15s -c statement_timeout=60s -c plan_cache_mode=force_custom_plan"
 # Statements are few and constant; reading one for its bound names costs as much as running it.
@@ -66,7 +67,7 @@ class IdSource:
         self._next = self._end = 0
 
     def take(self, connection: Connection) -> int:
-        """The next id; asks the database once in a thousand times."""
+        """The next id; asks the database once for a block."""
         return self.take_many(connection, 1)[0]
 
     def take_many(self, connection: Connection, count: int) -> list[int]:

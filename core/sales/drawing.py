@@ -15,6 +15,11 @@ OVERFLOWS = ("no", "ask", "yes")  # may a lock's orders draw on the shared pool:
 TURN = {PoolKind.LOCK: 0, PoolKind.ACTIVITY: 1, PoolKind.CHANNEL: 2, PoolKind.SHARED: 3, PoolKind.PRESALE: 4}
 
 
+def turn(pool: Pool) -> tuple[int, bool, int]:
+    """When a pool is drawn on, and the other way round when its units are given back; what ends goes before the rest."""
+    return TURN[pool.kind], pool.ends_at is None, pool.id
+
+
 def may_draw(pool: Pool, lock: LockRow | None, store_id: int, holder: str, now: datetime) -> bool:
     """May an order of this channel and holder take units from a pool?
 
@@ -40,7 +45,7 @@ def draws(books: Books, stocked: Stocked, store_id: int, holder: str = "") -> Se
         for pool in books.open_pools_of(stocked)
         if may_draw(pool, books.locks.get(pool.id), store_id, holder, books.now)
     ]
-    return sorted([*others, books.home.shared_pool], key=lambda pool: (TURN[pool.kind], pool.ends_at is None, pool.id))
+    return sorted([*others, books.home.shared_pool], key=turn)
 
 
 def draws_of_hold(
@@ -56,6 +61,8 @@ def draws_of_hold(
     Raises: Refused for a pool that is closed, or that this buyer may not draw on.
     """
     if named is None:
+        if not books.open_pools.get(stocked):
+            return (books.home.shared_pool,)
         found = draws(books, stocked, store_id, holder)
         if _may_overflow(_locks_of(books, found), overflow):
             return found
@@ -93,7 +100,9 @@ def _locks_of(books: Books, pools: Sequence[Pool]) -> list[LockRow]:
 
 def _may_overflow(locks: Sequence[LockRow], overflow: bool) -> bool:
     """Of several locks the one with the widest policy decides; without a lock there is nothing to keep to."""
-    widest = max((OVERFLOWS.index(lock.overflow) for lock in locks), default=_YES)
+    if not locks:
+        return True
+    widest = max((OVERFLOWS.index(lock.overflow) for lock in locks))
     return widest == _YES or (overflow and widest == _ASK)
 
 

@@ -23,6 +23,9 @@ from core.stock import BalanceKey, Bucket, DocumentKind, Layer, Movement, Pool, 
 from core.transaction import Transaction
 
 DEFAULT_TTL = timedelta(minutes=15)
+_ONE_S = timedelta(seconds=1)
+
+Drawn = list[tuple[Stocked, Pool, int]]
 
 
 class Held(NamedTuple):
@@ -92,12 +95,9 @@ class Hold(Command):
         if books.limits:
             self._keep_limits(books, demand)
         drawn, missing = self._draw(books, demand)
-        while missing and self._make_room(books, missing):
-            drawn, missing = self._draw(books, demand)
-        waiting = self._let_wait(books, missing) if self.may_wait else {}
-        missing = {stocked: lack for stocked, n in missing.items() if (lack := n - waiting.get(stocked, 0))}
-        if missing and not (self.best_effort and (drawn or waiting)):
-            raise lacking(books, missing, self.store_id, self.holder, self.pool_id, self.overflow)
+        waiting: Mapping[Stocked, int] = {}
+        if missing:
+            drawn, missing, waiting = self._fall_short(books, demand, drawn, missing)
         document_id = books.new_id()
         moves: list[Movement] = []
         for stocked, pool, live in drawn:
@@ -109,10 +109,23 @@ class Hold(Command):
             moves += flows.wait(books.home, stocked, n, None)
         books.post(DocumentKind.RESERVATION, effect_key, moves, content=content, document_id=document_id)
         books.put(books.holds, self.key, document_id)
+        if not missing and not waiting:
+            return Held(document_id)
         held = Held(document_id, tuple(missing.items()), tuple(waiting.items()))
-        if missing or waiting:
-            books.note_result(json.dumps([[[*stocked, n] for stocked, n in part] for part in held[1:]]))
+        books.note_result(json.dumps([[[*stocked, n] for stocked, n in part] for part in held[1:]]))
         return held
+
+    def _fall_short(
+        self, books: Books, demand: Mapping[Stocked, int], drawn: Drawn, missing: dict[Stocked, int]
+    ) -> tuple[Drawn, dict[Stocked, int], dict[Stocked, int]]:
+        """What is drawn, missing and waiting after other holds of the holder gave way. Raises: InsufficientStock."""
+        while missing and self._make_room(books, missing):
+            drawn, missing = self._draw(books, demand)
+        waiting = self._let_wait(books, missing) if self.may_wait else {}
+        missing = {stocked: lack for stocked, n in missing.items() if (lack := n - waiting.get(stocked, 0))}
+        if missing and not (self.best_effort and (drawn or waiting)):
+            raise lacking(books, missing, self.store_id, self.holder, self.pool_id, self.overflow)
+        return drawn, missing, waiting
 
     def _content(self) -> str:
         words = [f"{item_id}/{grade}/{units}" for (item_id, grade), units in sorted(self.quantities.items())]
@@ -154,11 +167,9 @@ class Hold(Command):
                 demand[part.stocked] += part.per_unit * units
         return demand
 
-    def _draw(
-        self, books: Books, demand: Mapping[Stocked, int]
-    ) -> tuple[list[tuple[Stocked, Pool, int]], dict[Stocked, int]]:
+    def _draw(self, books: Books, demand: Mapping[Stocked, int]) -> tuple[Drawn, dict[Stocked, int]]:
         """What can be had from which pool, each >= 1, and what cannot be had. Changes nothing."""
-        drawn: list[tuple[Stocked, Pool, int]] = []
+        drawn: Drawn = []
         missing: dict[Stocked, int] = {}
         allowance = limits.PoolAllowance(books, self.holder) if books.limits else None
         for stocked, units in demand.items():

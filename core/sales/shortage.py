@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 
 from core import flows
 from core.alerts.incidents import BROKEN
-from core.books import Books, IncidentRow, LockRow, PromiseRow, Widen
+from core.books import Books, LockRow, PromiseRow, Widen
 from core.command import Short
 from core.errors import Refused
-from core.orders.acts import OVERSELL
+from core.sales import oversold
 from core.stock import Bucket, Layer, Movement, Pool, PoolKind, Stocked
 from core.touched import Touched
 
@@ -179,11 +179,7 @@ class Shortage:
     def _break(self, row: PromiseRow, units: int) -> None:
         """What waits, waits in the shared pool: there a promise that stood elsewhere gets a part of its own."""
         told = f"{self.what}; of all that were promised such units this was the newest, and waits for {units}"
-        self.books.incidents.append(
-            IncidentRow(
-                self.books.new_id(), OVERSELL, None, row.order_id, row.owner_id, row.item_id, units, BROKEN, told
-            )
-        )
+        oversold.note(self.books, row.order_id, row.owner_id, row.item_id, units, cause=BROKEN, told=told)
         if row.pool_id == self.books.home.shared_pool_id:
             self._put(_waiting(row._replace(live=row.live - units), units))
             return

@@ -68,6 +68,7 @@ def web(
     """
     import uvicorn
 
+    from config.processes import settle_memory
     from config.wiring import build
     from edge.app import create
 
@@ -75,6 +76,7 @@ def web(
     log_to_stderr(settings.log_level)
     with database_errors_told():
         application = create(build(settings, pool_size=16))
+    settle_memory()
     uvicorn.run(
         application,
         host=host or settings.host,
@@ -93,6 +95,7 @@ def worker() -> None:
     \b
     Example: HOLDFAST_DATABASE_URL=postgresql://... HOLDFAST_REDIS_URL=redis://... holdfast worker
     """
+    from config.processes import settle_memory
     from config.wiring import build
     from jobs import worker as process
 
@@ -100,6 +103,7 @@ def worker() -> None:
     log_to_stderr(settings.log_level)
     with database_errors_told():
         app = build(settings, pool_size=settings.worker_threads + 4)
+    settle_memory()
     process.run(app)
 
 
@@ -111,6 +115,7 @@ def relay() -> None:
     \b
     Example: HOLDFAST_DATABASE_URL=postgresql://... HOLDFAST_REDIS_URL=redis://... holdfast relay
     """
+    from config.processes import settle_memory
     from config.wiring import build
     from jobs import relay as process
 
@@ -118,6 +123,7 @@ def relay() -> None:
     log_to_stderr(settings.log_level)
     with database_errors_told():
         app = build(settings, pool_size=3)
+    settle_memory()
     process.run(app)
 
 
