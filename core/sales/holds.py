@@ -83,7 +83,10 @@ class Hold(Command):
         return [(self.holder, stocked.item_id) for stocked in self._demand(books)]
 
     def balance_keys(self, books: Books) -> Iterable[BalanceKey]:
-        return [key for stocked in self._demand(books) for key in books.sales_keys(stocked)]
+        keys = [key for stocked in self._demand(books) for key in books.sales_keys(stocked)]
+        if self.pool_id is not None:  # it need not be open, and need not have what is asked for
+            keys += [BalanceKey(Layer.SALES, *stocked, self.pool_id) for stocked in self._demand(books)]
+        return keys
 
     def decide(self, books: Books) -> Held:
         """Raises: InsufficientStock; LimitExceeded; KeyReused; Refused when it has ended or asks for nothing."""

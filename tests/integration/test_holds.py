@@ -17,12 +17,13 @@ from core.errors import InsufficientStock, KeyReused, Refused
 from core.ledger import Batch
 from core.sales import holds
 from core.sales.holds import DEFAULT_TTL, EndHold, ExtendHold, Held, Hold, PayHold
-from core.stock import MINOR_DEFECT, BalanceKey
+from core.stock import MINOR_DEFECT, BalanceKey, PoolKind
 from core.transaction import Database
 from tests.builders import FAR_OFF, Clock, Units, World, at, line, order
 from tests.conftest import Logins, violations
 from tests.integration.command_line import Holdfast, runner, settle_in
 from tests.integration.lock_acts import bundle
+from tests.pool_world import open_pool, shared
 
 WORKERS = 4
 
@@ -37,6 +38,20 @@ def clock(db: Database) -> Clock:
 def expired(world: World) -> list[str]:
     with world.db.begin(1, actor="test") as tx:
         return sorted(holds.expired(tx))
+
+
+def test_a_hold_on_a_pool_may_ask_for_any_number_of_items_that_the_pool_has_none_of(world: World) -> None:
+    skus = [f"sku-{n}" for n in range(6)]
+    store_id = world.stocked(*skus, "mug", units=5)
+    pool_id = open_pool(world, "few", PoolKind.CHANNEL, {"mug": 1}, store_id=store_id)
+    asked = {world.item(sku): 1 for sku in skus}
+
+    held = world.do(Hold("h", asked, FAR_OFF, store_id, pool_id=pool_id, overflow=True))
+    with pytest.raises(InsufficientStock):
+        world.do(Hold("i", asked, FAR_OFF, store_id, pool_id=pool_id))
+
+    assert isinstance(held, Held)
+    assert [shared(world, sku).reserved for sku in skus] == [1] * 6
 
 
 def test_a_hold_takes_all_its_units(world: World) -> None:
