@@ -185,6 +185,13 @@ class Pool(NamedTuple):
         return (self.starts_at is None or self.starts_at <= now) and (self.ends_at is None or now < self.ends_at)
 
 
+class Spot(NamedTuple):
+    """Where goods stand: a bin of a warehouse."""
+
+    warehouse_id: int
+    bin_id: int
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """Where a merchant's goods are when nobody says otherwise: one default bin in one warehouse, one shared pool."""
@@ -192,6 +199,14 @@ class Home:
     bin_id: int
     warehouse_id: int
     shared_pool_id: int
+
+    @property
+    def spot(self) -> Spot:
+        return Spot(self.warehouse_id, self.bin_id)
+
+    def at(self, spot: Spot) -> "Home":
+        """The same merchant, with its goods in another place."""
+        return Home(spot.bin_id, spot.warehouse_id, self.shared_pool_id)
 
     @property
     def shared_pool(self) -> Pool:

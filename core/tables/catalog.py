@@ -1,6 +1,6 @@
 """What is sold, where it stands, and the stores that show it."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, LargeBinary, Table, Text, Time
 from sqlalchemy.dialects.postgresql import JSONB
 
 from core.tables.base import identity, instant, metadata, reference, tenant, units, words
@@ -27,6 +27,18 @@ warehouse = Table(
     words("time_zone"),
     words("kind"),
     Column("handling_days", Integer, nullable=False),  # from the arrival of goods until they can leave again
+    words("region"),
+    words("country"),
+    words("subdivision"),
+    words("postal"),
+    words("city"),
+    words("street"),
+    Column("latitude", Double, nullable=True),
+    Column("longitude", Double, nullable=True),
+    Column("priority", Integer, nullable=False),  # the highest is asked first
+    Column("cut_off", Time, nullable=True),
+    Column("capacity_per_day", BigInteger, nullable=True),
+    Column("paused", Boolean, nullable=False),
 )
 
 bin_ = Table(
@@ -37,6 +49,7 @@ bin_ = Table(
     reference("warehouse_id"),
     words("code"),
     Column("is_default", Boolean, nullable=False),
+    Column("frozen", Boolean, nullable=False),
 )
 
 pool = Table(
