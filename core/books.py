@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from core.errors import Broken, InsufficientStock, KeyReused
-from core.stock import BUCKETS, GOOD, At, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Pool, Stocked
+from core.stock import BUCKETS, GOOD, At, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Pool, Spot, Stocked
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -285,6 +285,7 @@ class Books:
     open_pools: dict[Stocked, list[int]] = field(default_factory=dict)
     pool_items: dict[tuple[Stocked, int], PoolItemRow] = field(default_factory=dict)  # made or changed here
     locks: dict[int, LockRow] = field(default_factory=dict)
+    spots: dict[Stocked, list[Spot]] = field(default_factory=dict)  # where goods stand; not the default place
     recipes: dict[int, list[Part]] = field(default_factory=dict)  # of virtual bundles, nested ones taken apart
     kits: dict[int, list[Part]] = field(default_factory=dict)  # of kits that a command asked for, taken apart the same
     holds: dict[str, int] = field(default_factory=dict)  # document ids by key
@@ -356,6 +357,10 @@ class Books:
     def open_pools_of(self, stocked: Stocked) -> list[Pool]:
         """Open pools that have, or may have, units of this beside the shared pool."""
         return [self.pools[pool_id] for pool_id in self.open_pools.get(stocked, ())]
+
+    def spots_of(self, stocked: Stocked) -> list[Spot]:
+        """Where goods of this stand, or may: the default place first, then the others by warehouse and bin."""
+        return [self.home.spot, *self.spots.get(stocked, ())]
 
     def parts(self, stocked: Stocked) -> list[Part]:
         """What one unit of this takes: itself, or the components of a virtual bundle."""

@@ -5,12 +5,13 @@ moves all three layers by the same amount, the layers agree by construction; and
 of a physical lock moves the dispatch layer's locked units too, so do the locks and their warehouses.
 """
 
-from core.stock import WORLD, At, Bucket, Home, Layer, Movement, Pool, PoolKind, Stocked
+from core.stock import WORLD, At, Bucket, Home, Layer, Movement, Pool, PoolKind, Spot, Stocked
 
 # Reading a member from its enum takes longer than a movement; these are read for every unit that is sold.
 _SALES, _DISPATCH, _WAREHOUSE = Layer.SALES, Layer.DISPATCH, Layer.WAREHOUSE
 _FREE, _RESERVED, _SOLD, _BACKORDERED = Bucket.FREE, Bucket.RESERVED, Bucket.SOLD, Bucket.BACKORDERED
 _AVAILABLE, _UNAVAILABLE, _LOCKED = Bucket.AVAILABLE, Bucket.UNAVAILABLE, Bucket.LOCKED
+_INCOMING, _COUNTED = Bucket.INCOMING, Bucket.INCOMING_SELLABLE
 
 
 # ---- goods come, go, and change their state
@@ -63,6 +64,11 @@ def scrap(home: Home, stocked: Stocked, quantity: int) -> list[Movement]:
 def turn_into(home: Home, before: Stocked, after: Stocked, quantity: int, into: int) -> list[Movement]:
     """Free units of one kind are gone and free units of another are found: another grade, or a kit of its parts."""
     return go_missing(home, before, quantity) + come_in(home, after, into)
+
+
+def put_away(stocked: Stocked, from_: Spot, to: Spot, bucket: Bucket, quantity: int) -> Movement:
+    """Units change their bin and stay in their warehouse."""
+    return Movement(stocked, _WAREHOUSE, At(from_.bin_id, bucket), At(to.bin_id, bucket), quantity)
 
 
 # ---- promises
@@ -235,6 +241,60 @@ def hand_over(
     ]
 
 
+# ---- goods on their way
+
+
+def order_in(warehouse_id: int, stocked: Stocked, quantity: int) -> list[Movement]:
+    """Purchase order placed: units are on their way to a warehouse."""
+    return [Movement(stocked, _DISPATCH, WORLD, At(warehouse_id, _INCOMING), quantity)] if quantity else []
+
+
+def count_incoming(home: Home, warehouse_id: int, stocked: Stocked, quantity: int) -> list[Movement]:
+    """Units on their way to a warehouse may be sold."""
+    if not quantity:
+        return []
+    return [
+        Movement(stocked, _DISPATCH, At(warehouse_id, _INCOMING), At(warehouse_id, _COUNTED), quantity),
+        _sales(stocked, WORLD, home.shared(_FREE), quantity),
+    ]
+
+
+def uncount_incoming(home: Home, warehouse_id: int, stocked: Stocked, quantity: int) -> list[Movement]:
+    """Units on their way, free ones, may be sold no more before they are here."""
+    if not quantity:
+        return []
+    return [
+        Movement(stocked, _DISPATCH, At(warehouse_id, _COUNTED), At(warehouse_id, _INCOMING), quantity),
+        _sales(stocked, home.shared(_FREE), WORLD, quantity),
+    ]
+
+
+def arrive(home: Home, sent_to: int, stocked: Stocked, quantity: int, *, counted: bool) -> list[Movement]:
+    """Units that were on their way to the warehouse ``sent_to`` are here; the ``counted`` ones were on sale before."""
+    if not quantity:
+        return []
+    moves = [
+        Movement(stocked, _WAREHOUSE, WORLD, home.bin(_AVAILABLE), quantity),
+        Movement(stocked, _DISPATCH, _on_way(sent_to, counted), home.warehouse(_AVAILABLE), quantity),
+    ]
+    return moves if counted else [*moves, _sales(stocked, WORLD, home.shared(_FREE), quantity)]
+
+
+def arrive_damaged(home: Home, sent_to: int, stocked: Stocked, quantity: int, *, counted: bool) -> list[Movement]:
+    """The same for units that are not to be sold. Who was to have ``counted`` ones gives them up beside this."""
+    if not quantity:
+        return []
+    return [
+        Movement(stocked, _WAREHOUSE, WORLD, home.bin(_UNAVAILABLE), quantity),
+        Movement(stocked, _DISPATCH, _on_way(sent_to, counted), home.warehouse(_UNAVAILABLE), quantity),
+    ]
+
+
+def come_no_more(sent_to: int, stocked: Stocked, quantity: int, *, counted: bool) -> list[Movement]:
+    """Units on their way were cut from their order, lost, or are of another grade; ``counted`` as above."""
+    return [Movement(stocked, _DISPATCH, _on_way(sent_to, counted), WORLD, quantity)] if quantity else []
+
+
 def _sales(stocked: Stocked, from_: At, to: At, quantity: int, line_id: int | None = None) -> Movement:
     return Movement(stocked, _SALES, from_, to, quantity, line_id)
 
@@ -250,6 +310,10 @@ def _leave(home: Home, pool: Pool, stocked: Stocked, quantity: int, damaged: boo
         Movement(stocked, _WAREHOUSE, home.bin(_AVAILABLE), home.bin(_UNAVAILABLE) if damaged else WORLD, quantity),
         Movement(stocked, _DISPATCH, At(place, stood), At(place, _UNAVAILABLE) if damaged else WORLD, quantity),
     ]
+
+
+def _on_way(sent_to: int, counted: bool) -> At:
+    return At(sent_to, _COUNTED if counted else _INCOMING)
 
 
 def _locked(pool: Pool, stocked: Stocked, quantity: int) -> list[Movement]:

@@ -49,8 +49,8 @@ _BACKORDERED, _RESERVED, _SOLD = Bucket.BACKORDERED, Bucket.RESERVED, Bucket.SOL
 _RACED_FOR = ("effect", "store_order", "lock", "pool")
 # The default places are made with their merchant and stay.
 _homes: WeakKeyDictionary[Engine, dict[int, Home]] = WeakKeyDictionary()
-# Merchants that are known to have pools beside the shared one, bundles, or purchase limits. Most have none and need not
-# look for them; each batch finds out under its locks whether that is still so.
+# Merchants that are known to have pools beside the shared one, bundles, purchase limits, or more than one bin. Most
+# have none and need not look for them; each batch finds out under its locks whether that is still so.
 _special: WeakKeyDictionary[Engine, set[int]] = WeakKeyDictionary()
 # Balance rows that were there: rows stay, so nobody need look again whether they have to be made.
 _made: WeakKeyDictionary[Engine, set[BalanceKey]] = WeakKeyDictionary()
@@ -289,7 +289,9 @@ class Batch:
             books.recipes, books.kits = map(reading.recipes_by_item, self._ask_recipes(*self._taken_apart))
             self._counted = {part.stocked for one in self._counted for part in books.parts(one)}
             self._counted.update(part.stocked for parts in books.kits.values() for part in parts)
+            spots = reading.find_spots(self._sent, self._counted, books.home)
             self._take_open_pools(reading.find_open_pools(self._sent, self._counted))
+            books.spots = reading.spots_by_stocked(spots)
         self._name_pools(pool_ids | {promise.pool_id for promise in books.promises.values()} | books.locks.keys())
 
     def _ask_recipes(self, bundles: set[int], kits: set[int]) -> tuple[Answer | None, Answer | None]:
@@ -365,7 +367,7 @@ class Batch:
         ]
         effects = reading.find_effects(sent, self._looked_up) if self._looked_up else None
         promises = reading.find_promises(sent, books.promises.values()) if books.promises else None
-        special = reading.has_special(sent) if by_layer[Layer.SALES] else None
+        special = reading.has_special(sent, books.home) if by_layer[Layer.SALES] else None
         recipes = self._ask_recipes(*self._taken_apart) if self._taken_apart else None
         self._own_holds = giving_way.ask(sent, self._holders) if self._holders else None
         watched = alert_watch.watched(sent, {key.item_id for key in keys if key.layer is not Layer.WAREHOUSE})
@@ -392,16 +394,19 @@ class Batch:
         if special and (has := special.scalars()[0]) != (self.tx.merchant_id in known):
             (known.add if has else known.discard)(self.tx.merchant_id)
             return False
-        before, open_before = set(books.pools), books.open_pools
+        before, open_before, stood_before = set(books.pools), books.open_pools, books.spots
         if before:
             books.pools.update((pool.id, pool) for pool in reading.find_pools(self._sent, before))
         if self._counted and self.tx.merchant_id in known:
+            spots = reading.find_spots(self._sent, self._counted, books.home)
             self._take_open_pools(reading.find_open_pools(self._sent, self._counted))
+            books.spots = reading.spots_by_stocked(spots)
         if books.locks:
             for row in map(LockRow._make, reading.find_locks(self._sent, ids=books.locks).fetchall()):
                 books.locks[row.id] = row
         needed = {promise.pool_id for promise in books.promises.values()} - {books.home.shared_pool_id}
-        return open_before == books.open_pools and needed <= books.pools.keys()
+        stand = (open_before, stood_before) == (books.open_pools, books.spots)
+        return stand and needed <= books.pools.keys()
 
     def _read_layer(self, layer: Layer, rows: Sequence[Sequence[Any]]) -> int:
         cells, buckets = self.books.cells, BUCKETS[layer]

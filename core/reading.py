@@ -12,7 +12,7 @@ from sqlalchemy import Table
 from core import tables
 from core.books import EffectRow, LineRow, ListingRow, LockRow, OrderRow, Part, PoolItemRow, PromiseRow, StoreKey
 from core.pipe import Answer, Runner
-from core.stock import BalanceKey, Layer, Pool, PoolKind, Stocked
+from core.stock import BalanceKey, Home, Layer, Pool, PoolKind, Spot, Stocked
 from core.writing import BALANCES, balance_columns
 
 # The tenant's wall; and plans that need not be made anew for each batch, none of which was right only while a table
@@ -201,12 +201,16 @@ def _next_newest(
     return found
 
 
-def has_special(sent: Runner) -> Answer:
-    """One row of one flag: has the merchant any open pool beside the shared one, any bundle, or any purchase limit?"""
+def has_special(sent: Runner, home: Home) -> Answer:
+    """One row of one flag: has the merchant any open pool beside the shared one, any bundle, any purchase limit, or any
+    bin beside the default one?
+    """
     answer: Answer = sent.run(
         """SELECT EXISTS (SELECT FROM pool_item WHERE merchant_id = :merchant_id AND is_open)
                OR EXISTS (SELECT FROM component WHERE merchant_id = :merchant_id)
-               OR EXISTS (SELECT FROM purchase_limit WHERE merchant_id = :merchant_id)"""
+               OR EXISTS (SELECT FROM purchase_limit WHERE merchant_id = :merchant_id)
+               OR EXISTS (SELECT FROM bin WHERE merchant_id = :merchant_id AND id <> :home)""",
+        home=home.bin_id,
     )
     return answer
 
@@ -265,6 +269,32 @@ def find_open_pools(sent: Runner, stocked: Collection[Stocked]) -> Answer:
         grades=[key.grade for key in keys],
     )
     return answer
+
+
+def find_spots(sent: Runner, stocked: Collection[Stocked], home: Home) -> Answer:
+    """Rows of item, grade, warehouse and bin: where goods of these stand beside the default bin."""
+    keys = sorted(stocked)
+    answer: Answer = sent.run(
+        """SELECT k.item_id, k.grade, b.warehouse_id, g.bin_id
+           FROM unnest(CAST(:items AS bigint[]), CAST(:grades AS text[])) k (item_id, grade)
+           CROSS JOIN LATERAL (SELECT bin_id FROM warehouse_balance WHERE merchant_id = :merchant_id
+               AND item_id = k.item_id AND grade = k.grade AND bin_id <> :home
+               AND available + picking + unavailable > 0 OFFSET 0) g
+           CROSS JOIN LATERAL (SELECT warehouse_id FROM bin
+               WHERE merchant_id = :merchant_id AND id = g.bin_id OFFSET 0) b
+           ORDER BY 1, 2, 3, 4""",
+        items=[key.item_id for key in keys],
+        grades=[key.grade for key in keys],
+        home=home.bin_id,
+    )
+    return answer
+
+
+def spots_by_stocked(answer: Answer) -> dict[Stocked, list[Spot]]:
+    spots: dict[Stocked, list[Spot]] = {}
+    for item_id, grade, warehouse_id, bin_id in answer.fetchall():
+        spots.setdefault(Stocked(item_id, grade), []).append(Spot(warehouse_id, bin_id))
+    return spots
 
 
 def find_pools(sent: Runner, pool_ids: Collection[int]) -> list[Pool]:

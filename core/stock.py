@@ -60,6 +60,12 @@ class DocumentKind(StrEnum):
     PRESALE = "presale"
     PRESALE_END = "presale_end"
     REVERSAL = "reversal"
+    PUT_AWAY = "put_away"
+    PURCHASE = "purchase"
+    PURCHASE_CUT = "purchase_cut"
+    LOST = "lost"
+    COUNT_INCOMING = "count_incoming"
+    UNCOUNT_INCOMING = "uncount_incoming"
 
 
 class PoolKind(StrEnum):

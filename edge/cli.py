@@ -8,6 +8,7 @@ from core.errors import HoldfastError
 from edge.commands import (
     alerts,
     backorders,
+    bins,
     books,
     bundles,
     campaigns,
@@ -35,6 +36,7 @@ from edge.commands import (
     stores,
     sync,
     users,
+    warehouses,
 )
 
 app = typer.Typer(
@@ -67,6 +69,8 @@ stock.commands.command("at")(history.at)
 stock.commands.command("card")(history.card)
 app.add_typer(stores.commands, name="store")
 app.add_typer(stock.commands, name="stock")
+app.add_typer(warehouses.commands, name="warehouse")
+app.add_typer(bins.commands, name="bin")
 app.add_typer(items.commands, name="item")
 app.add_typer(bundles.commands, name="bundle")
 for limit in (reserve_rules.ttl, reserve_rules.limit, reserve_rules.limits):

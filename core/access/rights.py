@@ -10,6 +10,7 @@ class Right(StrEnum):
     STOCK_VIEW = "stock.view"  # read everything about goods, orders, promises, stores and the merchant
     STOCK_RECEIVE = "stock.receive"  # book units in
     STOCK_ADJUST = "stock.adjust"  # say that units were found, missing, damaged, mended or scrapped
+    STOCK_MOVE = "stock.move"  # put goods into other bins, send them between warehouses, freeze bins for a count
     STOCK_CORRECT = "stock.correct"  # reverse what was entered by mistake
     HOLD_MAKE = "hold.make"  # promise units to somebody, extend and release such a promise
     ORDER_CHANGE = "order.change"  # step into an order: release, move or settle what it holds
@@ -24,6 +25,7 @@ class Right(StrEnum):
     ALERT_CHANGE = "alert.change"  # say when to warn, and snooze a warning
     USER_MANAGE = "user.manage"  # see, add, change and remove users
     KEY_MANAGE = "key.manage"  # see, make and revoke API keys
+    PLACE_CHANGE = "place.change"  # make, change and pause warehouses, and make bins
     MERCHANT_CHANGE = "merchant.change"  # change the merchant's name, time zone, address and sharing
     LOG_VIEW = "log.view"  # read who did what
     AUDIT_RUN = "audit.run"  # check the books
@@ -47,6 +49,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
             Right.STOCK_VIEW,
             Right.STOCK_RECEIVE,
             Right.STOCK_ADJUST,
+            Right.STOCK_MOVE,
             Right.STOCK_CORRECT,
             Right.HOLD_MAKE,
             Right.ORDER_CHANGE,
@@ -58,11 +61,19 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
             Right.STORE_CHANGE,
             Right.SYNC_RUN,
             Right.ALERT_CHANGE,
+            Right.PLACE_CHANGE,
             Right.AUDIT_RUN,
         }
     ),
     Role.WAREHOUSE: frozenset(
-        {Right.STOCK_VIEW, Right.STOCK_RECEIVE, Right.STOCK_ADJUST, Right.LOCK_REQUEST, Right.ALERT_CHANGE}
+        {
+            Right.STOCK_VIEW,
+            Right.STOCK_RECEIVE,
+            Right.STOCK_ADJUST,
+            Right.STOCK_MOVE,
+            Right.LOCK_REQUEST,
+            Right.ALERT_CHANGE,
+        }
     ),
     Role.VIEWER: frozenset({Right.STOCK_VIEW}),
     Role.OPERATOR: frozenset(

@@ -7,18 +7,23 @@ from core import flows
 from core.books import Books
 from core.command import Command
 from core.errors import Refused
-from core.stock import BalanceKey, DocumentKind, Layer, Movement, Stocked
+from core.stock import BalanceKey, DocumentKind, Home, Layer, Movement, Spot, Stocked
 
 
 def keys_of_goods(books: Books, stocked: Iterable[Stocked]) -> set[BalanceKey]:
     """Rows that goods of these items move, and those of all who may have waited for them."""
     keys: set[BalanceKey] = set()
     for one in stocked:
-        keys.update(books.home.key(layer, one) for layer in Layer)
+        keys.update(key for spot in books.spots_of(one) for key in keys_at(books.home.at(spot), one))
         keys.update(books.sales_keys(one))
         places = {pool.warehouse_id for pool in books.open_pools_of(one)} - {None}
         keys.update(BalanceKey(Layer.DISPATCH, *one, place) for place in places if place is not None)
     return keys
+
+
+def keys_at(home: Home, stocked: Stocked) -> list[BalanceKey]:
+    """Rows of all layers that goods which stand there have."""
+    return [home.key(layer, stocked) for layer in Layer]
 
 
 def refuse_bundles(books: Books, stocked: Iterable[Stocked]) -> None:
@@ -29,10 +34,10 @@ def refuse_bundles(books: Books, stocked: Iterable[Stocked]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Receive(Command):
-    """Units come in at the merchant's default places, once per ``effect_key``; what waits for them is served.
+    """Units come in, once per ``effect_key``; what waits for them is served.
 
     ``kind`` is OPENING, RECEIPT, RETURN or FOUND; each quantity is >= 0. ``damaged``: units, beside the others, that
-    are not to be sold.
+    are not to be sold. ``spot``: the bin they are put in; None: the default one.
     """
 
     effect_key: str
@@ -40,6 +45,7 @@ class Receive(Command):
     quantities: Mapping[Stocked, int] = field(hash=False)
     reason: str = ""
     damaged: Mapping[Stocked, int] = field(default_factory=dict, hash=False)
+    spot: Spot | None = None
 
     def effect_keys(self) -> Iterable[str]:
         return (self.effect_key,)
@@ -48,19 +54,25 @@ class Receive(Command):
         return {*self.quantities, *self.damaged}
 
     def balance_keys(self, books: Books) -> Iterable[BalanceKey]:
-        return keys_of_goods(books, self.stocked(books))
+        keys, home = keys_of_goods(books, self.stocked(books)), self._home(books)
+        return keys.union(key for one in self.stocked(books) for key in keys_at(home, one))
+
+    def _home(self, books: Books) -> Home:
+        return books.home if self.spot is None else books.home.at(self.spot)
 
     def decide(self, books: Books) -> int | None:
         """Returns: the document's id; None when there was nothing to receive. Raises: KeyReused; Refused."""
-        content = [self.kind, _listed(self.quantities)] + ([_listed(self.damaged)] if self.damaged else [])
+        content: list[object] = [self.kind, _listed(self.quantities)]
+        content += [_listed(self.damaged)] if self.damaged else []
+        content += [self.spot] if self.spot else []
         if earlier := books.find(self.effect_key, content):
             return earlier
         refuse_bundles(books, self.stocked(books))
-        moves: list[Movement] = []
+        home, moves = self._home(books), list[Movement]()
         for stocked, units in self.quantities.items():
-            moves += flows.come_in(books.home, stocked, units) if units else []
+            moves += flows.come_in(home, stocked, units) if units else []
         for stocked, units in self.damaged.items():
-            moves += flows.come_in_unsellable(books.home, stocked, units) if units else []
+            moves += flows.come_in_unsellable(home, stocked, units) if units else []
         if not moves:
             return None
         return books.post(self.kind, self.effect_key, moves, content=content, reason=self.reason)

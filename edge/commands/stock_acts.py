@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from core.goods.adjusting import Adjusted
 
 Note = Annotated[str, typer.Option("--reason", help="a note for the document")]
+Into = Annotated[str, typer.Option("--to", metavar="PLACE", help="a warehouse, or one of its bins like MAIN/A-01")]
 Damaged = Annotated[int, typer.Option("--damaged", min=0, help="sale units among them that are not to be sold")]
 
 
@@ -47,6 +48,7 @@ class _Asked:
     reason: str
     as_json: bool
     dry_run: bool = False
+    place: str = ""
 
     @property
     def goods(self) -> str:
@@ -63,6 +65,7 @@ def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
     unit: Annotated[str, typer.Option("--unit", help="what N counts, like case; see `holdfast item unit`")] = "",
     damaged: Damaged = 0,
     grade: Grade = "good",
+    to: Into = "",
     key: Key = "",
     reason: Note = "",
     as_: As = "",
@@ -77,6 +80,7 @@ def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
     \b
     Example: holdfast stock receive MUG-RED 40 --key delivery-2041
              holdfast stock receive MUG-RED 3 --unit case --damaged 2
+             holdfast stock receive MUG-RED 40 --to BERLIN/A-01
     """
     from core import catalog
     from core.goods import items
@@ -87,7 +91,7 @@ def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
             with entered.begin() as tx:
                 units = items.in_sale_units(tx, catalog.item_id_of(tx, sku), number, unit)
             note = f"{note}, {number} {unit}".removeprefix(", ")
-        _bring_in(entered, _Asked(sku, units, grade, key, note, as_json), DocumentKind.RECEIPT, damaged)
+        _bring_in(entered, _Asked(sku, units, grade, key, note, as_json, place=to), DocumentKind.RECEIPT, damaged)
 
 
 def found(
@@ -138,15 +142,17 @@ def _bring_in(entered: Door, asked: _Asked, kind: DocumentKind, damaged: int = 0
     from core import catalog
     from core.errors import Refused
     from core.goods.receiving import Receive
+    from core.warehouse import warehouses
 
     if damaged > asked.units:
         raise Refused(f"{damaged} of {asked.units} units cannot be damaged; say how many of them are")
     with entered.begin() as tx:
         item_id, asked_at = catalog.item_id_of(tx, asked.sku), tx.now
+        spot = warehouses.spot_of(tx, asked.place) if asked.place else None
     what = Stocked(item_id, asked.grade)
     good = {what: asked.units - damaged}
     broken = {what: damaged} if damaged else {}
-    document_id = act(entered, Receive(effect_key(kind, asked.key), kind, good, asked.reason, broken))
+    document_id = act(entered, Receive(effect_key(kind, asked.key), kind, good, asked.reason, broken, spot))
     with entered.begin() as tx:
         repeated = was_done_before(tx, document_id, asked_at)
         if not repeated:

@@ -1,0 +1,1 @@
+"""Units that exist: warehouses and their bins, goods that change their place, totals by place."""

@@ -1,0 +1,248 @@
+"""``holdfast warehouse``: the places where goods stand, and what there is in each."""
+
+import dataclasses
+from datetime import datetime, time
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from core.access.rights import Right
+from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json, say_table
+
+if TYPE_CHECKING:
+    from core.warehouse.warehouses import Warehouse
+
+commands = typer.Typer(
+    help="Say where goods stand, and add up what is where.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Kind = Literal["warehouse", "store", "pickup", "3pl"]
+Code = Annotated[str, typer.Argument(metavar="CODE", help="its short name, like BERLIN")]
+Name = Annotated[str | None, typer.Option("--name", help="what people call it")]
+KindOf = Annotated[Kind | None, typer.Option("--kind", help="store: a point of sale; 3pl: a logistics partner")]
+Zone = Annotated[str | None, typer.Option("--time-zone", help="of its clock, like Europe/Berlin; else the merchant's")]
+Region = Annotated[str | None, typer.Option("--region", help="a name to add warehouses up by")]
+Address = Annotated[
+    str | None, typer.Option("--address", help="COUNTRY, SUBDIVISION, POSTAL, CITY, STREET; what is empty is unknown")
+]
+At = Annotated[str | None, typer.Option("--at", metavar="LAT,LON", help="coordinates in degrees, like 52.52,13.40")]
+Priority = Annotated[int | None, typer.Option("--priority", help="the highest is asked first")]
+CutOff = Annotated[str | None, typer.Option("--cut-off", metavar="HH:MM", help="paid later leaves a day later; none")]
+Handling = Annotated[
+    int | None, typer.Option("--handling-days", min=0, max=365, help="from arrival until it can leave")
+]
+Capacity = Annotated[int | None, typer.Option("--capacity", min=0, help="parcels a day; 0: no limit")]
+
+
+def _terms(  # noqa: PLR0913, PLR0917  each is an option of the command line
+    name: str | None,
+    kind: str | None,
+    time_zone: str | None,
+    region: str | None,
+    address: str | None,
+    at: str | None,
+    priority: int | None,
+    cut_off: str | None,
+    handling_days: int | None,
+    capacity: int | None,
+) -> dict[str, object]:
+    said: dict[str, object] = {
+        "name": name, "kind": kind, "time_zone": time_zone, "region": region, "priority": priority,
+        "handling_days": handling_days,
+    }  # fmt: skip
+    terms = {key: value for key, value in said.items() if value is not None}
+    if address is not None:
+        parts = [part.strip() for part in address.split(",", 4)]
+        names = ("country", "subdivision", "postal", "city", "street")
+        terms |= dict(zip(names, [*parts, "", "", "", "", ""], strict=False))
+    if at is not None:
+        terms["latitude"], terms["longitude"] = _degrees(at)
+    if cut_off is not None:
+        terms["cut_off"] = None if cut_off == "none" else _clock(cut_off)
+    if capacity is not None:
+        terms["capacity_per_day"] = capacity or None
+    return terms
+
+
+def _degrees(words: str) -> tuple[float, float]:
+    try:
+        latitude, longitude = (float(part) for part in words.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{words} is no pair of degrees; write it like 52.52,13.40") from None
+    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+        raise typer.BadParameter("a latitude is from -90 to 90, a longitude from -180 to 180")
+    return latitude, longitude
+
+
+def _clock(words: str) -> time:
+    try:
+        return datetime.strptime(words, "%H:%M").time()  # noqa: DTZ007  a time of day has no zone
+    except ValueError:
+        raise typer.BadParameter(f"{words} is no time of day; write it like 14:00, or none") from None
+
+
+@commands.command()
+def add(  # noqa: PLR0913, PLR0917  each is an option of the command line
+    code: Code,
+    name: Name = None,
+    kind: KindOf = None,
+    time_zone: Zone = None,
+    region: Region = None,
+    address: Address = None,
+    at: At = None,
+    priority: Priority = None,
+    cut_off: CutOff = None,
+    handling_days: Handling = None,
+    capacity: Capacity = None,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a warehouse, with one bin to begin with.
+
+    \b
+    Example: holdfast warehouse add HAMBURG --address "DE, HH, 20457, Hamburg" --cut-off 14:00
+             holdfast warehouse add MALL --kind store --region north
+    """
+    from core.warehouse import warehouses
+
+    terms = _terms(name, kind, time_zone, region, address, at, priority, cut_off, handling_days, capacity)
+    with door(merchant, data_dir, as_, Right.PLACE_CHANGE) as entered, entered.begin() as tx:
+        warehouse_id = warehouses.add(tx, code, terms)
+        entered.log(tx, "warehouse.add", f"warehouse:{warehouse_id}", code=code.strip(), said=sorted(terms))
+    if as_json:
+        say_json({"code": code.strip(), "id": warehouse_id})
+    else:
+        say(f"Warehouse {code.strip()} is there. `holdfast stock receive SKU N --to {code.strip()}` books goods in.")
+
+
+@commands.command("set")
+def set_(  # noqa: PLR0913, PLR0917  each is an option of the command line
+    code: Code,
+    name: Name = None,
+    kind: KindOf = None,
+    time_zone: Zone = None,
+    region: Region = None,
+    address: Address = None,
+    at: At = None,
+    priority: Priority = None,
+    cut_off: CutOff = None,
+    handling_days: Handling = None,
+    capacity: Capacity = None,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say something else of a warehouse; what is not named stays.
+
+    \b
+    Example: holdfast warehouse set HAMBURG --priority 10 --cut-off 15:30
+             holdfast warehouse set HAMBURG --cut-off none
+    """
+    terms = _terms(name, kind, time_zone, region, address, at, priority, cut_off, handling_days, capacity)
+    if not terms:
+        raise typer.BadParameter("say what is to change; `holdfast warehouse set --help` lists what can")
+    _change(code, terms, f"Warehouse {code} is changed.", as_, merchant, data_dir, as_json)
+
+
+@commands.command()
+def pause(
+    code: Code, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
+    """Let a warehouse serve no more orders; what stands there stays counted.
+
+    \b
+    Example: holdfast warehouse pause HAMBURG
+    """
+    _change(code, {"paused": True}, f"Warehouse {code} serves no more orders.", as_, merchant, data_dir, as_json)
+
+
+@commands.command()
+def resume(
+    code: Code, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
+    """Let a warehouse serve orders again.
+
+    \b
+    Example: holdfast warehouse resume HAMBURG
+    """
+    _change(code, {"paused": False}, f"Warehouse {code} serves orders again.", as_, merchant, data_dir, as_json)
+
+
+def _change(
+    code: str, terms: dict[str, object], done: str, as_: str, merchant: int, data_dir: DataDir, as_json: bool
+) -> None:
+    from core.warehouse import warehouses
+
+    with door(merchant, data_dir, as_, Right.PLACE_CHANGE) as entered, entered.begin() as tx:
+        changed = warehouses.change(tx, code, terms)
+        if changed:
+            entered.log(tx, "warehouse.set", f"warehouse:{warehouses.id_of(tx, code)}", said=sorted(terms))
+    if as_json:
+        say_json({"code": code, "changed": changed})
+    else:
+        say(done if changed else "That was so already; nothing was changed.")
+
+
+@commands.command("list")
+def list_(as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List warehouses, the one that is asked first at the top.
+
+    \b
+    Example: holdfast warehouse list
+    """
+    from core.warehouse import warehouses
+
+    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        found = warehouses.every(tx)
+    if as_json:
+        say_json([_as_json(one) for one in found])
+        return
+    rows = [
+        [one.code, one.name, one.kind, one.region or "-", " ".join(filter(None, (one.country, one.subdivision))) or "-",
+         one.priority, _until(one), one.bins, "paused" if one.paused else "serves"]
+        for one in found
+    ]  # fmt: skip
+    say_table(["code", "name", "kind", "region", "where", ">priority", "leaves", ">bins", "state"], rows)
+
+
+def _until(one: "Warehouse") -> str:
+    days = f"after {one.handling_days} d" if one.handling_days else "at once"
+    return f"{days}, until {one.cut_off:%H:%M}" if one.cut_off else days
+
+
+def _as_json(one: "Warehouse") -> dict[str, object]:
+    return {**dataclasses.asdict(one), "cut_off": None if one.cut_off is None else f"{one.cut_off:%H:%M}"}
+
+
+@commands.command()
+def totals(
+    sku: Annotated[str, typer.Argument(metavar="[SKU]", help="of one item; else of all goods")] = "",
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add up what there is: by warehouse, by region, and over all.
+
+    \b
+    Example: holdfast warehouse totals MUG-RED
+    """
+    from core import catalog
+    from core.warehouse import totals as added_up
+
+    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        found = added_up.totals(tx, catalog.item_id_of(tx, sku) if sku else None)
+    if as_json:
+        say_json([dataclasses.asdict(one) for one in found])
+        return
+    rows = [
+        [one.scope, one.place, one.book, one.available, one.allocated, one.locked, one.unavailable, one.in_transit]
+        for one in found
+    ]
+    columns = ["", "place", ">book", ">available", ">allocated", ">locked", ">unavailable", ">on its way"]
+    say_table(columns, rows)

@@ -1,0 +1,65 @@
+"""``holdfast warehouse`` and ``holdfast bin`` as a merchant types them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.builders import World
+from tests.conftest import Logins
+from tests.integration.command_line import Holdfast, runner, settle_in
+
+
+@pytest.fixture
+def holdfast(
+    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Holdfast:
+    settle_in(monkeypatch, logins, tmp_path)
+    return runner(monkeypatch, capsys)
+
+
+def test_goods_are_received_in_a_new_warehouse_put_away_and_added_up(world: World, holdfast: Holdfast) -> None:
+    world.stocked("MUG", units=3)
+
+    holdfast(
+        "warehouse", "add", "HAMBURG", "--address", "DE, HH, 20457, Hamburg", "--cut-off", "14:00", "--at", "53.5,10"
+    )
+    holdfast("stock", "receive", "MUG", "10", "--to", "HAMBURG")
+    holdfast("bin", "add", "HAMBURG/A-01")
+    told = holdfast("bin", "move", "MUG", "4", "--to", "HAMBURG/A-01", "--key", "m1")
+    again = holdfast("bin", "move", "MUG", "4", "--to", "HAMBURG/A-01", "--key", "m1")
+
+    assert "now in HAMBURG/A-01" in told.out
+    assert "was booked before" in again.out
+    listed = holdfast("bin", "list", "HAMBURG", "--json").json
+    assert {one["code"]: one["units"] for one in listed} == {"DEFAULT": 6, "A-01": 4}
+    totals = holdfast("warehouse", "totals", "MUG", "--json").json
+    assert {one["place"]: one["book"] for one in totals} == {"HAMBURG": 10, "MAIN": 3, "-": 13, "all": 13}
+    warehouse = next(one for one in holdfast("warehouse", "list", "--json").json if one["code"] == "HAMBURG")
+    assert (warehouse["country"], warehouse["city"], warehouse["cut_off"]) == ("DE", "Hamburg", "14:00")
+
+
+def test_a_frozen_bin_says_how_to_thaw_it(world: World, holdfast: Holdfast) -> None:
+    world.stocked("MUG", units=3)
+    holdfast("bin", "add", "MAIN/A-01")
+    holdfast("bin", "freeze", "MAIN/A-01")
+
+    refused = holdfast("bin", "move", "MUG", "1", "--to", "MAIN/A-01")
+
+    assert refused.code == 1
+    assert "holdfast bin thaw MAIN/A-01" in refused.err
+    holdfast("bin", "thaw", "MAIN/A-01")
+    assert holdfast("bin", "move", "MUG", "1", "--to", "MAIN/A-01").code == 0
+
+
+def test_words_that_mean_nothing_are_refused_with_an_example(world: World, holdfast: Holdfast) -> None:
+    assert "52.52,13.40" in holdfast("warehouse", "add", "X", "--at", "north").err
+    assert "14:00" in holdfast("warehouse", "add", "X", "--cut-off", "teatime").err
+    assert "what is to change" in holdfast("warehouse", "set", "MAIN").err
+    assert "no warehouse NOWHERE" in holdfast("warehouse", "pause", "NOWHERE").err
+
+
+def test_a_paused_warehouse_says_so_in_the_list(world: World, holdfast: Holdfast) -> None:
+    holdfast("warehouse", "pause", "MAIN")
+
+    assert "paused" in holdfast("warehouse", "list").out
+    assert "nothing was changed" in holdfast("warehouse", "pause", "MAIN").out
