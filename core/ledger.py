@@ -209,8 +209,9 @@ class Batch:
         limited = self._load_limits(commands)
         self._holders = {holder for c in commands for holder in c.holders()}
         again = any(extra.values())
-        if again and self._holders:  # perhaps for the rows of holds that are to give way
+        if again and self._holders:  # perhaps for the rows of holds that are to give way, and of who waits for theirs
             self._take_own_holds(giving_way.ask(self._sent, self._holders))
+            self._load_open_pools({promise.stocked for promise in books.promises.values()})
         keys = {key for c in commands for key in c.balance_keys(books)}
         if again:
             keys |= giving_way.keys_of_open_holds(books)
@@ -289,10 +290,16 @@ class Batch:
             books.recipes, books.kits = map(reading.recipes_by_item, self._ask_recipes(*self._taken_apart))
             self._counted = {part.stocked for one in self._counted for part in books.parts(one)}
             self._counted.update(part.stocked for parts in books.kits.values() for part in parts)
-            spots = reading.find_spots(self._sent, self._counted, books.home)
-            self._take_open_pools(reading.find_open_pools(self._sent, self._counted))
-            books.spots = reading.spots_by_stocked(spots)
+            self._load_open_pools(set())
         self._name_pools(pool_ids | {promise.pool_id for promise in books.promises.values()} | books.locks.keys())
+
+    def _load_open_pools(self, more: set[Stocked]) -> None:
+        """Open pools of all that is counted, and of ``more`` from now on, and where the goods of these stand."""
+        if self.tx.merchant_id in _special[self.tx.connection.engine]:
+            self._counted |= more
+            spots = reading.find_spots(self._sent, self._counted, self.books.home)
+            self._take_open_pools(reading.find_open_pools(self._sent, self._counted))
+            self.books.spots = reading.spots_by_stocked(spots)
 
     def _ask_recipes(self, bundles: set[int], kits: set[int]) -> tuple[Answer | None, Answer | None]:
         """What the bundles and the kits that commands named are made of."""
@@ -397,10 +404,8 @@ class Batch:
         before, open_before, stood_before = set(books.pools), books.open_pools, books.spots
         if before:
             books.pools.update((pool.id, pool) for pool in reading.find_pools(self._sent, before))
-        if self._counted and self.tx.merchant_id in known:
-            spots = reading.find_spots(self._sent, self._counted, books.home)
-            self._take_open_pools(reading.find_open_pools(self._sent, self._counted))
-            books.spots = reading.spots_by_stocked(spots)
+        if self._counted:
+            self._load_open_pools(set())
         if books.locks:
             for row in map(LockRow._make, reading.find_locks(self._sent, ids=books.locks).fetchall()):
                 books.locks[row.id] = row
@@ -494,10 +499,13 @@ class Batch:
         return sorted({cell[0] for cell, n in self.books.cells.items() if before[cell] != n})
 
     def _items_to_show(self, moved: list[BalanceKey]) -> set[int]:
-        """Items of which any pool has more or fewer free units than before."""
-        cells, before, free = self.books.cells, self._loaded["cells"], Bucket.FREE
+        """Items of which any pool has more or fewer free units than before, or more or fewer wait: both may be shown."""
+        cells, before = self.books.cells, self._loaded["cells"]
         return {
-            key.item_id for key in moved if key.layer is Layer.SALES and before.get((key, free)) != cells[key, free]
+            key.item_id
+            for key in moved
+            if key.layer is Layer.SALES
+            and any(before.get((key, bucket)) != cells[key, bucket] for bucket in (Bucket.FREE, _BACKORDERED))
         }
 
     def _served_lines(self, promises: list[PromiseRow]) -> list[int]:

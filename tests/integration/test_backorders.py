@@ -86,6 +86,18 @@ def test_what_waits_beyond_the_limit_is_oversold(world: World) -> None:
     assert [one.quantity for one in world.incidents()] == [2]
 
 
+def test_a_store_that_shows_what_may_still_wait_is_told_when_more_waits(world: World) -> None:
+    store, other = world.stocked("mug", units=0), world.store("Side street")
+    world.listings(other, "mug")
+    rule(world, "item", "backorder", "yes")
+    rule(world, "item", "backorder_limit", 5)
+    world.tell("DELETE FROM push_due WHERE merchant_id = :merchant_id")
+
+    world.hear(store, order(line("mug", 2), paid=True))
+
+    assert world.due(other, "mug") is not None
+
+
 def test_a_hold_waits_where_the_rule_of_its_item_lets_it(world: World) -> None:
     world.stocked("mug", units=1)
     with pytest.raises(InsufficientStock):

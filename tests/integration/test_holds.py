@@ -22,7 +22,7 @@ from core.transaction import Database
 from tests.builders import FAR_OFF, Clock, Units, World, at, line, order
 from tests.conftest import Logins, violations
 from tests.integration.command_line import Holdfast, runner, settle_in
-from tests.integration.lock_acts import bundle
+from tests.integration.lock_acts import bundle, floor
 from tests.pool_world import open_pool, shared
 
 WORKERS = 4
@@ -38,6 +38,17 @@ def clock(db: Database) -> Clock:
 def expired(world: World) -> list[str]:
     with world.db.begin(1, actor="test") as tx:
         return sorted(holds.expired(tx))
+
+
+def test_what_a_hold_that_gives_way_frees_beside_serves_who_waits_for_it(world: World) -> None:
+    store_id = world.stocked("mug", "box", units=1)
+    both = {world.item("mug"): 1, world.item("box"): 1}
+    world.do(Hold("a", both, FAR_OFF, holder="acme"))
+    floor(world, store_id, "box", 1)
+
+    world.do(Hold("b", {world.item("mug"): 1}, FAR_OFF, holder="acme"))
+
+    assert world.scalar("SELECT waiting FROM lock WHERE merchant_id = :merchant_id") == 0
 
 
 def test_a_hold_on_a_pool_may_ask_for_any_number_of_items_that_the_pool_has_none_of(world: World) -> None:
