@@ -37,7 +37,7 @@ def in_bin(world: World, sku: str, at: str) -> tuple[int, int, int]:
            WHERE merchant_id = :merchant_id AND item_id = :item_id AND bin_id = :bin_id""",
         item_id=world.item(sku).item_id, bin_id=place(world, at).bin_id,
     )  # fmt: skip
-    return tuple(rows[0]) if rows else (0, 0, 0)  # type: ignore[return-value]  # a row of three
+    return tuple(rows[0]) if rows else (0, 0, 0)
 
 
 def tell(world: World, act: Any, *values: Any) -> Any:
