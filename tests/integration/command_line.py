@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from edge import cli
 from tests.conftest import SECRET_KEY, Logins
@@ -28,6 +29,8 @@ class Said:
 
 
 Holdfast = Callable[..., Said]
+# What typer puts together each time it is called; that takes longer than most commands, so here it is done once.
+COMMANDS = typer.main.get_command(cli.app)
 
 
 def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Holdfast:
@@ -35,6 +38,7 @@ def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
     def run(*arguments: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["holdfast", *arguments])
+        monkeypatch.setattr(cli, "app", COMMANDS)
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             cli.main()
