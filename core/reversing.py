@@ -191,6 +191,8 @@ class Reverse(Command):
             raise Refused(f"document {document.id} cannot be swapped back: {'; '.join(obstacles)}; {cure}")
         if document.kind is DocumentKind.MISSING:
             moves = [move for one, n in _gone(document).items() for move in flows.come_in(books.home, one, n)]
+            scrapped = _in_bins(document, Bucket.UNAVAILABLE, Bucket.WORLD)  # by a reversal that was forced
+            moves += [move for one, n in scrapped.items() for move in flows.come_in_unsellable(books.home, one, n)]
             return Reversed(self._post(books, DocumentKind.FOUND, moves), DocumentKind.FOUND, obstacles)
         if not self.force:
             raise NeedsForce(document.id, obstacles)

@@ -182,6 +182,19 @@ def test_a_lock_that_is_taken_back_has_ended_and_its_job_does_not_start_it_again
 # ---- when it is too late for that
 
 
+def test_what_a_forced_reversal_scrapped_comes_back_with_the_rest(world: World) -> None:
+    world.stocked("mug", units=0)
+    mug = world.item("mug")
+    receipt = world.do(Receive("r", DocumentKind.RECEIPT, {mug: 1}, damaged={mug: 1}))
+    world.do(Hold("h", {mug: 1}, FAR_OFF))
+    forced = world.do(reversal(world, receipt, force=True))
+    world.receive("mug", 1)
+
+    world.do(reversal(world, forced.document_id))
+
+    assert world.on_hand("mug") == (2, 1)
+
+
 def test_a_receipt_whose_units_are_partly_sold_needs_force_and_says_who_would_lose(world: World) -> None:
     store = world.stocked("mug", units=0)
     world.receive("mug", 10)
