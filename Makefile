@@ -7,6 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 BIN := .venv/bin
 WORKERS ?= 4
+SEEDS ?= 1..2000
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -20,6 +21,9 @@ simulate: .venv/ready ## the hub played through storms that seeds draw (ARGS="--
 bench-core: .venv/ready ## the ledger's speed beside PostgreSQL's own limit (ARGS=--json)
 	@$(BIN)/python -P -m bench.core $(ARGS)
 
+bench-dispatch: .venv/ready ## how fast orders are routed over 50 warehouses (ARGS=--json)
+	@$(BIN)/python -P -m bench.dispatch $(ARGS)
+
 test: .venv/ready ## all tests, in parallel
 	@$(BIN)/python -P -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
@@ -29,6 +33,12 @@ check: .venv/ready ## format, lint, types, imports, tests: what CI runs
 	@PYTHONPATH=. $(BIN)/lint-imports
 	@$(MAKE) -s test
 	@$(BIN)/holdfast simulate --seeds 1..40
+
+soak: .venv/ready ## hours of random histories and storms, on all processors (SEEDS=1..2000); not part of `check`
+	@status=0; \
+	HOLDFAST_SOAK=1 $(BIN)/python -P -m pytest -vv -n auto --dist worksteal --timeout=0 tests/property || status=1; \
+	$(BIN)/holdfast simulate --seeds $(SEEDS) --json || status=1; \
+	exit $$status
 
 format: .venv/ready ## write the code the way `check` wants it
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -47,4 +57,4 @@ lock: .tools-or-uv ## choose versions again and pin them with hashes
 .tools-or-uv:
 	@command -v $(UV) >/dev/null || { echo "fetching uv into .tools" >&2; $(PYTHON) -m pip install -q --disable-pip-version-check --target .tools uv >&2; }
 
-.PHONY: help demo simulate bench-core test check format lock .tools-or-uv
+.PHONY: help demo simulate soak bench-core bench-dispatch test check format lock .tools-or-uv

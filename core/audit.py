@@ -124,6 +124,32 @@ INVARIANTS: Mapping[str, str] = {
             AND b.pool_id = i.pool_id
         LEFT JOIN promised r ON r.presale_id = i.pool_id AND r.item_id = i.item_id AND r.grade = i.grade
         WHERE i.merchant_id = :merchant_id AND coalesce(b.free, 0) + coalesce(r.units, 0) > coalesce(i.cap, 0)""",
+    "5j what is on its way to a warehouse is what open lines of purchase orders and transfers bring": """
+        WITH coming AS (
+            SELECT l.item_id, l.grade, p.warehouse_id, l.counted, greatest(l.ordered - l.cut - l.came, 0) AS units
+            FROM purchase p JOIN purchase_line l ON l.merchant_id = p.merchant_id AND l.purchase_id = p.id
+            WHERE p.merchant_id = :merchant_id AND p.placed_at IS NOT NULL
+            UNION ALL
+            SELECT l.item_id, l.grade, t.to_id, u.units, u.units
+            FROM transfer t JOIN transfer_line l ON l.merchant_id = t.merchant_id AND l.transfer_id = t.id
+            CROSS JOIN LATERAL (SELECT greatest(l.sent - l.came - l.lost, 0) AS units) u
+            WHERE t.merchant_id = :merchant_id
+        ), ordered AS (
+            SELECT item_id, grade, warehouse_id, sum(counted) AS counted, sum(units) AS units FROM coming
+            GROUP BY 1, 2, 3
+        )
+        SELECT item_id, grade, warehouse_id, d.incoming, d.incoming_sellable, o.units, o.counted
+        FROM (SELECT * FROM dispatch_balance WHERE merchant_id = :merchant_id) d
+        FULL JOIN ordered o USING (item_id, grade, warehouse_id)
+        WHERE coalesce(d.incoming_sellable, 0) <> coalesce(o.counted, 0)
+            OR coalesce(d.incoming + d.incoming_sellable, 0) <> coalesce(o.units, 0)""",
+    "5k what came for a purchase order is what its receipts say": """
+        SELECT p.number, l.nth, l.came, r.units AS received FROM purchase_line l
+        JOIN purchase p ON p.merchant_id = l.merchant_id AND p.id = l.purchase_id
+        LEFT JOIN (SELECT line_id, sum(good + damaged + regraded) AS units FROM purchase_receipt
+            WHERE merchant_id = :merchant_id AND taken_back_by IS NULL GROUP BY 1) r ON r.line_id = l.id
+        WHERE l.merchant_id = :merchant_id AND (l.came <> coalesce(r.units, 0)
+            OR p.placed_at IS NULL AND l.came + l.cut + l.counted > 0)""",
     "6a each document has its one effect": """
         SELECT d.id AS document_id, d.effect_key FROM document d
         WHERE d.merchant_id = :merchant_id AND NOT EXISTS (SELECT FROM effect e
@@ -154,7 +180,8 @@ INVARIANTS: Mapping[str, str] = {
                         AND a.order_id = w.order_id AND a.order_line_id IS NOT DISTINCT FROM w.order_line_id
                         AND (a.item_id, a.grade) = (w.item_id, w.grade)), w.per_unit))
                 AND NOT EXISTS (SELECT FROM promise o WHERE o.merchant_id = w.merchant_id
-                    AND o.order_id = w.order_id AND o.order_line_id = w.order_line_id AND o.waiting > 0
+                    AND o.order_id = w.order_id AND o.order_line_id = w.order_line_id
+                    AND (o.waiting > 0 OR o.presale AND o.live > 0)
                     AND (o.item_id, o.grade) <> (w.item_id, w.grade)))
             OR EXISTS (SELECT FROM lock l WHERE l.merchant_id = b.merchant_id AND l.item_id = b.item_id
                 AND l.grade = b.grade AND l.waiting > 0 AND (l.warehouse_id IS NULL

@@ -62,6 +62,10 @@ class Command(Protocol):
         """What is counted or sold here, bundles included: their recipes and open pools are loaded."""
         return ()
 
+    def brings_flawed(self) -> bool:
+        """Some of it comes in as of minor defect, whatever its own grade: who waits for such units is loaded, too."""
+        return False
+
     def holders(self) -> Iterable[str]:
         """Who asks, as opaque words: their holds that are neither paid nor being paid are loaded, and may give way."""
         return ()

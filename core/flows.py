@@ -290,6 +290,17 @@ def arrive_damaged(home: Home, sent_to: int, stocked: Stocked, quantity: int, *,
     ]
 
 
+def send(spot: Spot, to: int, stocked: Stocked, quantity: int) -> list[Movement]:
+    """Units leave a bin for the warehouse ``to``: allocated, handed over and sent at once. They stay on sale."""
+    bin_id, from_ = spot.bin_id, spot.warehouse_id
+    return [
+        Movement(stocked, _DISPATCH, At(from_, _AVAILABLE), At(from_, Bucket.ALLOCATED), quantity),
+        Movement(stocked, _WAREHOUSE, At(bin_id, _AVAILABLE), At(bin_id, Bucket.PICKING), quantity),
+        Movement(stocked, _WAREHOUSE, At(bin_id, Bucket.PICKING), WORLD, quantity),
+        Movement(stocked, _DISPATCH, At(from_, Bucket.ALLOCATED), At(to, _COUNTED), quantity),
+    ]
+
+
 def come_no_more(sent_to: int, stocked: Stocked, quantity: int, *, counted: bool) -> list[Movement]:
     """Units on their way were cut from their order, lost, or are of another grade; ``counted`` as above."""
     return [Movement(stocked, _DISPATCH, _on_way(sent_to, counted), WORLD, quantity)] if quantity else []

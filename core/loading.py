@@ -18,7 +18,7 @@ from core.books import Books, LimitRow, LockRow, OrderRow, PromiseRow, StoreKey,
 from core.command import Command
 from core.pipe import Answer, Pipe
 from core.sales import giving_way, limits
-from core.stock import BUCKETS, BalanceKey, Bucket, Home, Layer, PoolKind, Stocked
+from core.stock import BUCKETS, MINOR_DEFECT, BalanceKey, Bucket, Home, Layer, PoolKind, Stocked
 from core.transaction import Transaction
 from core.writing import make_missing
 
@@ -86,6 +86,7 @@ class Loader:
             {stocked for c in commands for stocked in c.stocked(books)},
             {pool_id for c in commands for pool_id in c.pool_ids()},
             {item_id for c in commands for item_id in c.kits()},
+            flawed=any(c.brings_flawed() for c in commands),
         )
         limited = self._load_limits(commands)
         self._holders = {holder for c in commands for holder in c.holders()}
@@ -162,7 +163,7 @@ class Loader:
         for row in reading.items_of_pools(self._sent, pool_ids):
             books.items_of[row.pool_id][Stocked(row.item_id, row.grade)] = row
 
-    def _load_pools(self, stocked: set[Stocked], pool_ids: set[int], kits: set[int]) -> None:
+    def _load_pools(self, stocked: set[Stocked], pool_ids: set[int], kits: set[int], *, flawed: bool) -> None:
         """Recipes of bundles, the open pools of all that is counted, and every pool that somebody names."""
         books = self.books
         self._counted = stocked | {promise.stocked for promise in books.promises.values()}
@@ -171,6 +172,8 @@ class Loader:
             books.recipes, books.kits = map(reading.recipes_by_item, self._ask_recipes(*self._taken_apart))
             self._counted = {part.stocked for one in self._counted for part in books.parts(one)}
             self._counted.update(part.stocked for parts in books.kits.values() for part in parts)
+            if flawed:
+                self._counted.update([one._replace(grade=MINOR_DEFECT) for one in self._counted])
             self._load_open_pools(set())
         self._name_pools(pool_ids | {promise.pool_id for promise in books.promises.values()} | books.locks.keys())
 

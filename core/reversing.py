@@ -15,7 +15,7 @@ from core.command import Command, Short
 from core.errors import NotFound, Refused
 from core.goods.receiving import keys_of_goods
 from core.sales.shortage import Loss, Shortage, on_shelf, short
-from core.stock import At, BalanceKey, Bucket, DocumentKind, Layer, Movement, Stocked
+from core.stock import At, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Spot, Stocked
 from core.touched import Touched
 from core.transaction import Transaction
 
@@ -156,7 +156,9 @@ class Reverse(Command):
         if not self.force or key_hash(self.effect_key) in books.known_effects:
             return {}
         came = _came(self.document)
-        return short(books, {stocked: min(units, on_shelf(books, stocked)) for stocked, units in came.items()})
+        place = _place(self.document, books)
+        gone = {stocked: min(units, on_shelf(books, stocked, place)) for stocked, units in came.items()}
+        return short(books, gone, place)
 
     def decide(self, books: Books) -> Reversed:
         """Raises: Refused, saying what to do instead; NeedsForce; Widen."""
@@ -178,7 +180,10 @@ class Reverse(Command):
         if not self.reason.strip():
             raise Refused("say why: a change of stock without a reason helps nobody later")
         if document.order_id is not None and document.kind not in _OPPOSITE_OF_POOLS:
-            raise Refused(f"document {document.id} belongs to an order, and what its store says of that counts")
+            raise Refused(
+                f"document {document.id} belongs to an order, and what its store says of that counts; a receipt of a "
+                "purchase order is taken back with `holdfast purchase undo`"
+            )
         if document.kind not in SWAPPED:
             cure = _INSTEAD.get(document.kind, "its promise is released or moved instead")
             raise Refused(f"document {document.id} is a {document.kind}, which is not reversed: {cure}")
@@ -189,18 +194,19 @@ class Reverse(Command):
         if document.kind in _OPPOSITE_OF_POOLS:
             cure = _OPPOSITE_OF_POOLS[document.kind]
             raise Refused(f"document {document.id} cannot be swapped back: {'; '.join(obstacles)}; {cure}")
+        place = _place(document, books)
         if document.kind is DocumentKind.MISSING:
-            moves = [move for one, n in _gone(document).items() for move in flows.come_in(books.home, one, n)]
+            moves = [move for one, n in _gone(document).items() for move in flows.come_in(place, one, n)]
             scrapped = _in_bins(document, Bucket.UNAVAILABLE, Bucket.WORLD)  # by a reversal that was forced
-            moves += [move for one, n in scrapped.items() for move in flows.come_in_unsellable(books.home, one, n)]
+            moves += [move for one, n in scrapped.items() for move in flows.come_in_unsellable(place, one, n)]
             return Reversed(self._post(books, DocumentKind.FOUND, moves), DocumentKind.FOUND, obstacles)
         if not self.force:
             raise NeedsForce(document.id, obstacles)
-        shortage = Shortage(books, False, f"a {document.kind} was taken back ({self.reason})")
+        shortage = Shortage(books, False, f"a {document.kind} was taken back ({self.reason})", place)
         moves = [move for stocked, n in _came(document).items() for move in shortage.of(stocked, n)]
         for stocked, units in _came_damaged(document).items():
-            _require_unavailable(books, stocked, units)
-            moves += flows.scrap(books.home, stocked, units)
+            _require_unavailable(books, place, stocked, units)
+            moves += flows.scrap(place, stocked, units)
         document_id = self._post(books, DocumentKind.MISSING, moves)
         shortage.note()
         return Reversed(document_id, DocumentKind.MISSING, obstacles, shortage.losses)
@@ -305,7 +311,16 @@ def _in_bins(document: Posted, from_: Bucket, to: Bucket) -> Counter[Stocked]:
     return found
 
 
-def _require_unavailable(books: Books, stocked: Stocked, units: int) -> None:
-    there = books.units(Layer.WAREHOUSE, stocked, books.home.bin(Bucket.UNAVAILABLE))
+def _place(document: Posted, books: Books) -> Home:
+    """Where its goods came or went: such documents name one bin of one warehouse."""
+    ends = [(move.layer, end.place_id) for move in document.movements for end in (move.from_, move.to)]
+    found = {layer: place for layer, place in reversed(ends) if place is not None}
+    if Layer.WAREHOUSE not in found or Layer.DISPATCH not in found:
+        return books.home
+    return books.home.at(Spot(found[Layer.DISPATCH], found[Layer.WAREHOUSE]))
+
+
+def _require_unavailable(books: Books, place: Home, stocked: Stocked, units: int) -> None:
+    there = books.units(Layer.WAREHOUSE, stocked, place.bin(Bucket.UNAVAILABLE))
     if units > there:
         raise Refused(f"only {there} of its {units} damaged units are still set apart as unavailable")

@@ -61,6 +61,7 @@ class DocumentKind(StrEnum):
     PRESALE_END = "presale_end"
     REVERSAL = "reversal"
     PUT_AWAY = "put_away"
+    TRANSFER = "transfer"
     PURCHASE = "purchase"
     PURCHASE_CUT = "purchase_cut"
     LOST = "lost"

@@ -28,13 +28,20 @@ from edge.commands import (
     pool_views,
     pools,
     processes,
+    purchase_receipts,
+    purchase_views,
+    purchases,
+    replenish,
     reserve,
     reserve_rules,
+    route,
     rules,
     simulate,
     stock,
     stores,
+    suppliers,
     sync,
+    transfers,
     users,
     warehouses,
 )
@@ -55,6 +62,7 @@ for run in (
     doctor.doctor,
     sync.sync,
     explain.explain,
+    purchase_receipts.receive,
     books.audit,
     history.rebuild,
     log.log,
@@ -71,6 +79,7 @@ app.add_typer(stores.commands, name="store")
 app.add_typer(stock.commands, name="stock")
 app.add_typer(warehouses.commands, name="warehouse")
 app.add_typer(bins.commands, name="bin")
+app.add_typer(transfers.commands, name="transfer")
 app.add_typer(items.commands, name="item")
 app.add_typer(bundles.commands, name="bundle")
 for limit in (reserve_rules.ttl, reserve_rules.limit, reserve_rules.limits):
@@ -96,6 +105,13 @@ for act in (
     pools.commands.command()(act)
 app.add_typer(pools.commands, name="pool")
 app.add_typer(backorders.commands, name="backorder")
+purchases.commands.command("list")(purchase_views.list_orders)
+for on_order in (purchase_views.show, purchase_receipts.receive, purchase_receipts.undo, purchase_receipts.count):
+    purchases.commands.command()(on_order)
+app.add_typer(purchases.commands, name="purchase")
+app.add_typer(suppliers.commands, name="supplier")
+app.add_typer(replenish.commands, name="replenish")
+app.add_typer(route.commands, name="route")
 app.add_typer(rules.commands, name="rule")
 app.add_typer(listings.commands, name="listing")
 app.add_typer(alerts.commands, name="alert")

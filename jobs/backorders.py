@@ -3,6 +3,7 @@
 from config.wiring import App
 from core import work
 from core.sales import notices, promise_dates
+from core.supply import counting
 from jobs.registry import LEASE_S, job
 
 _ACTOR = "job:backorders"
@@ -15,6 +16,7 @@ def look_after_backorders(app: App, merchant_id: int, _store_id: int) -> None:
         leases = work.claim(tx, "backorders", 0, limit=1, lease_s=LEASE_S)
     if not leases:
         return
+    counting.apply(app.db, merchant_id, actor=_ACTOR)
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
         promise_dates.recompute(tx, promise_dates.concerned(tx))
         promise_dates.let_rest(tx)

@@ -25,6 +25,7 @@ class Right(StrEnum):
     ALERT_CHANGE = "alert.change"  # say when to warn, and snooze a warning
     USER_MANAGE = "user.manage"  # see, add, change and remove users
     KEY_MANAGE = "key.manage"  # see, make and revoke API keys
+    PURCHASE_CHANGE = "purchase.change"  # order goods from suppliers, move and cut orders, say what may be sold early
     PLACE_CHANGE = "place.change"  # make, change and pause warehouses, and make bins
     MERCHANT_CHANGE = "merchant.change"  # change the merchant's name, time zone, address and sharing
     LOG_VIEW = "log.view"  # read who did what
@@ -61,6 +62,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
             Right.STORE_CHANGE,
             Right.SYNC_RUN,
             Right.ALERT_CHANGE,
+            Right.PURCHASE_CHANGE,
             Right.PLACE_CHANGE,
             Right.AUDIT_RUN,
         }

@@ -81,8 +81,9 @@ def _looked_for(tx: Transaction, incidents: Sequence[IncidentRow]) -> dict[int, 
                AND id = k.line_id OFFSET 0) ol ON true
            LEFT JOIN LATERAL (SELECT * FROM listing WHERE merchant_id = :merchant_id
                AND id = ol.listing_id OFFSET 0) l ON true
+           -- what this very order made stale says nothing of what the store knew when it sold
            LEFT JOIN LATERAL (SELECT stale_since FROM push_due WHERE merchant_id = :merchant_id
-               AND store_id = l.store_id AND listing_id = l.id OFFSET 0) due ON true
+               AND store_id = l.store_id AND listing_id = l.id AND stale_since < :now OFFSET 0) due ON true
            LEFT JOIN LATERAL (
                SELECT m.recorded_at, oo.number, coalesce(ss.name, 'our own') AS store FROM (
                    SELECT document_id, recorded_at FROM movement

@@ -8,9 +8,9 @@ from core import flows
 from core.books import Books, key_hash
 from core.command import Command, Short
 from core.errors import Refused
-from core.goods.receiving import keys_of_goods, refuse_bundles
+from core.goods.receiving import keys_at, keys_of_goods, refuse_bundles
 from core.sales.shortage import Loss, Shortage, on_shelf, short
-from core.stock import GRADES, BalanceKey, Bucket, DocumentKind, Layer, Movement, Stocked
+from core.stock import GRADES, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Spot, Stocked
 
 
 class Adjusted(NamedTuple):
@@ -27,19 +27,30 @@ class Adjusted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Adjust(Command):
-    """Something that is noted once per ``effect_key`` and always with a reason."""
+    """Something that is noted once per ``effect_key`` and always with a reason; ``spot``: None is the default bin."""
 
     effect_key: str
     reason: str
+    spot: Spot | None = field(default=None, kw_only=True)
 
     def effect_keys(self) -> Iterable[str]:
         return (self.effect_key,)
 
     def balance_keys(self, books: Books) -> Iterable[BalanceKey]:
-        return keys_of_goods(books, self.stocked(books))
+        keys, place = keys_of_goods(books, self.stocked(books)), self.place(books)
+        return keys.union(key for one in self.stocked(books) for key in keys_at(place, one))
+
+    def place(self, books: Books) -> Home:
+        return books.home if self.spot is None else books.home.at(self.spot)
+
+    def there(self) -> list[object]:
+        """What the content of an act that is not about the default bin says beside."""
+        return [] if self.spot is None else [self.spot]
 
     def short(self, books: Books) -> Short:
-        return {} if key_hash(self.effect_key) in books.known_effects else short(books, self.gone(books))
+        if key_hash(self.effect_key) in books.known_effects:
+            return {}
+        return short(books, self.gone(books), self.place(books))
 
     def gone(self, _books: Books) -> Mapping[Stocked, int]:
         """Units that leave the shelf."""
@@ -73,13 +84,15 @@ class Lose(_Adjust):
 
     def decide(self, books: Books) -> Adjusted:
         """Raises: KeyReused; Refused when the books know of fewer units on the shelf; Widen."""
-        content = [self.kind, sorted((*stocked, units) for stocked, units in self.quantities.items())]
+        content = [self.kind, sorted((*stocked, units) for stocked, units in self.quantities.items()), *self.there()]
         if earlier := self.earlier(books, content):
             return earlier
         _require_units(self.quantities.values())
         units = sum(self.quantities.values())
         damaged = self.kind is DocumentKind.DAMAGE
-        shortage = Shortage(books, damaged, f"{units} were {'damaged' if damaged else 'missing'} ({self.reason})")
+        shortage = Shortage(
+            books, damaged, f"{units} were {'damaged' if damaged else 'missing'} ({self.reason})", self.place(books)
+        )
         moves = [move for stocked, n in self.quantities.items() for move in shortage.of(stocked, n)]
         document_id = books.post(self.kind, self.effect_key, moves, content=content, reason=self.reason)
         shortage.note()
@@ -98,19 +111,19 @@ class Unblock(_Adjust):
 
     def decide(self, books: Books) -> Adjusted:
         """Raises: KeyReused; Refused when fewer units are unavailable."""
-        content = [self.kind, sorted((*stocked, units) for stocked, units in self.quantities.items())]
+        content = [self.kind, sorted((*stocked, units) for stocked, units in self.quantities.items()), *self.there()]
         if earlier := self.earlier(books, content):
             return earlier
         _require_units(self.quantities.values())
         mends = self.kind is DocumentKind.MEND
         moves: list[Movement] = []
         for stocked, units in self.quantities.items():
-            there = books.units(Layer.WAREHOUSE, stocked, books.home.bin(Bucket.UNAVAILABLE))
+            there = books.units(Layer.WAREHOUSE, stocked, self.place(books).bin(Bucket.UNAVAILABLE))
             if units > there:
                 raise Refused(
                     f"only {there} are set apart as unavailable, not {units}; say `holdfast stock damage` first"
                 )
-            moves += (flows.mend if mends else flows.scrap)(books.home, stocked, units)
+            moves += (flows.mend if mends else flows.scrap)(self.place(books), stocked, units)
         document_id = books.post(self.kind, self.effect_key, moves, content=content, reason=self.reason)
         return Adjusted(document_id, sum(self.quantities.values()) if mends else 0)
 
@@ -135,7 +148,7 @@ class Regrade(_Adjust):
 
     def decide(self, books: Books) -> Adjusted:
         """Raises: KeyReused; Refused when the shelf has fewer of the grade; Widen."""
-        content = [*self.before, self.grade, self.units]
+        content = [*self.before, self.grade, self.units, *self.there()]
         if earlier := self.earlier(books, content):
             return earlier
         _require_units([self.units])
@@ -143,8 +156,10 @@ class Regrade(_Adjust):
             raise Refused(
                 f"units of grade {self.before.grade} can become {' or '.join(GRADES)}, and another than before"
             )
-        shortage = Shortage(books, False, f"{self.units} turned out to be {self.grade} ({self.reason})")
-        moves = [*shortage.of(self.before, self.units), *flows.come_in(books.home, self.after, self.units)]
+        shortage = Shortage(
+            books, False, f"{self.units} turned out to be {self.grade} ({self.reason})", self.place(books)
+        )
+        moves = [*shortage.of(self.before, self.units), *flows.come_in(self.place(books), self.after, self.units)]
         document_id = books.post(DocumentKind.REGRADE, self.effect_key, moves, content=content, reason=self.reason)
         shortage.note()
         return Adjusted(document_id, 0, shortage.losses)
@@ -164,22 +179,23 @@ class SetOnShelf(_Adjust):
         return (self.what,)
 
     def gone(self, books: Books) -> Mapping[Stocked, int]:
-        return {self.what: max(on_shelf(books, self.what) - self.counted, 0)}
+        return {self.what: max(on_shelf(books, self.what, self.place(books)) - self.counted, 0)}
 
     def decide(self, books: Books) -> Adjusted:
         """Raises: KeyReused; Widen."""
-        content = [*self.what, self.counted]
+        content = [*self.what, self.counted, *self.there()]
         if earlier := self.earlier(books, content):
             return earlier
         if self.counted < 0:
             raise Refused("nobody counts less than nothing; say 0 or more")
-        change = self.counted - on_shelf(books, self.what)
+        place = self.place(books)
+        change = self.counted - on_shelf(books, self.what, place)
         if not change:
             books.note_effect(self.effect_key, content, None)
             return Adjusted(None)
-        shortage = Shortage(books, False, f"{-change} were missing when the shelf was counted ({self.reason})")
+        shortage = Shortage(books, False, f"{-change} were missing when the shelf was counted ({self.reason})", place)
         kind = DocumentKind.FOUND if change > 0 else DocumentKind.MISSING
-        moves = flows.come_in(books.home, self.what, change) if change > 0 else shortage.of(self.what, -change)
+        moves = flows.come_in(place, self.what, change) if change > 0 else shortage.of(self.what, -change)
         document_id = books.post(kind, self.effect_key, [*moves], content=content, reason=self.reason)
         shortage.note()
         return Adjusted(document_id, change, shortage.losses)

@@ -87,6 +87,9 @@ class ReturnBundle(Command):
     def stocked(self, _books: Books) -> Iterable[Stocked]:
         return (Stocked(self.bundle_id),)
 
+    def brings_flawed(self) -> bool:
+        return True
+
     def balance_keys(self, books: Books) -> Iterable[BalanceKey]:
         parts = [part.stocked for part in books.recipes.get(self.bundle_id, ())]
         flawed = [part._replace(grade=MINOR_DEFECT) for part in parts]

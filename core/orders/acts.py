@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core import flows
-from core.books import Books, IncidentRow, LineRow, OrderRow, PromiseRow
-from core.orders.parts import PartOfLine, Target, Work
+from core.books import Books, OrderRow, PromiseRow
+from core.orders.between_lines import BetweenLines
+from core.orders.parts import PartOfLine, Target, Work, parts_of
+from core.sales import oversold
 from core.sales.giving_way import frees, give_way
 from core.sales.held import leave_hold, promises_of_hold
+from core.sales.shortage import Shortage, shelves
 from core.stock import MINOR_DEFECT, Bucket, DocumentKind, Layer, Movement, Pool, PoolKind, Stocked
-
-OVERSELL = "oversell"
+from core.warehouse.picking import Picker
 
 
 @dataclass(slots=True)
@@ -30,12 +32,13 @@ class Act:
     happened_at: datetime
     draws: Callable[[Stocked], Sequence[Pool]]
     holder: str = ""
-    priority: int = 0
     takes: Sequence[str] = ()
     may_wait: Mapping[Stocked, int] = field(default_factory=dict)
 
     def run(self, work: Sequence[Work]) -> None:
+        """Args: work: in the turn of its lines."""
         self._mend(work)
+        self._share(work)
         self._release(work)
         self._take_over(work)
         self._hold(work)
@@ -52,32 +55,12 @@ class Act:
                 happened_at=self.happened_at, order_id=self.row.id, reason=reason,
             )  # fmt: skip
 
-    def _line(self, line_id: int) -> LineRow:
-        return self.books.lines[line_id]
-
-    def _need(self, part: PartOfLine, target: Target) -> int:
-        """Units the part must hold before goods leave or are written off."""
-        ships = max(target.shipped * part.per_unit - part.shipped, 0)
-        outstanding, written = self._left(part, target)
-        return outstanding + ships + written
-
-    def _left(self, part: PartOfLine, target: Target) -> tuple[int, int]:
-        """Units still owed, and units still to be written off.
-
-        What left the house comes back by a return only: a store that takes a status back does not fetch the goods.
-        """
-        outstanding = target.outstanding * part.per_unit
-        unshipped = max(part.shipped - target.shipped * part.per_unit, 0)
-        written = (target.written_off - self._line(part.line_id).written_off) * part.per_unit
-        rest = max(unshipped - outstanding, 0)
-        return max(outstanding - unshipped, 0), max(written - rest, 0)
-
     def _mend(self, work: Sequence[Work]) -> None:
         """What was told as written off is told as back on sale now."""
         moves: list[Movement] = []
-        taken: Counter[Stocked] = Counter()
+        picker = Picker(self.books)
         for one in work:
-            line, target = self._line(one.line_id), one.target
+            line, target = self.books.lines[one.line_id], one.target
             if target.written_off >= line.written_off:
                 continue
             for part in one.parts:
@@ -86,26 +69,25 @@ class Act:
                     units = min(left, promise.damaged)
                     if units:
                         # People may have mended or thrown away some of them since: the goods decide, not the store.
-                        mended = min(units, self._unavailable(promise.stocked) - taken[promise.stocked])
-                        moves += flows.mend(self.books.home, promise.stocked, mended) if mended else []
-                        taken[promise.stocked] += mended
+                        for home, n in picker.take_unavailable(promise.stocked, units):
+                            moves += flows.mend(home, promise.stocked, n)
                         self.books.add_promise(promise._replace(damaged=promise.damaged - units))
                         left -= units
             self.books.add_line(line._replace(written_off=target.written_off))
         self._post(DocumentKind.MEND, moves, reason="the store put it back on sale after all")
 
-    def _unavailable(self, stocked: Stocked) -> int:
-        return self.books.units(Layer.WAREHOUSE, stocked, self.books.home.bin(Bucket.UNAVAILABLE))
-
     # ---- promises
+
+    def _share(self, work: Sequence[Work]) -> None:
+        """What one line gives up goes to the others first, and nobody else can have it."""
+        moves = BetweenLines(self.books, self.row).share(parts_of(work))
+        self._post(DocumentKind.RESERVATION, moves, "/lines", "lines of the order share what it has")
 
     def _release(self, work: Sequence[Work]) -> None:
         moves: list[Movement] = []
-        for one in work:
-            for part in one.parts:
-                drop = part.waiting + part.live - self._need(part, one.target)
-                if drop > 0:
-                    moves += self._let_go(part, drop)
+        for part, target in parts_of(work):
+            if (drop := -part.more(target)) > 0:
+                moves += self._let_go(part, drop)
         self._post(DocumentKind.RELEASE, moves)
 
     def _let_go(self, part: PartOfLine, units: int) -> list[Movement]:
@@ -136,21 +118,16 @@ class Act:
             )
         )  # fmt: skip
 
-    def _more(self, part: PartOfLine, target: Target) -> int:
-        """Units that the part needs and does not have; below 1 when it has enough."""
-        return self._need(part, target) - part.waiting - part.live
-
     def _take_over(self, work: Sequence[Work]) -> None:
         """Holds become the order's without coming free on the way: nobody else can have their units or their turn."""
         for key in self.takes:
             moves: list[Movement] = []
             before = promises_of_hold(self.books, key)
-            for one in work:
-                for part in one.parts:
-                    for promise in promises_of_hold(self.books, key):
-                        more = self._more(part, one.target)
-                        if more > 0 and promise.stocked == part.stocked:
-                            moves += self._inherit(part, promise, more)
+            for part, target in parts_of(work):
+                for promise in promises_of_hold(self.books, key):
+                    more = part.more(target)
+                    if more > 0 and promise.stocked == part.stocked:
+                        moves += self._inherit(part, promise, more)
             if promises_of_hold(self.books, key) != before:
                 self.books.post(
                     DocumentKind.RESERVATION, f"{self.key}/takes/{key}", moves,
@@ -165,7 +142,7 @@ class Act:
         waiting = min(units - live, held.waiting) if held.backorder else 0
         if not live + waiting:
             return []
-        known = self._promise_in(part, pool, held.presale_id)
+        known = part.promise_in(pool, held.presale_id)
         mine = known if known.wanted else known._replace(promised_at=held.promised_at, deducted=held.deducted)
         books.add_promise(
             mine._replace(
@@ -185,22 +162,24 @@ class Act:
         return move(pool, part.stocked, live, part.line_id)
 
     def _hold(self, work: Sequence[Work]) -> None:
+        """Draw what is there; the lines share it before any of them waits."""
         moves: list[Movement] = []
         taken: dict[tuple[int, Stocked], int] = {}
-        owed: dict[Stocked, int] = {}
-        for one in work:
-            for part in one.parts:
-                moves += self._draw_for(part, one.target, taken)
-                while self._more(part, one.target) > 0 and self._make_room(part.stocked):
-                    moves += self._draw_for(part, one.target, taken)
-                if (more := self._more(part, one.target)) > 0:
-                    moves += self._wait(part, more, owed)
+        for part, target in parts_of(work):
+            moves += self._draw_for(part, target, taken)
+            while part.more(target) > 0 and self._make_room(part.stocked):
+                moves += self._draw_for(part, target, taken)
+        moves += BetweenLines(self.books, self.row).share(parts_of(work))
+        owed: Counter[Stocked] = Counter()
+        for part, target in parts_of(work):
+            if (more := part.more(target)) > 0:
+                moves += self._wait(part, more, owed)
         self._post(DocumentKind.RESERVATION, moves)
 
     def _draw_for(self, part: PartOfLine, target: Target, taken: dict[tuple[int, Stocked], int]) -> list[Movement]:
         """What can be had of what the part lacks. ``taken``: units of pools that are spoken for and not moved yet."""
         moves: list[Movement] = []
-        more = self._more(part, target)
+        more = part.more(target)
         for pool in self.draws(part.stocked) if more > 0 else ():
             spot = (pool.id, part.stocked)
             live = min(more, self.books.free(part.stocked, pool) - taken.get(spot, 0))
@@ -218,50 +197,37 @@ class Act:
         return give_way(self.books, self.holder, helps, to=f"order {self.row.number}")
 
     def _draw(self, part: PartOfLine, pool: Pool, units: int) -> list[Movement]:
-        promise = self._promise_in(part, pool)
+        promise = part.promise_in(pool)
         self.books.add_promise(promise._replace(wanted=promise.wanted + units, live=promise.live + units))
         return flows.hold(pool, part.stocked, units, promise.deducted, part.line_id)
 
-    def _wait(self, part: PartOfLine, units: int, owed: dict[Stocked, int]) -> list[Movement]:
+    def _wait(self, part: PartOfLine, units: int, owed: Counter[Stocked]) -> list[Movement]:
         """What is not there waits in the shared pool; beyond what the rules allow it is oversold."""
-        home = self.books.home
-        promise = self._promise_in(part, home.shared_pool)
-        before = self.books.units(Layer.SALES, part.stocked, home.shared(Bucket.BACKORDERED))
-        before += owed.get(part.stocked, 0)
-        owed[part.stocked] = owed.get(part.stocked, 0) + units
+        home, order = self.books.home, self.row
+        promise = part.promise_in(home.shared_pool)
+        before = self.books.units(Layer.SALES, part.stocked, home.shared(Bucket.BACKORDERED)) + owed[part.stocked]
+        owed[part.stocked] += units
         excess = min(units, max(before + units - self._most_waiting(part), 0))
         self.books.add_promise(
             promise._replace(wanted=promise.wanted + units, waiting=promise.waiting + units, backorder=excess == 0)
         )
         if excess:
-            order = self.row
-            self.books.incidents.append(
-                IncidentRow(
-                    self.books.new_id(), OVERSELL, order.store_id, order.id, part.line_id, part.stocked.item_id, excess
-                )
-            )
+            oversold.note(self.books, order.id, part.line_id, part.stocked.item_id, excess, store_id=order.store_id)
         return flows.wait(home, part.stocked, units, part.line_id)
 
     def _most_waiting(self, part: PartOfLine) -> int:
         """Units of an item that may wait by the rules of the listing that sold it, or else of the item itself."""
-        listing_id = self._line(part.line_id).listing_id
+        listing_id = part.line.listing_id
         if listing_id is None:
             return self.may_wait.get(part.stocked, 0)
         listing = next((row for row in self.books.listings.values() if row.id == listing_id), None)
-        return 0 if listing is None else listing.may_wait
+        return 0 if listing is None else listing.may_wait * self._times(part)
 
-    def _promise_in(self, part: PartOfLine, pool: Pool, presale_id: int | None = None) -> PromiseRow:
-        """The part's promise in a pool, of units that a presale sold; a new one wants nothing yet."""
-        line, presale = self._line(part.line_id), pool.kind is PoolKind.PRESALE
-        presale_id = pool.id if presale else presale_id
-        for promise in part.promises:
-            if promise.pool_id == pool.id and promise.presale_id == presale_id:
-                return promise._replace(presale=presale)
-        return PromiseRow(
-            self.books.new_id(), line.id, line.order_id, *part.stocked, pool.id, wanted=0, waiting=0, live=0,
-            shipped=0, released=0, deducted=line.deducted, promised_at=self.books.now, paid=line.paid,
-            per_unit=part.per_unit, priority=self.priority, holder=self.holder, presale=presale, presale_id=presale_id,
-        )  # fmt: skip
+    def _times(self, part: PartOfLine) -> int:
+        """Units of the item in one that a rule counts: the rule of a bundle counts bundles, but no packs of them."""
+        line = part.line
+        recipe = [] if line.item_id is None else self.books.parts(Stocked(line.item_id, line.grade))
+        return next((one.per_unit for one in recipe if one.stocked == part.stocked), part.per_unit)
 
     # ---- what became of them
 
@@ -269,7 +235,7 @@ class Act:
         final: list[Movement] = []
         undone: list[Movement] = []
         for one in work:
-            line, deducted = self._line(one.line_id), one.target.deducted
+            line, deducted = self.books.lines[one.line_id], one.target.deducted
             promises = [promise for part in one.parts for promise in part.promises]
             late = [promise for promise in promises if promise.deducted != deducted]
             if not late and (line.deducted == deducted or not promises):
@@ -291,9 +257,9 @@ class Act:
 
     def _write_off(self, work: Sequence[Work]) -> None:
         released: list[Movement] = []
-        damaged: list[Movement] = []
+        spoiled: Counter[Stocked] = Counter()
         for one in work:
-            due = [(part, units) for part in one.parts if (units := self._left(part, one.target)[1]) > 0]
+            due = [(part, units) for part in one.parts if (units := part.left(one.target)[1]) > 0]
             for part, left in due:
                 units = left
                 for promise in part.promises:
@@ -301,13 +267,27 @@ class Act:
                     units -= live
                     if live:
                         released += self._give_up(part, promise, live)
-                        damaged += flows.damage(self.books.home, part.stocked, live)
+                        spoiled[part.stocked] += live
                         self._end(promise, live=live, damaged=live)
                 released += self._let_go(part, units) if units else []
             if due:
-                line = self._line(one.line_id)
+                line = self.books.lines[one.line_id]
                 self.books.add_line(line._replace(written_off=one.target.written_off))
         self._post(DocumentKind.RELEASE, released, "/written-off")
+        self._spoil(spoiled)
+
+    def _spoil(self, spoiled: Mapping[Stocked, int]) -> None:
+        """Units that are free now may not be sold. What stands in no bin was on its way, and has come."""
+        picker, here, damaged = Picker(self.books), list[Movement](), list[Movement]()
+        for stocked, units in spoiled.items():
+            left = units
+            for home, n in picker.take(stocked, units):
+                damaged += flows.damage(home, stocked, n)
+                left -= n
+            if left:
+                here += flows.come_in(self.books.home, stocked, left)
+                damaged += flows.damage(self.books.home, stocked, left)
+        self._post(DocumentKind.FOUND, here, "/spoiled", "written off by the store although it was thought on its way")
         self._post(DocumentKind.DAMAGE, damaged, reason="refunded without going back on sale")
 
     def _give_up(self, part: PartOfLine, promise: PromiseRow, units: int) -> list[Movement]:
@@ -323,26 +303,36 @@ class Act:
     def _ship(self, work: Sequence[Work]) -> None:
         found: list[Movement] = []
         filled: list[Movement] = []
-        shipped: list[Movement] = []
-        for one in work:
-            for part in one.parts:
-                units = one.target.shipped * part.per_unit - part.shipped
-                if units > 0:
-                    self._find(part, units, found, filled)
-                    shipped += self._send(part, units)
+        due = [(part, units) for part, target in parts_of(work) if (units := part.ships(target))]
+        free = {part.stocked: self.books.free(part.stocked) for part, _ in due}
+        for part, units in due:
+            self._find(part, units, free, found, filled)
         self._post(DocumentKind.FOUND, found, reason="shipped by the store although no unit was known")
         self._post(DocumentKind.FILL, filled)
+        picker, here, shipped = Picker(self.books), list[Movement](), list[Movement]()
+        for part, units in due:
+            self._send(part, units, picker, here, shipped)
+        self._post(DocumentKind.FOUND, here, "/here", "shipped by the store although it was thought to be on its way")
         self._post(DocumentKind.SHIPMENT, shipped)
 
-    def _find(self, part: PartOfLine, units: int, found: list[Movement], filled: list[Movement]) -> None:
-        """The goods left the house, so they were there: a physical fact is never refused."""
+    def _find(
+        self, part: PartOfLine, units: int, free: dict[Stocked, int], found: list[Movement], filled: list[Movement]
+    ) -> None:
+        """The goods left the house, so they were there: a physical fact is never refused.
+
+        ``free``: units that nobody was promised, of which some may lie there although a bundle waits for its other
+        components. They left before any that the books do not know of.
+        """
         home = self.books.home
         lacking = units - sum(row.live for row in part.promises if not row.presale)
-        for promise in part.promises:
+        # What the line was dealt before what it waits for; else it would depend on its other units which of them left.
+        for promise in sorted(part.promises, key=lambda row: not row.presale):
             more = min(lacking, promise.live if promise.presale else promise.waiting)
             if more <= 0:
                 continue
-            found += flows.come_in(home, part.stocked, more)
+            known = min(more, free[part.stocked])
+            free[part.stocked] -= known
+            found += flows.come_in(home, part.stocked, more - known) if more > known else []
             if promise.presale:
                 self._hand_over(part, promise, more, filled)
             else:
@@ -354,44 +344,57 @@ class Act:
         pool = self.books.pool(promise.pool_id)
         filled += flows.hand_over(self.books.home, pool, part.stocked, units, promise.deducted, part.line_id)
         self.books.add_promise(promise._replace(wanted=promise.wanted - units, live=promise.live - units))
-        shared = self._promise_in(part, self.books.home.shared_pool, promise.presale_id)
+        shared = part.promise_in(self.books.home.shared_pool, promise.presale_id)
         self.books.add_promise(shared._replace(wanted=shared.wanted + units, live=shared.live + units))
 
-    def _send(self, part: PartOfLine, units: int) -> list[Movement]:
-        moves: list[Movement] = []
+    def _send(
+        self, part: PartOfLine, units: int, picker: Picker, here: list[Movement], shipped: list[Movement]
+    ) -> None:
+        """Units leave the bins that they stand in. What is promised and stands in none was on its way, and has come."""
         for promise in part.promises:
             sent = min(units, promise.live)
-            if sent:
-                pool = self.books.pool(promise.pool_id)
-                moves += flows.ship(self.books.home, pool, part.stocked, sent, part.line_id)
-                self.books.add_promise(promise._replace(live=promise.live - sent, shipped=promise.shipped + sent))
-                units -= sent
-        return moves
+            if not sent:
+                continue
+            pool, left = self.books.pool(promise.pool_id), sent
+            for home, n in picker.take(part.stocked, sent, pool):
+                shipped += flows.ship(home, pool, part.stocked, n, part.line_id)
+                left -= n
+            if left:
+                here += flows.come_in(self.books.home, part.stocked, left)
+                shipped += flows.ship(self.books.home, pool, part.stocked, left, part.line_id)
+            self.books.add_promise(promise._replace(live=promise.live - sent, shipped=promise.shipped + sent))
+            units -= sent
 
     def _take_back(self, work: Sequence[Work]) -> None:
         """Returns: what came back, in the grade in which it was found to be."""
         back: list[Movement] = []
-        regraded: list[Movement] = []
+        turned: Counter[Stocked] = Counter()
         for one in work:
-            line, target = self._line(one.line_id), one.target
-            flawed = max(target.returned_minor_defect - line.returned_minor_defect, 0)
+            line, target = self.books.lines[one.line_id], one.target
             came = max(target.returned - line.returned, 0)
-            if not came and not flawed:
-                continue
+            flawed = max(target.returned_minor_defect - line.returned_minor_defect, 0)
             late = max(flawed - came, 0)  # came back as good before, and turned out to have a flaw
             for part in one.parts:
                 minor = part.stocked._replace(grade=MINOR_DEFECT)
                 for stocked, n in ((part.stocked, came - flawed + late), (minor, flawed - late)):
                     back += flows.come_in(self.books.home, stocked, n * part.per_unit) if n else []
                 if late:
-                    regraded += flows.turn_into(
-                        self.books.home, part.stocked, minor, late * part.per_unit, late * part.per_unit
+                    turned[part.stocked] += late * part.per_unit
+            if came or flawed:
+                self.books.add_line(
+                    line._replace(
+                        returned=line.returned + came, returned_minor_defect=line.returned_minor_defect + flawed
                     )
-            self.books.add_line(
-                line._replace(
-                    returned=max(target.returned, line.returned),
-                    returned_minor_defect=line.returned_minor_defect + flawed,
                 )
-            )  # fmt: skip
         self._post(DocumentKind.RETURN, back)
-        self._post(DocumentKind.REGRADE, regraded)
+        self._regrade(turned)
+
+    def _regrade(self, turned: Mapping[Stocked, int]) -> None:
+        """Who was promised the good units meanwhile makes room; one that has left the house left as it was."""
+        moves: list[Movement] = []
+        for stocked, units in turned.items():
+            for place, there in shelves(self.books, stocked, units):
+                what = f"{there} that order {self.row.number} brought back turned out to have a flaw"
+                moves += Shortage(self.books, False, what, place).of(stocked, there)
+                moves += flows.come_in(place, stocked._replace(grade=MINOR_DEFECT), there)
+        self._post(DocumentKind.REGRADE, moves)

@@ -5,24 +5,24 @@ losses, reordering, edits, part refunds and cancellations are one code path. An 
 refused: what is missing waits as a backorder, and an incident says why.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.books import Books, LineRow, ListingRow, OrderRow, StoreKey
-from core.command import Command
+from core.command import Command, Short
 from core.errors import Broken
 from core.model import Deduct, StoreOrder, StoreOrderLine
 from core.orders.acts import Act
+from core.orders.between_lines import in_turn
 from core.orders.parts import PartOfLine, Target, Work
 from core.sales.drawing import draws
 from core.sales.held import keys_of, promises_of_hold
 from core.stock import GOOD, MINOR_DEFECT, BalanceKey, Layer, Stocked
 
 
-def target_of(
-    order: StoreOrder, line: StoreOrderLine | None, pack_size: int, deduct: Deduct = Deduct.RESERVE_THEN_DEDUCT
-) -> Target:
+def target_of(order: StoreOrder, line: StoreOrderLine | None, deduct: Deduct = Deduct.RESERVE_THEN_DEDUCT) -> Target:
     """What a line of ``order`` should hold; None for a line that the order no longer has. Pure.
 
     With ``at_payment`` an order holds nothing before it is paid; with ``at_order`` what it holds is deducted at once.
@@ -34,12 +34,12 @@ def target_of(
     outstanding = line.quantity - line.cancelled - line.written_off - line.shipped if holds else 0
     returned = min(line.returned, line.shipped)
     return Target(
-        max(outstanding, 0) * pack_size,
-        line.shipped * pack_size,
-        line.written_off * pack_size,
-        returned * pack_size,
+        max(outstanding, 0),
+        line.shipped,
+        line.written_off,
+        returned,
         deducted or line.shipped > 0,
-        min(line.returned_minor_defect, returned) * pack_size,
+        min(line.returned_minor_defect, returned),
     )
 
 
@@ -90,6 +90,9 @@ class ApplyOrder(Command):
                 found.add(Stocked(listing.item_id, listing.grade))
         return found.union(self.counts.values())
 
+    def brings_flawed(self) -> bool:
+        return any(line.returned_minor_defect for line in self.order.lines)
+
     def balance_keys(self, books: Books) -> Iterable[BalanceKey]:
         row = books.orders[StoreKey(self.store_id, self.order.external_id)]
         parts = {part.stocked for one in self.stocked(books) for part in books.parts(one)}
@@ -103,6 +106,21 @@ class ApplyOrder(Command):
             keys.update(books.home.key(layer, one) for one in moved for layer in Layer)
         return keys
 
+    def short(self, books: Books) -> Short:
+        """Goods that came back as good and turned out to have a flaw may have been promised to others since."""
+        row = books.orders[StoreKey(self.store_id, self.order.external_id)]
+        found: Counter[tuple[Stocked, int | None]] = Counter()
+        for told in self.order.lines:
+            known = books.line(row.id, told.line_id)
+            if known is None or told.returned_minor_defect <= known.returned_minor_defect:
+                continue
+            for promise in books.promises_of(known.id):
+                # What this order ships now leaves the shelf before those who are left make room.
+                units = (told.returned_minor_defect + told.shipped) * promise.per_unit
+                for place in {None, *(spot.warehouse_id for spot in books.spots_of(promise.stocked))}:
+                    found[promise.stocked, place] += units
+        return found
+
     def decide(self, books: Books) -> bool:
         """Post what is missing. Returns: False when a newer fetch was applied before."""
         key = StoreKey(self.store_id, self.order.external_id)
@@ -114,11 +132,11 @@ class ApplyOrder(Command):
             placed_at=order.placed_at, version=order.version, fetch_seq=self.fetch_seq, applied_at=books.now,
         )  # fmt: skip
         books.put(books.orders, key, row)
-        work = list(self._bind(books, row))
+        work = sorted(self._bind(books, row), key=lambda one: in_turn(books.lines[one.line_id]))
         effect_key = f"store/{self.store_id}/order/{order.external_id}/{self.fetch_seq}"
         act = Act(
             books, row, effect_key, order.placed_at, lambda stocked: draws(books, stocked, self.store_id, self.holder),
-            self.holder, self.priority, self.takes, self.may_wait,
+            self.holder, self.takes, self.may_wait,
         )  # fmt: skip
         act.run(work)
         books.news(self.heard_at, self.ours_since)
@@ -133,9 +151,8 @@ class ApplyOrder(Command):
             line = self._line_row(books, row, told, known)
             books.add_line(line)
             if line.item_id is not None:
-                target = target_of(self.order, told, self._pack(books, line.external_id), self.deduct)
                 self._count(books, line, known)
-                yield self._work(books, line, target)
+                yield self._work(books, line, target_of(self.order, told, self.deduct))
         for line in list(books.lines_of(row.id)):
             if line.external_line_id not in seen and line.item_id is not None:
                 # Taking one line out gives its units back on the store; deleting the order leaves its number alone.
@@ -157,7 +174,6 @@ class ApplyOrder(Command):
         external_id = told.external_id or (known.external_id if known else None)
         listing = books.listings.get(StoreKey(self.store_id, external_id or ""))
         sold = self._sold(known, listing, external_id)
-        pack = self._pack(books, external_id)
         held = "" if sold is not None else _why_held(told, listing is not None)
         return LineRow(
             id=known.id if known else books.new_id(),
@@ -168,8 +184,8 @@ class ApplyOrder(Command):
             title=told.title,
             listing_id=known.listing_id if known and known.listing_id else (listing.id if listing else None),
             item_id=sold.item_id if sold else None,
-            ordered=told.quantity * pack,
-            cancelled=told.cancelled * pack,
+            ordered=told.quantity,
+            cancelled=told.cancelled,
             written_off=known.written_off if known else 0,
             returned=known.returned if known else 0,
             counted=told.counted,
@@ -206,14 +222,19 @@ class ApplyOrder(Command):
         return self.opened_at is not None and self.order.placed_at < self.opened_at
 
     def _work(self, books: Books, line: LineRow, target: Target) -> Work:
-        """A line with its parts: those of its promises, or when it is new, what its item is made of now."""
+        """A line with its parts: those of its promises, or when it is new, what its listing and its item say now.
+
+        So an order keeps the pack and the recipe that it was promised with, whatever becomes of them later.
+        """
         if line.item_id is None:
             raise Broken(f"line {line.id} has no item")
         promises = list(books.promises_of(line.id))
         if promises:
             per_unit = {promise.stocked: promise.per_unit for promise in promises}
-            return Work(line.id, [PartOfLine(books, line.id, *part) for part in per_unit.items()], target)
-        parts = [PartOfLine(books, line.id, *part) for part in books.parts(Stocked(line.item_id, line.grade))]
+            return Work(line.id, [self._part(books, line, *part) for part in per_unit.items()], target)
+        pack = self._pack(books, line.external_id)
+        recipe = books.parts(Stocked(line.item_id, line.grade))
+        parts = [self._part(books, line, part.stocked, part.per_unit * pack) for part in recipe]
         if self._is_old():
             books.add_line(
                 books.lines[line.id]._replace(
@@ -224,6 +245,9 @@ class ApplyOrder(Command):
             for part in parts:
                 part.left_before(target.shipped)
         return Work(line.id, parts, target)
+
+    def _part(self, books: Books, line: LineRow, stocked: Stocked, per_unit: int) -> PartOfLine:
+        return PartOfLine(books, line.id, stocked, per_unit, self.holder, self.priority)
 
 
 def _why_held(told: StoreOrderLine, listed: bool) -> str:

@@ -32,7 +32,7 @@ class PromiseView:
 
 @dataclass(frozen=True, slots=True)
 class LineView:
-    """A line in units of its item; ``held_reason`` says why it could not be booked, and the cure."""
+    """A line in units as its store sells them; ``held_reason`` says why it could not be booked, and the cure."""
 
     line_id: str
     sku: str

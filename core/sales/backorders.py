@@ -59,7 +59,8 @@ def fill_waiting(books: Books, moved_since: tuple[int, ...]) -> None:
     if books.locks:
         keep_up(books, moved_since)
     moves = _Moves()
-    for stocked in books.moved(moved_since):
+    todo = books.moved(moved_since)
+    for stocked in todo:  # which grows
         promises, locks = books.waiting(stocked), books.waiting_locks(stocked)
         if not promises and not locks:
             continue
@@ -70,6 +71,8 @@ def fill_waiting(books: Books, moved_since: tuple[int, ...]) -> None:
                 free = min(free, moves.left_at(books, row, row.warehouse_id))
             for part, units in _served(books, row, min(want.units, free), moves):
                 moves.add(part, units, _fill(books, part, units))
+                if isinstance(part, PromiseRow) and part.presale:
+                    todo += _waits_beside(books, part)
     moves.post(books)
 
 
@@ -115,7 +118,7 @@ def _served(
         if units:
             yield row, units
         return
-    there = {stocked: sum(p.live + p.shipped for p in rows) for stocked, rows in parts.items()}
+    there = {stocked: sum(_there(p) for p in rows) for stocked, rows in parts.items()}
     bundles = min((there[one] + _spare(books, one, rows, moves)) // rows[0].per_unit for one, rows in parts.items())
     for stocked, rows in parts.items():
         left = bundles * rows[0].per_unit - there[stocked]
@@ -123,6 +126,18 @@ def _served(
             if (due := min(part.waiting, left)) > 0:
                 left -= due
                 yield part, due
+
+
+def _there(promise: PromiseRow) -> int:
+    """Units whose goods have come; those of a presale have not."""
+    return promise.shipped + (0 if promise.presale else promise.live)
+
+
+def _waits_beside(books: Books, presold: PromiseRow) -> list[Stocked]:
+    """What the other components of a bundle wait for, now that goods have come for one that a presale sold."""
+    if presold.order_line_id is None:
+        return []
+    return [row.stocked for row in books.promises_of(presold.order_line_id) if row.waiting]
 
 
 def _spare(books: Books, stocked: Stocked, rows: Iterable[PromiseRow], moves: _Moves) -> int:

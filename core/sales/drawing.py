@@ -16,7 +16,7 @@ TURN = {PoolKind.LOCK: 0, PoolKind.ACTIVITY: 1, PoolKind.CHANNEL: 2, PoolKind.SH
 
 
 def turn(pool: Pool) -> tuple[int, bool, int]:
-    """When a pool is drawn on, and the other way round when its units are given back; what ends goes before the rest."""
+    """When a pool is drawn on; what ends goes before the rest. Units are given back the other way round."""
     return TURN[pool.kind], pool.ends_at is None, pool.id
 
 
@@ -102,7 +102,7 @@ def _may_overflow(locks: Sequence[LockRow], overflow: bool) -> bool:
     """Of several locks the one with the widest policy decides; without a lock there is nothing to keep to."""
     if not locks:
         return True
-    widest = max((OVERFLOWS.index(lock.overflow) for lock in locks))
+    widest = max(OVERFLOWS.index(lock.overflow) for lock in locks)
     return widest == _YES or (overflow and widest == _ASK)
 
 

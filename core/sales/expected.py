@@ -81,6 +81,44 @@ def expect(tx: Transaction, stocked: Stocked, units: int, on: date, reference: s
     return bool(changed.rowcount)
 
 
+def follow(tx: Transaction, reference: str, coming: Collection[tuple[Stocked, int, int, date]]) -> None:
+    """What a purchase order brings to those who wait: by item its units, how many came, and the day of the rest."""
+    zone = zone_of(tx)
+    rows = sorted(coming)
+    tx.run(
+        """INSERT INTO expected AS e (merchant_id, id, item_id, grade, quantity, received, expected_at, reference,
+               moved_at, receipts)
+           SELECT :merchant_id, k.id, k.item_id, k.grade, k.quantity, k.received, k.at, :reference, :now, '{}'
+           FROM unnest(CAST(:ids AS bigint[]), CAST(:items AS bigint[]), CAST(:grades AS text[]),
+               CAST(:quantities AS bigint[]), CAST(:came AS bigint[]), CAST(:days AS timestamptz[]))
+               k (id, item_id, grade, quantity, received, at)
+           ON CONFLICT (merchant_id, item_id, grade, reference) DO UPDATE SET quantity = EXCLUDED.quantity,
+               received = EXCLUDED.received, expected_at = EXCLUDED.expected_at, moved_at = EXCLUDED.moved_at
+           WHERE (e.quantity, e.received, e.expected_at)
+               <> (EXCLUDED.quantity, EXCLUDED.received, EXCLUDED.expected_at)""",
+        ids=tx.new_ids(len(rows)),
+        items=[stocked.item_id for stocked, _, _, _ in rows],
+        grades=[stocked.grade for stocked, _, _, _ in rows],
+        quantities=[units for _, units, _, _ in rows],
+        came=[came for _, _, came, _ in rows],
+        days=[datetime.combine(day, time(), zone) for _, _, _, day in rows],
+        reference=reference,
+    )
+
+
+def refuse_purchase(tx: Transaction, reference: str) -> None:
+    """Raises: Refused when a purchase order that was placed says by itself what comes with this reference."""
+    placed = tx.run(
+        """SELECT FROM purchase WHERE merchant_id = :merchant_id AND number = :number AND placed_at IS NOT NULL""",
+        number=reference.strip(),
+    ).one_or_none()
+    if placed is not None:
+        raise Refused(
+            f"{reference} is a purchase order, which says by itself what it brings: `holdfast purchase date` moves its "
+            "day, `holdfast purchase receive` books its goods in"
+        )
+
+
 def arrived(tx: Transaction, stocked: Stocked, units: int, reference: str, document_id: int) -> bool:
     """Units of a supply came in with a receipt; one receipt counts once.
 

@@ -37,6 +37,7 @@ class HeldItem:
 class HoldView:
     """``expires_at`` None: it does not run out. ``ttl_s``: how long it lasts from its last sign of life.
 
+    ``balance_due_at``: its deposit is paid, and the rest is owed by then; None: there is none, or all is paid.
     ``documents`` are those that came after it was made: what became of it.
     """
 
@@ -47,6 +48,7 @@ class HoldView:
     expires_at: datetime | None
     ttl_s: int | None
     items: Sequence[HeldItem]
+    balance_due_at: datetime | None = None
     documents: Sequence[DocumentOfOrder] = ()
 
 
@@ -114,6 +116,7 @@ def _view(promises: Sequence[Any]) -> HoldView:
         items=[
             HeldItem(row.sku, row.grade, row.pool, row.wanted, row.live, row.waiting, row.deducted) for row in promises
         ],
+        balance_due_at=first.balance_due_at if first.live + first.waiting else None,
     )
 
 

@@ -6,7 +6,7 @@ incident. The goods of a physical lock stand apart, so they go last: its unsold 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ from core.books import Books, LockRow, PromiseRow, Widen
 from core.command import Short
 from core.errors import Refused
 from core.sales import oversold
-from core.stock import Bucket, Layer, Movement, Pool, PoolKind, Stocked
+from core.stock import Bucket, Home, Layer, Movement, Pool, PoolKind, Stocked
 from core.touched import Touched
 
 _FIRST_TO_LAST = {PoolKind.SHARED: 0, PoolKind.CHANNEL: 1, PoolKind.ACTIVITY: 1, PoolKind.LOCK: 2}
@@ -102,21 +102,40 @@ def _is_physical(pool: Pool) -> bool:
     return pool.warehouse_id is not None
 
 
-def on_shelf(books: Books, stocked: Stocked) -> int:
-    """Sellable units in the house: in the bin, handed out or not. Raises: Widen."""
-    home = books.home
+def on_shelf(books: Books, stocked: Stocked, place: Home | None = None) -> int:
+    """Sellable units in a bin (None: the default one), handed out or not. Raises: Widen."""
+    home = place or books.home
     return sum(books.units(Layer.WAREHOUSE, stocked, home.bin(b)) for b in (Bucket.AVAILABLE, Bucket.PICKING))
 
 
-def short(books: Books, gone: Mapping[Stocked, int]) -> Short:
-    """Units that must come out of promises when so many are gone; for ``Command.short``."""
+def shelves(books: Books, stocked: Stocked, units: int) -> Iterator[tuple[Home, int]]:
+    """Bins that have units between them, up to ``units`` in all, the default one first; less where there are fewer."""
+    for spot in books.spots_of(stocked):
+        place = books.home.at(spot)
+        if there := min(units, on_shelf(books, stocked, place)):
+            yield place, there
+            units -= there
+
+
+def short(books: Books, gone: Mapping[Stocked, int], place: Home | None = None) -> Short:
+    """Units that must come out of promises when so many are gone from a bin; for ``Command.short``."""
+    return short_of(books, [(place or books.home, stocked, units) for stocked, units in gone.items()])
+
+
+def short_of(books: Books, gone: Iterable[tuple[Home, Stocked, int]]) -> Short:
+    """The same for units that are gone from several bins."""
+    from_all: Counter[Stocked] = Counter()
     found: Counter[tuple[Stocked, int | None]] = Counter()
-    for stocked, units in gone.items():
-        outside = min(units, _available(books, stocked))
-        for part, place in ((outside, None), (units - outside, books.home.warehouse_id)):
-            unsold = sum(one.units for one in _unsold(books, stocked) if one.pool.warehouse_id == place)
-            if part > unsold:
-                found[stocked, place] = part - unsold
+    for home, stocked, units in gone:
+        outside = min(units, _available(books, stocked, home))
+        from_all[stocked] += outside
+        unsold = sum(one.units for one in _unsold(books, stocked, home) if _is_physical(one.pool))
+        if units - outside > unsold:
+            found[stocked, home.warehouse_id] += units - outside - unsold
+    for stocked, units in from_all.items():
+        unsold = sum(one.units for one in _unsold(books, stocked, books.home) if not _is_physical(one.pool))
+        if units > unsold:
+            found[stocked, None] = units - unsold
     return found
 
 
@@ -126,11 +145,13 @@ class Shortage:
 
     ``damaged``  they are still on hand, and not to be sold.
     ``what``     a sentence of what happened, for incidents.
+    ``place``    the bin that they are gone from; None: the default one.
     """
 
     books: Books
     damaged: bool
     what: str
+    place: Home | None = None
     losses: list[Loss] = field(default_factory=list)
     _promises: dict[int, PromiseRow | None] = field(default_factory=dict)  # as they were before
     _locks: dict[int, LockRow] = field(default_factory=dict)
@@ -140,12 +161,19 @@ class Shortage:
 
         Raises: Refused when by the books fewer are on the shelf; Widen.
         """
-        there = on_shelf(self.books, stocked)
+        there = on_shelf(self.books, stocked, self.home)
         if units > there:
-            raise Refused(f"the books know of {there} on the shelf, so {units} cannot be gone; count what is there")
+            elsewhere = "; other bins have some, too: name the place" if self.books.spots.get(stocked) else ""
+            raise Refused(
+                f"the books know of {there} on the shelf, so {units} cannot be gone; count what is there{elsewhere}"
+            )
         losses = decide_shortage(units, self._shelf(stocked))
         self.losses += losses
         return _summed(move for loss in losses for move in self._give_up(stocked, loss))
+
+    @property
+    def home(self) -> Home:
+        return self.place or self.books.home
 
     def note(self) -> None:
         """Keep with the effect posted last which records this changed, so that a reversal can restore them."""
@@ -159,11 +187,11 @@ class Shortage:
             for row in books.promises.values()
             if row.live and not row.presale and row.stocked == stocked
         ]
-        here = [one for one in sold if one.pool.warehouse_id in (None, books.home.warehouse_id)]
-        return Shelf(_available(books, stocked), _unsold(books, stocked), here)
+        here = [one for one in sold if one.pool.warehouse_id in (None, self.home.warehouse_id)]
+        return Shelf(_available(books, stocked, self.home), _unsold(books, stocked, self.home), here)
 
     def _give_up(self, stocked: Stocked, loss: Loss) -> list[Movement]:
-        books, home, row = self.books, self.books.home, loss.promise
+        books, home, row = self.books, self.home, loss.promise
         if row is not None:
             self._break(books.promises[row.id], loss.units)
             return flows.break_promise(
@@ -207,17 +235,17 @@ def _waiting(row: PromiseRow, units: int) -> PromiseRow:
     return row._replace(waiting=row.waiting + units, broken=True, backorder=False)
 
 
-def _available(books: Books, stocked: Stocked) -> int:
-    return books.units(Layer.DISPATCH, stocked, books.home.warehouse(Bucket.AVAILABLE))
+def _available(books: Books, stocked: Stocked, home: Home) -> int:
+    return books.units(Layer.DISPATCH, stocked, home.warehouse(Bucket.AVAILABLE))
 
 
-def _unsold(books: Books, stocked: Stocked) -> list[Unsold]:
-    """Free units of all pools whose goods are in the default warehouse."""
+def _unsold(books: Books, stocked: Stocked, home: Home) -> list[Unsold]:
+    """Free units of all pools whose goods are, or may be, in a warehouse."""
     return [
         Unsold(pool, units, books.locks.get(pool.id))
         for pool in (books.home.shared_pool, *books.open_pools_of(stocked))
         if pool.kind is not PoolKind.PRESALE
-        and pool.warehouse_id in (None, books.home.warehouse_id)
+        and pool.warehouse_id in (None, home.warehouse_id)
         and (units := books.free(stocked, pool))
     ]
 

@@ -18,6 +18,17 @@ from core.tables.catalog import (
 from core.tables.history import balance_checkpoint, checkpoint_mark
 from core.tables.ledger import dispatch_balance, document, effect, movement, sales_balance, warehouse_balance
 from core.tables.pools import campaign, expected, promise_date
+from core.tables.replenishment import flow_day, flow_mark, replenish_default, replenish_item
+from core.tables.routing import (
+    carrier_rate,
+    region,
+    route_decision,
+    route_parcel,
+    routing_setting,
+    serving_rule,
+    transit_time,
+    working_week,
+)
 from core.tables.sales import (
     hold_rule,
     incident,
@@ -28,6 +39,16 @@ from core.tables.sales import (
     purchase_limit,
     store_order,
 )
+from core.tables.supply import (
+    purchase,
+    purchase_line,
+    purchase_notice,
+    purchase_receipt,
+    supplier,
+    supplier_item,
+    supply_rule,
+)
+from core.tables.transfers import transfer, transfer_line
 from core.tables.work import alert, alert_mail, alert_rule, push, push_due, sales_pace, schedule, work
 
 __all__ = [
@@ -40,12 +61,15 @@ __all__ = [
     "balance_checkpoint",
     "bin_",
     "campaign",
+    "carrier_rate",
     "checkpoint_mark",
     "component",
     "dispatch_balance",
     "document",
     "effect",
     "expected",
+    "flow_day",
+    "flow_mark",
     "hold_rule",
     "incident",
     "item",
@@ -62,16 +86,34 @@ __all__ = [
     "pool_item",
     "promise",
     "promise_date",
+    "purchase",
     "purchase_limit",
+    "purchase_line",
+    "purchase_notice",
+    "purchase_receipt",
     "push",
     "push_due",
+    "region",
+    "replenish_default",
+    "replenish_item",
+    "route_decision",
+    "route_parcel",
+    "routing_setting",
     "rule_change",
     "sales_balance",
     "sales_pace",
     "schedule",
+    "serving_rule",
     "store",
     "store_order",
+    "supplier",
+    "supplier_item",
+    "supply_rule",
+    "transfer",
+    "transfer_line",
+    "transit_time",
     "warehouse",
     "warehouse_balance",
     "work",
+    "working_week",
 ]

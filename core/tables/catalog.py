@@ -115,6 +115,7 @@ item = Table(
     Column("safety_stock", Integer, nullable=True),
     words("backorder", nullable=True),
     Column("backorder_limit", Integer, nullable=True),
+    Column("weight_g", Integer, nullable=True),  # of one sale unit, packed
 )
 
 store = Table(

@@ -35,7 +35,7 @@ order_line = Table(
     words("title"),
     reference("listing_id", nullable=True),
     reference("item_id", nullable=True),
-    # the state last applied, in units of the item; kept also while the line is held for want of a mapping
+    # the state last applied, in units as the store sells them; kept also while the line is held for want of a mapping
     units("ordered"),
     units("cancelled"),
     units("written_off"),
@@ -69,7 +69,7 @@ promise = Table(
     instant("promised_at"),
     instant("expires_at", nullable=True),
     Column("paid", Boolean, nullable=False),
-    units("per_unit"),  # units of the item for one of the line: of a bundle, its recipe when it was ordered
+    units("per_unit"),  # units of the item for one of the line: of packs and bundles, as it was promised first
     units("damaged"),  # of the released: written off, and held as unavailable
     Column("backorder", Boolean, nullable=False),  # a rule allowed what waits to wait
     Column("broken", Boolean, nullable=False),  # a unit that was promised was found missing

@@ -115,6 +115,13 @@ def id_of(tx: Transaction, code: str) -> int:
     return int(found)
 
 
+def code_by_id(tx: Transaction, warehouse_id: int) -> str:
+    """What people call it."""
+    return str(
+        tx.run("SELECT code FROM warehouse WHERE merchant_id = :merchant_id AND id = :id", id=warehouse_id).scalar_one()
+    )
+
+
 class Place(NamedTuple):
     """A bin as people name it, ``MAIN/A-01``."""
 

@@ -1,4 +1,4 @@
-"""What happens from outside, as the seed draws it: shoppers, staff, suppliers, callers of our interface, trouble."""
+"""What happens from outside, as the seed draws it: shoppers, staff, trouble, and what happens at our own interface."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -7,81 +7,35 @@ from datetime import timedelta
 from functools import partial
 from random import Random
 
-from core.command import Command
-from core.errors import InsufficientStock, Refused
-from core.goods.receiving import Receive
-from core.sales.holds import EndHold, Hold
-from core.stock import DocumentKind, Stocked
-from drills.simulate.hub import MERCHANT, Hub, Process
-from drills.simulate.outside import OutsideModel
-from drills.simulate.shop import Line, Order, Shop, Unpaid
+from drills.simulate.desk import Desk
+from drills.simulate.hub import MERCHANT, Hub
+from drills.simulate.shop import Line, Order, OwnShop, Shop, Unpaid
 from drills.simulate.wire import Wire
 
-_RETRY_S = (0.5, 4.0)
 _FAR = 0.1
 _LONGER_THAN_A_LEASE_S = 200.0
 
 
 @dataclass(frozen=True, slots=True)
 class Street:
-    """All shops with their wires, by name, and the ids the hub knows them by."""
+    """All storefronts with their wires, by name, and the merchant's own shop."""
 
     shops: Mapping[str, Shop]
     wires: Mapping[str, Wire]
-    store_ids: Mapping[str, int]
-    items: Mapping[str, Stocked]
-
-
-class Caller:
-    """Somebody at our own interface. Whoever gets no answer asks again, under the same key."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-
-    def ask(self, name: str, command: Command, answered: Callable[[object], None] = lambda _: None) -> None:
-        """Until an answer comes; sometimes once more after that, which must be answered the same."""
-        hub = self._hub
-        edge: Process = hub.edge
-        if not edge.is_up:
-            hub.scheduler.after(hub.scheduler.random.uniform(*_RETRY_S), partial(self.ask, name, command, answered))
-            return
-        results: list[object] = []
-
-        def body() -> None:
-            results.extend(edge.app.combiner.run(MERCHANT, [command], actor="api_key:1"))
-
-        def done(came_to_its_end: bool) -> None:
-            if not came_to_its_end:
-                hub.scheduler.after(hub.scheduler.random.uniform(*_RETRY_S), partial(self.ask, name, command, answered))
-                return
-            hub.journal.write(hub.scheduler.now, "caller", f"{name}: {_short(results[0])}")
-            answered(results[0])
-            if hub.scheduler.random.random() < hub.weather.request_doubled:
-                self.ask(name, command, partial(self._compare, name, results[0]))
-
-        edge.run(name, body, done)
-
-    def _compare(self, name: str, first: object, again: object) -> None:
-        if not isinstance(first, Refused | bool) and first != again:
-            self._hub.found(f"{name} was answered {first}, and asked again {again}")
-
-
-def _short(result: object) -> str:
-    return type(result).__name__ if isinstance(result, Exception) else str(result)
+    own: OwnShop
 
 
 class Happenings:
     """Draws one thing after another and does it."""
 
-    def __init__(self, hub: Hub, street: Street, model: OutsideModel) -> None:
-        self._hub, self._street, self._model = hub, street, model
-        self._caller = Caller(hub)
+    def __init__(self, hub: Hub, street: Street, desk: Desk) -> None:
+        self._hub, self._street = hub, street
         self._number = 0
         self._kinds: Mapping[Callable[[], str | None], int] = {
             self._checkout: 30, self._pay: 10, self._fulfil: 10, self._cancel: 3, self._edit: 7, self._drop: 4,
             self._write_off: 2, self._mend: 1, self._take_back: 4, self._reopen: 2, self._unpay: 1, self._delete: 2,
-            self._receive: 7, self._hold: 9, self._foreign_edit: 3, self._outage: 1, self._throttle: 1,
-            self._set_our_clock: 1, self._kill: 1, self._lose_messages: 1,
+            self._foreign_edit: 3, self._outage: 1, self._throttle: 1, self._set_our_clock: 1, self._kill: 1,
+            self._lose_messages: 1, **desk.kinds,
         }  # fmt: skip
 
     @property
@@ -94,11 +48,6 @@ class Happenings:
         (kind,) = self._random.choices(list(self._kinds), list(self._kinds.values()))
         what = kind() or self._checkout() or "nobody buys"
         self._hub.journal.write(self._hub.scheduler.now, f"event {self._number}", what)
-
-    def open_with(self, units: Mapping[str, int]) -> None:
-        for sku, number in units.items():
-            if number:
-                self._receive_units(sku, number)
 
     # ---- shoppers and staff
 
@@ -199,37 +148,6 @@ class Happenings:
         shop.write(sku, number)
         return f"somebody sets {sku} of {shop.name} to {number}"
 
-    # ---- our own interface
-
-    def _receive(self) -> str | None:
-        sku, units = self._random.choice(sorted(self._street.items)), self._random.randint(1, 6)
-        self._receive_units(sku, units)
-        return f"{units} of {sku} arrive"
-
-    def _receive_units(self, sku: str, units: int) -> None:
-        key = f"receipt/{len(self._model.receipts)}"
-        self._model.receipts[key] = (sku, units)
-        self._caller.ask(key, Receive(key, DocumentKind.RECEIPT, {self._street.items[sku]: units}))
-
-    def _hold(self) -> str | None:
-        key = f"hold-{self._number}"
-        skus = self._random.sample(sorted(self._street.items), self._random.randint(1, 2))
-        wanted = {self._street.items[sku]: self._random.randint(1, 3) for sku in skus}
-        ttl_s = self._random.uniform(3.0, 40.0)
-        hold = Hold(key, wanted, self._hub.clock() + timedelta(seconds=ttl_s))
-        fate = self._random.random()
-        end = partial(self._caller.ask, f"end of {key}", EndHold(key))
-        if fate < 0.1:
-            end()  # the release overtakes its hold
-        elif fate < 0.5:
-            self._hub.scheduler.after(self._random.uniform(0.0, ttl_s), end)
-        self._caller.ask(key, hold, partial(self._held, key))
-        return f"{key}: {[(sku, wanted[self._street.items[sku]]) for sku in skus]} for {ttl_s:.1f} s"
-
-    def _held(self, key: str, result: object) -> None:
-        if isinstance(result, Refused) and not isinstance(result, InsufficientStock) and "released" not in str(result):
-            self._hub.found(f"{key} was refused: {result}")
-
     # ---- trouble
 
     def _outage(self) -> str | None:
@@ -265,13 +183,16 @@ class Happenings:
     def _shop(self) -> Shop:
         return self._random.choice(list(self._street.shops.values()))
 
+    def _shop_or_own(self) -> Shop:
+        return self._random.choice([*self._street.shops.values(), self._street.own])
+
     def _some(self, fits: Callable[[Shop, Order], bool]) -> tuple[Shop, Order | None]:
-        shop = self._shop()
+        shop = self._shop_or_own()
         found = [order for order in shop.living() if fits(shop, order)]
         return shop, self._random.choice(found) if found else None
 
     def _some_line(self, fits: Callable[[Shop, Order, Line], bool]) -> tuple[Shop, Order | None, Line | None]:
-        shop = self._shop()
+        shop = self._shop_or_own()
         found = [(order, line) for order in shop.living() for line in order.lines if fits(shop, order, line)]
         return (shop, *self._random.choice(found)) if found else (shop, None, None)
 

@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import Any, cast
+from weakref import WeakSet
 
+import psycopg
 from cryptography.fernet import Fernet
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
@@ -122,6 +124,15 @@ class WatchedDatabase(Database):
         with super().begin(merchant_id, actor=actor, source=source, correlation_id=correlation_id) as tx:
             yield tx
             self._process.point("before commit")
+        self._after()
+
+    @contextmanager
+    def begin_piped(self, merchant_id: int, *, actor: str, source: str = "") -> Iterator[Transaction]:
+        """A pipe commits with its last statement, so what dies before that dies before the first one."""
+        self._before()
+        self._process.point("before a batch")
+        with super().begin_piped(merchant_id, actor=actor, source=source) as tx:
+            yield tx
         self._after()
 
     @contextmanager
@@ -257,7 +268,8 @@ class Hub:
         self._schedule_is_due = True
         self._is_worker_named = scheduler.random.random() < _NAMED
         self._relay_wakes_at: datetime | None = None
-        event.listen(engine, "before_cursor_execute", self._look_for_notify)
+        self._listening: WeakSet[psycopg.Connection[Any]] = WeakSet()
+        event.listen(engine, "checkout", self._listen)
         self.edge, self.worker, self.relay = (Process(self, name) for name in ("edge", _HOLDER, "relay"))
 
     @property
@@ -280,6 +292,7 @@ class Hub:
     def committed(self, *, is_ledger: bool) -> None:
         if is_ledger:
             self.ledger_moved()
+        self._hear_pipes()
         if self._notified:
             self._notified = False
             self._wake_relay(self.scheduler.random.uniform(0.02, 0.4))
@@ -347,8 +360,24 @@ class Hub:
     def _relayed(self, _: bool) -> None:
         self._relay_is_busy = False
 
-    def _look_for_notify(self, _connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        self._notified = self._notified or "pg_notify" in statement
+    def _listen(self, raw: "psycopg.Connection[Any]", *_: object) -> None:
+        """Who sends a notification is told of it, too, together with the end of its commit."""
+        if raw in self._listening:
+            return
+        raw.autocommit = True
+        raw.execute(f"LISTEN {work.CHANNEL}")
+        raw.autocommit = False
+        raw.add_notify_handler(self._heard)
+        self._listening.add(raw)
+
+    def _heard(self, _: object) -> None:
+        self._notified = True
+
+    def _hear_pipes(self) -> None:
+        """Who speaks to libpq itself leaves notifications with it."""
+        for raw in self._listening:
+            while not raw.closed and raw.pgconn.notifies():
+                self._notified = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,30 +13,51 @@ from typing import Any
 
 import psycopg
 
-from drills.simulate.shop import Shop
+from drills.simulate.shop import Line, Order, Shop
 
+_OWN = "own"
 _UNITS = """
     SELECT i.sku,
-        (SELECT coalesce(sum(b.free), 0)::bigint FROM sales_balance b WHERE b.item_id = i.id),
-        (SELECT coalesce(sum(p.live), 0)::bigint FROM promise p WHERE p.item_id = i.id),
+        (SELECT coalesce(sum(b.free), 0)::bigint FROM sales_balance b JOIN pool p ON p.id = b.pool_id
+            WHERE b.item_id = i.id AND p.kind <> 'presale'),
+        (SELECT coalesce(sum(p.live), 0)::bigint FROM promise p WHERE p.item_id = i.id AND NOT p.presale),
         (SELECT coalesce(sum(CASE 'available' WHEN m.to_bucket THEN m.quantity WHEN m.from_bucket THEN -m.quantity END),
             0)::bigint FROM movement m JOIN document d ON d.id = m.document_id
-            WHERE m.item_id = i.id AND m.layer = 'warehouse' AND d.kind IN ('found', 'damage', 'mend'))
-    FROM item i
+            WHERE m.item_id = i.id AND m.layer = 'warehouse' AND d.kind IN ('found', 'damage', 'mend')
+                AND d.order_id IS NOT NULL)
+    FROM item i WHERE i.kind <> 'bundle'
 """
-_RECEIPTS = "SELECT effect_key FROM document WHERE kind = 'receipt'"
-_VERSIONS = "SELECT s.name, o.external_id, o.version FROM store_order o JOIN store s ON s.id = o.store_id"
+_CHANGES = """
+    SELECT effect_key FROM document WHERE kind IN ('receipt', 'missing', 'damage') AND order_id IS NULL"""
+_VERSIONS = """
+    SELECT coalesce(s.name, 'own'), o.external_id, o.version FROM store_order o
+    LEFT JOIN store s ON s.id = o.store_id"""
+# Lines of the own shop are known by their id and by what they sell.
 _LINES = """
-    SELECT s.name, o.external_id, l.external_line_id, coalesce(p.waiting + p.live, 0), coalesce(p.shipped, 0),
-        l.returned, coalesce(p.deducted, false)
-    FROM store_order o JOIN store s ON s.id = o.store_id JOIN order_line l ON l.order_id = o.id
-    LEFT JOIN promise p ON p.order_line_id = l.id
+    SELECT coalesce(s.name, 'own'), o.external_id, split_part(l.external_line_id, ':', 1), l.returned, i.sku,
+        coalesce(sum(p.waiting + p.live), 0)::bigint, coalesce(sum(p.shipped), 0)::bigint,
+        coalesce(bool_and(p.deducted) FILTER (WHERE p.waiting + p.live > 0), false)
+    FROM store_order o LEFT JOIN store s ON s.id = o.store_id JOIN order_line l ON l.order_id = o.id
+    LEFT JOIN promise p ON p.order_line_id = l.id LEFT JOIN item i ON i.id = p.item_id GROUP BY 1, 2, 3, 4, 5
 """
 _LEFT = """
     SELECT 'work: ' || topic || ' ' || subject || ' ' || reason FROM work
-        WHERE dead_at IS NOT NULL OR topic IN ('order', 'push', 'full_sync')
-    UNION ALL SELECT 'a hold that ran out' FROM promise WHERE expires_at <= %(now)s AND live > 0
+        WHERE dead_at IS NOT NULL OR topic IN ('order', 'push', 'full_sync') OR topic = 'pools' AND due_at <= %(now)s
+    UNION ALL SELECT 'a hold that ran out' FROM promise WHERE expires_at <= %(now)s AND live + waiting > 0
+    UNION ALL SELECT 'lock ' || key || ' whose time is over' FROM lock
+        WHERE status = 'active' AND expires_at <= %(now)s
+    UNION ALL SELECT 'lock ' || key || ' whose time has come' FROM lock
+        WHERE status = 'approved' AND starts_at <= %(now)s
 """
+# What orders of a store may have now: what everybody shares, and what is set apart for the store or for all.
+_ON_SALE = """
+    SELECT s.name, i.sku, coalesce(sum(b.free), 0)::bigint FROM store s CROSS JOIN item i
+    JOIN sales_balance b ON b.item_id = i.id JOIN pool p ON p.id = b.pool_id
+    WHERE p.closed_at IS NULL AND coalesce(p.starts_at <= %(now)s, true) AND coalesce(p.ends_at > %(now)s, true)
+        AND CASE WHEN p.kind = 'lock' THEN NOT p.pure AND p.store_id = s.id
+            ELSE coalesce(p.store_id = s.id, true) END GROUP BY 1, 2
+"""
+_ALL_FREE = "SELECT i.sku, sum(b.free)::bigint FROM item i JOIN sales_balance b ON b.item_id = i.id GROUP BY 1"
 _POLLED = "SELECT name, polled_until FROM store WHERE NOT blind"
 _EVERYTHING = [
     "SELECT t::text FROM document t ORDER BY 1",
@@ -58,24 +79,34 @@ class Stand:
     promised: int
 
 
+# Per shop and SKU of a listing: the units of which items one unit of the listing takes.
+Takes = Mapping[tuple[str, str], Mapping[str, int]]
+
+
 class OutsideModel:
-    """``packs``: per shop and SKU, the units of the item that one unit of the listing takes."""
+    """``receipts`` and ``losses``: by key, units of an item that came, or that are not to be had any more.
+
+    ``own``: the merchant's own shop, which shows no number.
+    """
 
     def __init__(
-        self, database: psycopg.Connection[Any], shops: Mapping[str, Shop], packs: Mapping[tuple[str, str], int]
+        self, database: psycopg.Connection[Any], shops: Mapping[str, Shop], takes: Takes, own: Shop | None = None
     ) -> None:
-        self._database, self._shops, self._packs = database, shops, packs
+        self._database, self._shops, self._takes = database, shops, takes
+        self._tellers = {**shops, **({_OWN: own} if own else {})}
         self.receipts: dict[str, tuple[str, int]] = {}
+        self.losses: dict[str, tuple[str, int]] = {}
         self.oversold = 0
 
     def stands(self) -> list[Stand]:
         exist: Counter[str] = Counter()
-        for (key,) in self._rows(_RECEIPTS):
-            sku, units = self.receipts[key]
-            exist[sku] += units
+        for (key,) in self._rows(_CHANGES):
+            sku, units = self.losses.get(key) or self.receipts[key]
+            exist[sku] += -units if key in self.losses else units
         for shop, number, version in self._rows(_VERSIONS):
-            for sku, shipped, returned in self._shops[shop].past.get((number, version), {}).values():
-                exist[sku] += (returned - shipped) * self._packs[shop, sku]
+            for sku, shipped, returned in self._tellers[shop].past.get((number, version), {}).values():
+                for item, per in self._takes[shop, sku].items():
+                    exist[item] += (returned - shipped) * per
         return [Stand(sku, exist[sku] + found, free, promised) for sku, free, promised, found in self._rows(_UNITS)]
 
     def check(self) -> Iterator[str]:
@@ -100,44 +131,58 @@ class OutsideModel:
                 left.append(f"{shop.writes_pending} writes that {name} has not done")
         return left
 
-    def judge(self, sharing: str) -> Iterator[str]:
+    def judge(self, sharing: str, now: datetime) -> Iterator[str]:
         """At rest: orders that were lost, effects that were doubled, and numbers beyond what may be sold.
 
         ``sharing``: "mirror" shows all free units everywhere, "escrow" shows each in one shop, "adaptive" either.
         """
         yield from self._lines()
-        for stand in self.stands():
-            shown = {name: self._shown(shop, stand.sku) for name, shop in self._shops.items()}
-            for name, units in shown.items():
-                pack = self._packs[name, stand.sku]
-                should = stand.free - stand.free % pack
-                if units > should or (sharing == "mirror" and units != should):
-                    yield f"{name} has {units} units of {stand.sku} on sale and may sell {should}"
-            if sharing == "escrow" and sum(shown.values()) > stand.free:
-                yield f"{shown} units of {stand.sku} are on sale; {stand.free} are free"
-
-    def _shown(self, shop: Shop, sku: str) -> int:
-        """Units of the item on sale."""
-        product = shop.products[sku]
-        return (product.number - product.withheld) * self._packs[shop.name, sku]
+        may: dict[tuple[str, str], int] = {(shop, item): n for shop, item, n in self._rows(_ON_SALE, now=now)}
+        shown: dict[str, Counter[str]] = {}
+        for (name, sku), takes in self._takes.items():
+            if name not in self._shops:
+                continue
+            product = self._shops[name].products[sku]
+            number = product.number - product.withheld
+            should = min(may.get((name, item), 0) // per for item, per in takes.items())
+            if number > should or (sharing == "mirror" and number != should):
+                yield f"{name} has {number} of {sku} on sale and may sell {should}"
+            for item, per in takes.items():
+                shown.setdefault(sku, Counter())[item] += number * per
+        free = dict(self._rows(_ALL_FREE))
+        for sku, units in shown.items() if sharing == "escrow" else ():
+            for item, n in units.items():
+                if n > free.get(item, 0):
+                    yield f"{n} units of {item} are on sale as {sku}; {free.get(item, 0)} are free"
 
     def _lines(self) -> Iterator[str]:
-        recorded = {(shop, order, line): rest for shop, order, line, *rest in self._rows(_LINES)}
-        for name, shop in self._shops.items():
+        recorded: dict[tuple[str, str, str], dict[str | None, list[Any]]] = {}
+        for shop, number, line_id, returned, item, *rest in self._rows(_LINES):
+            recorded.setdefault((shop, number, line_id), {})[item] = [*rest, returned]
+        for name, shop in self._tellers.items():
             for order in shop.orders.values():
                 for line in order.lines:
-                    pack = self._packs[name, line.sku]
-                    owed = 0 if order.is_deleted else line.open * pack
-                    truth = [owed, line.shipped * pack, line.returned * pack, order.paid or line.shipped > 0]
                     found = recorded.pop((name, order.number, line.line_id), None)
-                    nothing = order.is_deleted or not line.quantity
-                    if found is None and not nothing:
-                        yield f"{name} order {order.number}, line {line.line_id} was lost"
-                    if found is not None and (found[:3] != truth[:3] or (owed and found[3] != truth[3])):
-                        yield f"{name} order {order.number}, line {line.line_id}: {truth} became {found}"
-        for (shop_name, order_number, line_id), found in recorded.items():
-            if found[0]:
-                yield f"{shop_name} order {order_number} has no line {line_id}, which holds {found[0]}"
+                    yield from self._line(name, order, line, found)
+        for (shop_name, order_number, line_id), parts in recorded.items():
+            if held := sum(part[0] for part in parts.values()):
+                yield f"{shop_name} order {order_number} has no line {line_id}, which holds {held}"
+
+    def _line(self, shop: str, order: Order, line: Line, found: Mapping[str | None, list[Any]] | None) -> Iterator[str]:
+        """What became of one line, item by item."""
+        if found is None:
+            if not order.is_deleted and line.quantity:
+                yield f"{shop} order {order.number}, line {line.line_id} was lost"
+            return
+        takes = self._takes[shop, line.sku]
+        # What came back is counted in units of the line: bundles, or with packs the units in them.
+        pack = next(iter(takes.values())) if len(takes) == 1 else 1
+        for item, per in takes.items():
+            owed = 0 if order.is_deleted else line.open * per
+            truth = [owed, line.shipped * per, order.paid or line.shipped > 0, line.returned * pack]
+            got = found.get(item) or [0, 0, truth[2], line.returned * pack]
+            if got[:2] != truth[:2] or got[3] != truth[3] or (owed and got[2] != truth[2]):
+                yield f"{shop} order {order.number}, line {line.line_id}, {item}: {truth} became {got}"
 
     def story(self) -> str:
         """All that the ledger holds, for the journal."""

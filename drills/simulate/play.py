@@ -14,24 +14,30 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
 from core import audit, catalog, work
+from core.books import Part
 from core.combiner import Combiner
+from core.goods import recipes
 from core.model import Platform, Sharing, StoreListing, StoreMode
 from core.stock import Stocked
 from core.stores import add, opened, set_mode, set_schedule
 from core.transaction import Database, connect
 from drills.simulate.connectors import CompareAndSet, ModelConnector, ReadThenSet, WriteLater, listing_of
+from drills.simulate.desk import Desk, Goods
 from drills.simulate.happenings import Happenings, Street, post_hint
 from drills.simulate.hub import MERCHANT, Hub, Surroundings
 from drills.simulate.journal import Journal
 from drills.simulate.outside import OutsideModel
 from drills.simulate.scheduler import Scheduler
-from drills.simulate.shop import Product, Shop, Unpaid
+from drills.simulate.shop import OwnShop, Product, Shop, Unpaid
 from drills.simulate.weather import Weather
 from drills.simulate.wire import Place, Wire
 from jobs.sync import full_sync
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-_SKUS = ("cup", "mug", "plate", "six-pack")
+_ITEMS = ("cup", "mug", "plate", "six-pack")
+_BUNDLES: Mapping[str, Mapping[str, int]] = {"set": {"mug": 1, "plate": 2}}
+_SKUS = (*_ITEMS, *_BUNDLES)
+_OWN = "own"
 _SHOPS: Mapping[str, tuple[Platform, Unpaid, float]] = {
     "setter": (Platform.SHOPIFY, Unpaid.TAKEN, 7.3),
     "reader": (Platform.WOOCOMMERCE, Unpaid.HIDDEN, -11.9),
@@ -98,7 +104,11 @@ def prepare(db: Database) -> None:
             for topic, line in _SCHEDULE.items():
                 set_schedule(tx, topic, store_id, line)
     with db.begin(MERCHANT, actor="simulation") as tx:
-        set_schedule(tx, "expire", 0, "every 10")
+        for topic in ("expire", "locks"):
+            set_schedule(tx, topic, 0, "every 10")
+        for sku, parts in _BUNDLES.items():
+            recipe = [Part(Stocked(catalog.item_id_of(tx, part)), units) for part, units in parts.items()]
+            recipes.set_recipe(tx, catalog.item_id_of(tx, sku), recipes.BUNDLE, recipe)
         for (name, sku), pack in _PACKS.items():
             tx.run(
                 """UPDATE listing l SET pack_size = :pack FROM store s WHERE l.merchant_id = :merchant_id
@@ -140,12 +150,17 @@ def _game(outcome: Outcome, logins: Logins, build: Build) -> Iterator["_Game"]:
         engine.dispose()
 
 
+def _takes(shop: str, sku: str) -> Mapping[str, int]:
+    """Units of which items one unit of a listing takes."""
+    return _BUNDLES.get(sku) or {sku: _PACKS.get((shop, sku), 1)}
+
+
 class _Game:
     def __init__(self, outcome: Outcome, engine: Any, database: "psycopg.Connection[Any]", build: Build) -> None:
         self.outcome, self.journal = outcome, Journal()
         self._scheduler = Scheduler(outcome.seed, START)
         self._plain = Database(engine, self._our_clock)
-        store_ids, items = self._known()
+        store_ids, items, warehouse_id = self._known()
         shops, wires = self._open_shops(store_ids)
         names = {store_id: name for name, store_id in store_ids.items()}
 
@@ -153,12 +168,17 @@ class _Game:
             name = names[store_id]
             return build.kinds[name](shops[name], wires[name], place)
 
-        packs = {(shop, sku): _PACKS.get((shop, sku), 1) for shop in shops for sku in _SKUS}
-        self._model = OutsideModel(database, shops, packs)
+        own_shop = self._own_shop()
+        takes = {(shop, sku): _takes(shop, sku) for shop in (*shops, _OWN) for sku in _SKUS}
+        self._model = OutsideModel(database, shops, takes, own_shop)
         surroundings = Surroundings(make_connector, build.make_combiner, self.found, self._ledger_moved)
         self._hub = Hub(self._scheduler, self.journal, engine, Weather(), surroundings)
-        self._street = Street(shops, wires, store_ids, items)
-        self._happenings = Happenings(self._hub, self._street, self._model)
+        self._store_ids, self._wires = store_ids, wires
+        goods = Goods(
+            {sku: items[sku] for sku in _ITEMS}, {sku: items[sku] for sku in _BUNDLES}, store_ids, warehouse_id
+        )
+        self._desk = Desk(self._hub, goods, self._model, own_shop)
+        self._happenings = Happenings(self._hub, Street(shops, wires, own_shop), self._desk)
         self._is_unchecked = self._is_calm = False
         self._checks = 0
         self._most_steps = _STEPS_PER_SEED + _STEPS_PER_EVENT * outcome.events
@@ -169,17 +189,19 @@ class _Game:
         with self._plain.begin(MERCHANT, actor="simulation") as tx:
             catalog.set_merchant(tx, sharing=sharing)
         self._hub.start()
-        self._happenings.open_with({sku: random.randint(0, 14) for sku in _SKUS})
+        for sku in _ITEMS:
+            if units := random.randint(0, 14):
+                self._desk.receive(sku, units)
         self._scheduler.after(3.0, partial(self._event, 1))
         while not self._is_calm and self._goes_on():
             pass
         self._come_to_rest("after the last event")
         with self._plain.begin(MERCHANT, actor="simulation") as tx:
-            work.want(tx, [work.Want("full_sync", store_id, "") for store_id in self._street.store_ids.values()])
+            work.want(tx, [work.Want("full_sync", store_id, "") for store_id in self._store_ids.values()])
         self._come_to_rest("after the night's full sync")
         self._audit()
         self._compare()
-        for what in self._model.judge(sharing.value):
+        for what in self._model.judge(sharing.value, self._hub.clock()):
             self.found(what)
 
     def close(self) -> str:
@@ -215,7 +237,7 @@ class _Game:
         self._is_calm = True
         self._hub.weather = self._hub.weather.calm()
         self._hub.our_clock_s = 0.0
-        for wire in self._street.wires.values():
+        for wire in self._wires.values():
             wire.away_until = wire.throttled_until = self._scheduler.now
         self.journal.write(self._scheduler.now, "weather", "calm")
 
@@ -245,7 +267,7 @@ class _Game:
 
     def _compare(self) -> None:
         """Every storefront shows what availability gives."""
-        for name, store_id in self._street.store_ids.items():
+        for name, store_id in self._store_ids.items():
             for one in full_sync(self._hub.edge.app, MERCHANT, store_id, dry_run=True).differences:
                 self.found(f"{name} has the number {one.shown} for {one.sku}; availability gives {one.wanted}")
 
@@ -257,17 +279,20 @@ class _Game:
             if self._scheduler.now >= look_at:
                 look_at = self._scheduler.now + timedelta(seconds=_LOOK_S)
                 left = self._model.left(self._hub.clock())
+                if self._desk.caller.unanswered:
+                    left.append(f"{self._desk.caller.unanswered} callers of our interface wait for an answer")
                 if left and self._scheduler.now > limit:
                     self.found(f"no rest {when}: {'; '.join(left[:8])}")
                     return
         self.journal.write(self._scheduler.now, "rest", when)
 
-    def _known(self) -> tuple[dict[str, int], dict[str, Stocked]]:
+    def _known(self) -> tuple[dict[str, int], dict[str, Stocked], int]:
         with self._plain.engine.begin() as connection:
             connection.exec_driver_sql(f"SELECT set_config('holdfast.merchant_id', '{MERCHANT}', true)")
             stores: Any = connection.exec_driver_sql("SELECT name, id FROM store ORDER BY id").all()
             items: Any = connection.exec_driver_sql("SELECT sku, id FROM item ORDER BY sku").all()
-        return dict(stores), {sku: Stocked(item_id) for sku, item_id in items}
+            warehouse_id: Any = connection.exec_driver_sql("SELECT id FROM warehouse").scalar_one()
+        return dict(stores), {sku: Stocked(item_id) for sku, item_id in items}, warehouse_id
 
     def _open_shops(self, store_ids: Mapping[str, int]) -> tuple[dict[str, Shop], dict[str, Wire]]:
         scheduler = self._scheduler
@@ -284,6 +309,20 @@ class _Game:
             )
         wires = {name: Wire(scheduler.random, lambda: scheduler.now, lambda: self._hub.weather) for name in _SHOPS}
         return shops, wires
+
+    def _own_shop(self) -> OwnShop:
+        """Its own numbers mean nothing: it asks us."""
+        return OwnShop(
+            name=_OWN,
+            unpaid=Unpaid.FREE,
+            clock=partial(self._clock_of, 0.0),
+            tell=self._tell_own,
+            after=self._scheduler.after,
+            products={sku: Product(1_000_000) for sku in _SKUS},
+        )
+
+    def _tell_own(self, number: str) -> None:
+        self._desk.tell_order(number)
 
     def _tell(self, store_id: int, name: str, is_retried: bool, number: str) -> None:
         post_hint(self._hub, store_id, name, number, is_retried=is_retried)

@@ -45,6 +45,7 @@ class Order:
     changed_at: datetime
     version: int = 0
     is_deleted: bool = False
+    takes: str = ""  # of the merchant's own shop: the key of the hold that became this order
 
     @property
     def is_untouched(self) -> bool:
@@ -239,3 +240,24 @@ class Shop:
         taken = min(units - hidden, line.taken)
         line.taken -= taken
         self.products[line.sku].number += taken
+
+
+class OwnShop(Shop):
+    """The merchant's own: it asks for holds instead of counting, and numbers the states of its orders."""
+
+    _drafts: int = 0
+
+    def draft(self, wishes: Sequence[tuple[str, int]]) -> Order:
+        """An order that somebody may place."""
+        self._drafts += 1
+        lines = [Line(f"{self._drafts}-{nth}", sku, units) for nth, (sku, units) in enumerate(wishes)]
+        now = self.clock()
+        return Order(f"{1000 + self._drafts}", now, lines, False, now)
+
+    def place(self, order: Order, *, paid: bool, takes: str = "") -> None:
+        order.paid, order.takes = paid, takes
+        self.orders[order.number] = order
+        self._changed(order)
+
+    def version_of(self, order: Order) -> str:
+        return str(order.version)

@@ -137,6 +137,7 @@ def expect(
 
     day = _date(on)
     with door(merchant, data_dir, as_, Right.ORDER_CHANGE) as entered, entered.begin() as tx:
+        expected.refuse_purchase(tx, ref)
         stocked = _stocked(tx, sku, grade)
         changed = expected.expect(tx, stocked, units, day, ref)
         moved = promise_dates.recompute(tx, [stocked])
@@ -195,6 +196,7 @@ def arrived(
 
     with door(merchant, data_dir, as_, Right.STOCK_RECEIVE) as entered:
         with entered.begin() as tx:
+            expected.refuse_purchase(tx, ref)
             stocked = _stocked(tx, sku, grade)
             expected.require(tx, [stocked], ref)
         name = f"receipt/{key or uuid.uuid4()}"

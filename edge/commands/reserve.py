@@ -314,6 +314,10 @@ def _say_hold(view: "HoldView", now: datetime) -> None:
 
 
 def _until(view: "HoldView", now: datetime) -> str:
+    """What becomes of a hold by itself, and when."""
+    if view.balance_due_at is not None:
+        paying = ", which is being paid" if view.state == "paying" else ""
+        return f"the deposit is paid, the rest is owed by {view.balance_due_at:%Y-%m-%d %H:%M} UTC{paying}"
     if view.state != "held" or view.expires_at is None:
         return {"paid": "paid", "paying": "being paid, does not run out"}.get(view.state, "ended")
     left = view.expires_at - now

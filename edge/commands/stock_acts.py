@@ -31,9 +31,11 @@ from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Door, Merc
 if TYPE_CHECKING:
     from core.command import Command
     from core.goods.adjusting import Adjusted
+    from core.stock import Spot
 
 Note = Annotated[str, typer.Option("--reason", help="a note for the document")]
 Into = Annotated[str, typer.Option("--to", metavar="PLACE", help="a warehouse, or one of its bins like MAIN/A-01")]
+Where = Annotated[str, typer.Option("--at", metavar="PLACE", help="where: a warehouse, or a bin like MAIN/A-01")]
 Damaged = Annotated[int, typer.Option("--damaged", min=0, help="sale units among them that are not to be sold")]
 
 
@@ -94,11 +96,12 @@ def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
         _bring_in(entered, _Asked(sku, units, grade, key, note, as_json, place=to), DocumentKind.RECEIPT, damaged)
 
 
-def found(
+def found(  # noqa: PLR0913, PLR0917  each is an option of the command line
     sku: Sku,
     units: Units,
     reason: Reason,
     grade: Grade = "good",
+    to: Into = "",
     key: Key = "",
     as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
@@ -111,7 +114,7 @@ def found(
     Example: holdfast stock found MUG-RED 2 --reason "behind the shelf"
     """
     with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
-        _bring_in(entered, _Asked(sku, units, grade, key, reason, as_json), DocumentKind.FOUND)
+        _bring_in(entered, _Asked(sku, units, grade, key, reason, as_json, place=to), DocumentKind.FOUND)
 
 
 def return_(  # noqa: PLR0913, PLR0917  each is an option of the command line
@@ -119,6 +122,7 @@ def return_(  # noqa: PLR0913, PLR0917  each is an option of the command line
     units: Units,
     damaged: Damaged = 0,
     grade: Grade = "good",
+    to: Into = "",
     key: Key = "",
     reason: Note = "",
     as_: As = "",
@@ -135,7 +139,8 @@ def return_(  # noqa: PLR0913, PLR0917  each is an option of the command line
              holdfast stock return MUG-RED 2 --damaged 2
     """
     with door(merchant, data_dir, as_, Right.STOCK_RECEIVE) as entered:
-        _bring_in(entered, _Asked(sku, units, grade, key, reason or key, as_json), DocumentKind.RETURN, damaged)
+        asked = _Asked(sku, units, grade, key, reason or key, as_json, place=to)
+        _bring_in(entered, asked, DocumentKind.RETURN, damaged)
 
 
 def _bring_in(entered: Door, asked: _Asked, kind: DocumentKind, damaged: int = 0) -> None:
@@ -175,6 +180,7 @@ def missing(  # noqa: PLR0913, PLR0917  each is an option of the command line
     units: Units,
     reason: Reason,
     grade: Grade = "good",
+    at: Where = "",
     key: Key = "",
     dry_run: DryRun = False,
     as_: As = "",
@@ -190,7 +196,7 @@ def missing(  # noqa: PLR0913, PLR0917  each is an option of the command line
     Example: holdfast stock missing MUG-RED 2 --reason "not on the shelf" --dry-run
     """
     with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
-        _lose(entered, _Asked(sku, units, grade, key, reason, as_json, dry_run), DocumentKind.MISSING)
+        _lose(entered, _Asked(sku, units, grade, key, reason, as_json, dry_run, at), DocumentKind.MISSING)
 
 
 def damage(  # noqa: PLR0913, PLR0917  each is an option of the command line
@@ -198,6 +204,7 @@ def damage(  # noqa: PLR0913, PLR0917  each is an option of the command line
     units: Units,
     reason: Reason,
     grade: Grade = "good",
+    at: Where = "",
     key: Key = "",
     dry_run: DryRun = False,
     as_: As = "",
@@ -214,23 +221,24 @@ def damage(  # noqa: PLR0913, PLR0917  each is an option of the command line
     Example: holdfast stock damage MUG-RED 2 --reason "dropped"
     """
     with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
-        _lose(entered, _Asked(sku, units, grade, key, reason, as_json, dry_run), DocumentKind.DAMAGE)
+        _lose(entered, _Asked(sku, units, grade, key, reason, as_json, dry_run, at), DocumentKind.DAMAGE)
 
 
 def _lose(entered: Door, asked: _Asked, kind: DocumentKind) -> None:
     from core.goods.adjusting import Lose
 
-    what = _stocked(entered, asked)
-    command = Lose(effect_key(kind, asked.key), asked.reason, kind, {what: asked.units})
+    what, spot = _stocked(entered, asked)
+    command = Lose(effect_key(kind, asked.key), asked.reason, kind, {what: asked.units}, spot=spot)
     verb = "are set apart as unavailable" if kind is DocumentKind.DAMAGE else "are booked as missing"
     _adjust(entered, asked, command, what, str(kind), f"{asked.goods} {verb}")
 
 
-def mend(
+def mend(  # noqa: PLR0913, PLR0917  each is an option of the command line
     sku: Sku,
     units: Units,
     reason: Reason,
     grade: Grade = "good",
+    at: Where = "",
     key: Key = "",
     as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
@@ -243,14 +251,15 @@ def mend(
     Example: holdfast stock mend MUG-RED 1 --reason "cleaned"
     """
     with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
-        _unblock(entered, _Asked(sku, units, grade, key, reason, as_json), DocumentKind.MEND)
+        _unblock(entered, _Asked(sku, units, grade, key, reason, as_json, place=at), DocumentKind.MEND)
 
 
-def scrap(
+def scrap(  # noqa: PLR0913, PLR0917  each is an option of the command line
     sku: Sku,
     units: Units,
     reason: Reason,
     grade: Grade = "good",
+    at: Where = "",
     key: Key = "",
     as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
@@ -263,14 +272,14 @@ def scrap(
     Example: holdfast stock scrap MUG-RED 1 --reason "broken for good"
     """
     with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
-        _unblock(entered, _Asked(sku, units, grade, key, reason, as_json), DocumentKind.SCRAP)
+        _unblock(entered, _Asked(sku, units, grade, key, reason, as_json, place=at), DocumentKind.SCRAP)
 
 
 def _unblock(entered: Door, asked: _Asked, kind: DocumentKind) -> None:
     from core.goods.adjusting import Unblock
 
-    what = _stocked(entered, asked)
-    command = Unblock(effect_key(kind, asked.key), asked.reason, kind, {what: asked.units})
+    what, spot = _stocked(entered, asked)
+    command = Unblock(effect_key(kind, asked.key), asked.reason, kind, {what: asked.units}, spot=spot)
     verb = "are back on sale" if kind is DocumentKind.MEND else "are thrown away"
     _adjust(entered, asked, command, what, str(kind), f"{asked.goods} {verb}")
 
@@ -281,6 +290,7 @@ def regrade(  # noqa: PLR0913, PLR0917  each is an option of the command line
     reason: Reason,
     to: Annotated[GradeName, typer.Option("--to", help="what they are")] = "minor_defect",
     grade: Annotated[GradeName, typer.Option("--from", help="what they were thought to be")] = "good",
+    at: Where = "",
     key: Key = "",
     dry_run: DryRun = False,
     as_: As = "",
@@ -298,9 +308,9 @@ def regrade(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.goods.adjusting import Regrade
 
     with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
-        asked = _Asked(sku, units, grade, key, reason, as_json, dry_run)
-        what = _stocked(entered, asked)
-        command = Regrade(effect_key("regrade", key), reason, what, to, units)
+        asked = _Asked(sku, units, grade, key, reason, as_json, dry_run, at)
+        what, spot = _stocked(entered, asked)
+        command = Regrade(effect_key("regrade", key), reason, what, to, units, spot=spot)
         _adjust(entered, asked, command, what, "regrade", f"{asked.goods} are {to} from now on")
 
 
@@ -309,6 +319,7 @@ def set_(  # noqa: PLR0913, PLR0917  each is an option of the command line
     counted_: Annotated[int, typer.Argument(metavar="N", min=0, max=MOST, help="units on the shelf, 0 or more")],
     reason: Reason,
     grade: Grade = "good",
+    at: Where = "",
     key: Key = "",
     dry_run: DryRun = False,
     as_: As = "",
@@ -327,17 +338,20 @@ def set_(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.goods.adjusting import SetOnShelf
 
     with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
-        asked = _Asked(sku, counted_, grade, key, reason, as_json, dry_run)
-        what = _stocked(entered, asked)
-        command = SetOnShelf(effect_key("set", key), reason, what, counted_)
+        asked = _Asked(sku, counted_, grade, key, reason, as_json, dry_run, at)
+        what, spot = _stocked(entered, asked)
+        command = SetOnShelf(effect_key("set", key), reason, what, counted_, spot=spot)
         _adjust(entered, asked, command, what, "set", f"{sku} has {counted(counted_, 'unit')} on the shelf")
 
 
-def _stocked(entered: Door, asked: _Asked) -> Stocked:
+def _stocked(entered: Door, asked: _Asked) -> "tuple[Stocked, Spot | None]":
+    """What it is about, and in which bin (None: the default one)."""
     from core import catalog
+    from core.warehouse import warehouses
 
     with entered.begin() as tx:
-        return Stocked(catalog.item_id_of(tx, asked.sku), asked.grade)
+        spot = warehouses.spot_of(tx, asked.place) if asked.place else None
+        return Stocked(catalog.item_id_of(tx, asked.sku), asked.grade), spot
 
 
 def _adjust(entered: Door, asked: _Asked, command: "Command", what: Stocked, verb: str, done: str) -> None:

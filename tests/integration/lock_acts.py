@@ -23,14 +23,14 @@ def do(world: World, command: Any, actor: str = PLANNER) -> Any:
 def ask(world: World, key: str, sku: str, units: int, *, actor: str = BUYER, limit: LockLimit | None = None,
         **told: Any) -> Any:  # fmt: skip
     terms = Terms(told.pop("type", "business"), told.pop("stocked", None) or world.item(sku), units, **told)
-    with world.db.begin(1, actor=actor) as tx:
+    with world.db.begin(world.merchant_id, actor=actor) as tx:
         siblings = lock_limits.bounds(tx, actor, terms.stocked).siblings
         lock_id = tx.new_id()
     return do(world, RequestLock(key, lock_id, terms, limit, siblings), actor)
 
 
 def approve(world: World, key: str, actor: str = PLANNER, **told: Any) -> Any:
-    with world.db.begin(1, actor=actor) as tx:
+    with world.db.begin(world.merchant_id, actor=actor) as tx:
         known = tx.run("SELECT 1 FROM lock WHERE merchant_id = :merchant_id AND key = :key", key=key).scalar()
         siblings = lock_limits.bounds_of_lock(tx, key).siblings if known else ()
     return do(world, DecideLock(key, approve=True, siblings=siblings, **told), actor)

@@ -36,6 +36,9 @@ CORRUPTIONS = {
     "5i": ["UPDATE promise SET presale_id = 5 WHERE live = 2",
            "INSERT INTO pool (merchant_id, id, kind) VALUES (1, 5, 'presale')",
            "INSERT INTO pool_item SELECT DISTINCT merchant_id, item_id, grade, 5, true, 1 FROM promise WHERE live = 2"],
+    "5j": ["UPDATE dispatch_balance SET incoming = incoming + 1"],
+    "5k": ["INSERT INTO purchase VALUES (1, 5, 'PO-7', 1, 1, NULL, '', now(), 'test', now(), NULL)",
+           "INSERT INTO purchase_line VALUES (1, 6, 5, 1, 1, 'good', 2, 0, 2, 0, 1, NULL, NULL)"],
     "6a": ["DELETE FROM effect WHERE document_id = (SELECT min(id) FROM document)"],
     "6b": ["INSERT INTO document SELECT merchant_id, id + 1000000, recorded_at, kind, effect_key, actor, source,"
            " correlation_id, happened_at, corrects_id, order_id, reason FROM document LIMIT 1"],

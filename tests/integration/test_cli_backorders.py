@@ -114,3 +114,12 @@ def test_who_lacks_the_right_is_refused(holdfast: Holdfast, world: World) -> Non
         said = holdfast("backorder", *command, *who)
         assert (said.code, "order.change" in said.err) == (1, True), command
     assert "stock.receive" in holdfast("backorder", "arrived", "MUG", "1", "--ref", "P", *who).err
+
+
+def test_a_hold_waits_for_goods_where_it_asks_to_and_the_rule_lets_it(holdfast: Holdfast, world: World) -> None:
+    world.stocked("MUG", units=1)
+    assert holdfast("rule", "set", "backorder=yes", "backorder_limit=2", "--item", "MUG").code == 0
+    assert holdfast("reserve", "make", "cart", "MUG=2").code == 1
+    made = holdfast("reserve", "make", "cart", "MUG=3", "--wait", "--json").json
+    assert [(one["live"], one["waiting"]) for one in made["items"]] == [(1, 0), (0, 2)]
+    assert holdfast("reserve", "make", "late", "MUG=1", "--wait").code == 1

@@ -63,3 +63,58 @@ def test_a_paused_warehouse_says_so_in_the_list(world: World, holdfast: Holdfast
 
     assert "paused" in holdfast("warehouse", "list").out
     assert "nothing was changed" in holdfast("warehouse", "pause", "MAIN").out
+
+
+def test_goods_go_to_another_warehouse_in_the_words_of_the_page(world: World, holdfast: Holdfast) -> None:
+    world.stocked("MUG", "POT", units=20)
+    holdfast("warehouse", "add", "HAMBURG")
+
+    asked = holdfast(
+        "transfer", "ask", "T-7", "MUG=20", "POT=5", "--from", "MAIN", "--to", "HAMBURG", "--on", "2027-03-31"
+    )
+    tried = holdfast("transfer", "send", "T-7", "--dry-run")
+    sent = holdfast("transfer", "send", "T-7", "MUG=20", "--key", "truck")
+    again = holdfast("transfer", "send", "T-7", "MUG=20", "--key", "truck")
+    came = holdfast("transfer", "receive", "T-7", "MUG=18", "--damaged", "MUG=1")
+    lost = holdfast("transfer", "lose", "T-7", "--reason", "parcel lost")
+
+    assert "holdfast transfer send T-7" in asked.out
+    assert "Only tried out" in tried.out
+    assert [one.code for one in (sent, came, lost)] == [0, 0, 0], sent.err + came.err + lost.err
+    assert "was booked before" in again.out
+    shown = holdfast("transfer", "show", "T-7", "--json").json
+    assert shown["state"] == "waiting"
+    assert shown["lines"][0] == {
+        "sku": "MUG", "grade": "good", "asked": 20, "sent": 20, "on_its_way": 0, "came": 19, "lost": 1
+    }  # fmt: skip
+    assert "T-7" in holdfast("transfer", "list").out
+    assert "POT" in holdfast("transfer", "show", "T-7").out
+
+
+def test_a_transfer_of_goods_that_it_has_not_says_what_to_look_at(world: World, holdfast: Holdfast) -> None:
+    world.stocked("MUG", "POT", units=20)
+    holdfast("warehouse", "add", "HAMBURG")
+    holdfast("transfer", "ask", "T-7", "MUG=20", "--from", "MAIN", "--to", "HAMBURG")
+
+    refused = holdfast("transfer", "send", "T-7", "POT=1")
+
+    assert refused.code == 1
+    assert "holdfast transfer show T-7" in refused.err
+
+
+def test_what_is_said_of_goods_can_be_said_of_one_place(world: World, holdfast: Holdfast) -> None:
+    world.stocked("MUG", units=0)
+    holdfast("warehouse", "add", "HAMBURG")
+    holdfast("stock", "receive", "MUG", "10", "--to", "HAMBURG")
+
+    lost = holdfast("stock", "missing", "MUG", "1", "--reason", "not there")
+    assert lost.code == 1
+    assert "name the place" in lost.err
+    for act in ("missing", "damage", "mend"):
+        assert holdfast("stock", act, "MUG", "1", "--reason", "seen", "--at", "HAMBURG").code == 0
+    assert holdfast("stock", "regrade", "MUG", "2", "--reason", "scratched", "--at", "HAMBURG").code == 0
+    assert holdfast("stock", "set", "MUG", "5", "--reason", "count", "--at", "HAMBURG").code == 0
+    assert holdfast("stock", "found", "MUG", "1", "--reason", "behind", "--to", "HAMBURG").code == 0
+
+    (hamburg,) = holdfast("bin", "list", "HAMBURG", "--json").json
+    assert hamburg["units"] == 8

@@ -121,10 +121,15 @@ def test_a_presale_with_supply_a_limit_and_deposits(holdfast: Holdfast, world: W
     assert holdfast("reserve", "make", "web-1", "MUG=2", "--pool", "PRE", "--holder", "c-1").code == 0
     paid = holdfast("pool", "deposit", "web-1", "--json").json
     assert (paid["changed"], paid["balance_due_at"][:9]) == (True, "2040-06-0")
+    assert holdfast("reserve", "show", "web-1", "--json").json["balance_due_at"] == paid["balance_due_at"]
+    for told in (holdfast("reserve", "show", "web-1").out, holdfast("reserve", "list").out):
+        assert "the deposit is paid, the rest is owed by 2040-06-0" in told
+    assert "which is being paid" in holdfast("reserve", "paying", "web-1").out
     more = holdfast("reserve", "make", "web-2", "MUG=1", "--pool", "PRE", "--holder", "c-1")
     assert (more.code, "one customer may take" in more.err) == (1, True)
     assert "per customer" in holdfast("pool", "show", "PRE").out
     assert holdfast("pool", "report", "PRE", "--json").json["total"]["deposits"] == 2
+    assert "owed" not in holdfast("reserve", "paid", "web-1").out
     world.receive("MUG", 9)
     world.do(Hold("plain", {world.item("MUG"): 1}, FAR_OFF, holder="c-2"))
     assert "no presale says" in holdfast("pool", "deposit", "plain").err

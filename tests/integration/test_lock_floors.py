@@ -3,8 +3,10 @@
 import pytest
 
 from core.errors import Refused
-from core.sales.lock_floors import floor_key
+from core.goods.bundles import ReturnBundle
+from core.sales.lock_floors import SetFloor, floor_key
 from core.sales.locks import Done
+from core.stock import MINOR_DEFECT
 from tests.builders import Units, World, line, order
 from tests.integration.lock_acts import bundle, floor, pool, row, shared
 
@@ -18,6 +20,23 @@ def test_a_floor_is_filled_again_as_its_store_sells(world: World) -> None:
     world.hear(store, order(line("mug", 9), external_id="1002"))
     assert (pool(world, key), shared(world, "mug")) == (Units(5, 5, 3), Units(3, 4))
     assert world.listing(store, "mug") is not None
+
+
+def test_a_floor_of_flawed_goods_is_served_by_those_that_come_back(world: World) -> None:
+    store = world.stocked("mug", units=1)
+    flawed = world.item("mug")._replace(grade=MINOR_DEFECT)
+    with world.db.begin(1, actor="test") as tx:
+        lock_id = tx.new_id()
+    world.do(SetFloor(lock_id, store, flawed, 2))
+    world.hear(store, order(line("mug", 1, shipped=1), paid=True))
+
+    world.hear(store, order(line("mug", 1, shipped=1, returned=1, returned_minor_defect=1), paid=True))
+    assert world.scalar("SELECT waiting FROM lock WHERE merchant_id = :merchant_id") == 1
+    world.listings(store, "pair")
+    bundle(world, "pair", mug=1)
+    world.do(ReturnBundle("r", world.item("pair").item_id, 1, {world.item("mug").item_id: 1}))
+
+    assert world.scalar("SELECT waiting FROM lock WHERE merchant_id = :merchant_id") == 0
 
 
 def test_other_stores_cannot_sell_a_floor(world: World) -> None:

@@ -257,7 +257,7 @@ def test_a_floor_stands_at_its_level_whatever_is_sold_beside_it(world: World) ->
 
     def sell(n: int) -> Any:
         shop = store if n % 2 else other
-        state = order(line("mug", 1 + n % 3, cancelled=n % 5 == 0), external_id=str(n), paid=n % 4 > 0)
+        state = order(line("mug", 1 + n % 3, cancelled=int(n % 5 == 0)), external_id=str(n), paid=n % 4 > 0)
         return combiner.run(1, [ApplyOrder(shop, state, n)], actor=f"store:{shop}")[0]
 
     together(sell, range(90))

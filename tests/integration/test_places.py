@@ -1,13 +1,22 @@
 """Warehouses and bins: made, changed and frozen; goods that come into them, move between them, and are added up."""
 
-from typing import Any
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
 
 import pytest
 
+from core import ledger
 from core.errors import ConfigError, NotFound, Refused
+from core.goods.adjusting import Lose, SetOnShelf, Unblock
 from core.goods.receiving import Receive
+from core.ledger import Batch
+from core.pipe import Answer
+from core.reversing import Reverse, read_document
 from core.sales.holds import Hold
-from core.stock import DocumentKind, Spot
+from core.stock import BalanceKey, DocumentKind, Spot
+from core.supply import sending, transfers
 from core.warehouse import bins, totals, warehouses
 from core.warehouse.moves import PutAway
 from tests.builders import FAR_OFF, World, line, order
@@ -169,3 +178,184 @@ def test_totals_add_up_by_warehouse_by_region_and_over_all(world: World) -> None
     }  # fmt: skip
     assert of_mugs[("all", "all")] == 6
     assert of_mugs[("warehouse", "SOUTH")] == 0
+
+
+def test_an_order_ships_out_of_the_bins_that_its_goods_stand_in(world: World) -> None:
+    store_id = world.stocked("mug", units=1)
+    receive(world, "mug", 2, "MAIN/A-01")
+    receive(world, "mug", 3, "HAMBURG")
+
+    world.hear(store_id, order(line("mug", 5, shipped=5), paid=True))
+
+    assert in_bin(world, "mug", "MAIN") == (0, 0, 0)
+    assert in_bin(world, "mug", "MAIN/A-01") == (0, 0, 0)
+    assert in_bin(world, "mug", "HAMBURG") == (1, 0, 0)
+    assert world.units("mug").free == 1
+
+
+def test_two_lines_of_one_order_do_not_take_the_same_unit_off_a_shelf(world: World) -> None:
+    store_id = world.stocked("mug", units=1)
+    world.listings(store_id, "pair", pack_size=2)
+    world.tell(
+        "UPDATE listing SET item_id = :item WHERE merchant_id = :merchant_id AND sku = 'pair'",
+        item=world.item("mug").item_id,
+    )
+    receive(world, "mug", 2, "HAMBURG")
+
+    world.hear(store_id, order(line("mug", 1, shipped=1), line("pair", 1, shipped=1), paid=True))
+
+    assert in_bin(world, "mug", "HAMBURG") == (0, 0, 0)
+    assert world.units("mug").sold == 0
+
+
+def test_what_was_thought_on_its_way_and_was_shipped_has_come(world: World) -> None:
+    store_id = world.stocked("mug", units=2)
+    with world.db.begin(1, actor="test") as tx:
+        ends = warehouses.id_of(tx, "MAIN"), warehouses.add(tx, "HAMBURG", {})
+        transfers.ask(tx, "T-1", ends, {world.item("mug"): 2})
+    sending.send(world.db, 1, "T-1", None, place(world, "MAIN"), "k", actor="test")
+
+    world.hear(store_id, order(line("mug", 1, shipped=1), paid=True))
+
+    assert "found" in world.documents()
+    assert in_bin(world, "mug", "MAIN") == (0, 0, 0)
+    assert world.units("mug").free == 2
+
+
+def test_what_is_missing_or_damaged_elsewhere_leaves_that_bin(world: World) -> None:
+    world.stocked("mug", units=1)
+    receive(world, "mug", 4, "HAMBURG/A-01")
+    what, spot = {world.item("mug"): 1}, place(world, "HAMBURG/A-01")
+
+    world.do(Lose("l", "not there", DocumentKind.MISSING, what, spot=spot))
+    world.do(Lose("d", "dropped", DocumentKind.DAMAGE, what, spot=spot))
+    assert in_bin(world, "mug", "HAMBURG/A-01") == (2, 0, 1)
+    world.do(Unblock("m", "cleaned", DocumentKind.MEND, what, spot=spot))
+    assert in_bin(world, "mug", "HAMBURG/A-01") == (3, 0, 0)
+    with pytest.raises(Refused, match="only 0"):
+        world.do(Unblock("s", "broken", DocumentKind.SCRAP, what, spot=spot))
+
+    assert in_bin(world, "mug", "MAIN") == (1, 0, 0)
+    assert world.units("mug").free == 4
+
+
+def test_promises_make_room_for_what_is_missing_in_another_warehouse(world: World) -> None:
+    store_id = world.stocked("mug", units=1)
+    receive(world, "mug", 2, "HAMBURG")
+    world.hear(store_id, order(line("mug", 2), external_id="1", paid=True))
+    world.hear(store_id, order(line("mug", 1), external_id="2", paid=True))
+
+    world.do(Lose("l", "gone", DocumentKind.MISSING, {world.item("mug"): 2}, spot=place(world, "HAMBURG")))
+
+    assert (world.units("mug").sold, world.units("mug").backordered) == (1, 2)
+    assert sum(one.quantity for one in world.incidents()) == 2
+
+
+def test_a_count_of_one_bin_says_nothing_of_the_others(world: World) -> None:
+    world.stocked("mug", units=3)
+    receive(world, "mug", 4, "HAMBURG")
+
+    adjusted = world.do(SetOnShelf("c", "counted", world.item("mug"), 5, spot=place(world, "HAMBURG")))
+
+    assert adjusted.change == 1
+    assert in_bin(world, "mug", "HAMBURG") == (5, 0, 0)
+    assert in_bin(world, "mug", "MAIN") == (3, 0, 0)
+
+
+def test_a_refund_that_keeps_units_off_sale_sets_them_apart_where_they_stand(world: World) -> None:
+    store_id = world.stocked("mug", units=0)
+    receive(world, "mug", 2, "HAMBURG")
+    world.hear(store_id, order(line("mug", 2), paid=True))
+
+    world.hear(store_id, order(line("mug", 2, written_off=1), paid=True))
+
+    assert in_bin(world, "mug", "HAMBURG") == (1, 0, 1)
+
+
+def test_a_flaw_found_late_is_looked_for_where_the_goods_are(world: World) -> None:
+    store_id = world.stocked("mug", units=1)
+    world.hear(store_id, order(line("mug", 1, shipped=1), paid=True))
+    world.hear(store_id, order(line("mug", 1, shipped=1, returned=1), paid=True))
+    world.do(PutAway("p", world.item("mug"), 1, place(world, "MAIN"), place(world, "MAIN/A-01")))
+
+    world.hear(store_id, order(line("mug", 1, shipped=1, returned=1, returned_minor_defect=1), paid=True))
+
+    assert in_bin(world, "mug", "MAIN/A-01") == (0, 0, 0)
+    flawed = world.item("mug")._replace(grade="minor_defect")
+    assert world.scalar(
+        "SELECT available FROM warehouse_balance WHERE merchant_id = :merchant_id AND grade = :grade AND bin_id = :bin",
+        grade=flawed.grade, bin=place(world, "MAIN/A-01").bin_id,
+    ) == 1  # fmt: skip
+
+
+def test_a_receipt_in_another_warehouse_is_taken_back_there(world: World) -> None:
+    world.stocked("mug", units=1)
+    receive(world, "mug", 4, "HAMBURG", damaged=1)
+    world.do(Hold("h", {world.item("mug"): 3}, FAR_OFF))
+    document_id = world.scalar("SELECT max(id) FROM document WHERE merchant_id = :merchant_id AND kind = 'receipt'")
+    with world.db.begin(1, actor="test") as tx:
+        command = Reverse(read_document(tx, document_id), "entered twice", True)
+
+    world.do(command)
+
+    assert in_bin(world, "mug", "HAMBURG") == (0, 0, 0)
+    assert in_bin(world, "mug", "MAIN") == (1, 0, 0)
+    assert (world.units("mug").reserved, world.units("mug").backordered) == (1, 2)
+
+
+def test_goods_that_move_while_an_order_ships_are_taken_from_where_they_are_then(world: World) -> None:
+    """Twenty orders ship while as many units move to another bin: each finds its unit."""
+    store_id = world.stocked("mug", units=20)
+    here, there = place(world, "MAIN"), place(world, "MAIN/A-01")
+
+    def ship(n: int) -> None:
+        world.hear(store_id, order(line("mug", 1, shipped=1), external_id=f"o{n}", paid=True))
+
+    def move(n: int) -> None:
+        with contextlib.suppress(Refused):  # all of them may have left
+            world.do(PutAway(f"m{n}", world.item("mug"), 1, here, there))
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [*(pool.submit(ship, n) for n in range(20)), *(pool.submit(move, n) for n in range(20))]:
+            done.result()
+
+    assert "found" not in world.documents()
+    assert in_bin(world, "mug", "MAIN") == in_bin(world, "mug", "MAIN/A-01") == (0, 0, 0)
+    assert world.units("mug").sold == 0
+
+
+class _SeesThemMove(Batch):
+    """Between its look at where goods stand and its locks, they are put elsewhere, once."""
+
+    between: ClassVar[list[Callable[[], object]]] = []
+
+    def _lock_balances(self, keys: list[BalanceKey]) -> bool:
+        while self.between:
+            self.between.pop()()
+        return super()._lock_balances(keys)
+
+
+class _DoesNotLookAgain(_SeesThemMove):
+    def _pools_stand(self, special: Answer | None) -> bool:
+        super()._pools_stand(special)
+        return True
+
+
+@pytest.mark.parametrize(("batch", "invented"), [(_SeesThemMove, False), (_DoesNotLookAgain, True)])
+def test_goods_put_away_between_the_look_and_the_locks_are_not_invented(
+    world: World, monkeypatch: pytest.MonkeyPatch, batch: type[_SeesThemMove], invented: bool
+) -> None:
+    store_id = world.stocked("mug", units=3)
+    here, there = place(world, "MAIN"), place(world, "MAIN/A-01")
+    place(world, "HAMBURG")
+
+    def put_away() -> None:
+        monkeypatch.setattr(ledger, "Batch", Batch)
+        world.do(PutAway("p", world.item("mug"), 3, here, there))
+        monkeypatch.setattr(ledger, "Batch", batch)
+
+    batch.between.append(put_away)
+    monkeypatch.setattr(ledger, "Batch", batch)
+    world.hear(store_id, order(line("mug", 3, shipped=3), paid=True))
+
+    assert ("found" in world.documents()) is invented

@@ -17,6 +17,10 @@ TENANT_TABLES = (
     "balance_checkpoint", "checkpoint_mark", "alert_mail", "alert_rule", "sales_pace",
     "pool_item", "lock", "lock_limit",
     "campaign", "expected", "promise_date",
+    "supplier", "supplier_item", "supply_rule", "purchase", "purchase_line", "purchase_notice", "purchase_receipt",
+    "region", "carrier_rate", "transit_time", "serving_rule", "working_week", "routing_setting", "route_decision",
+    "route_parcel", "transfer", "transfer_line", "replenish_default", "replenish_item",
+    "flow_day", "flow_mark",
 )  # fmt: skip
 SECOND = 2
 

@@ -30,7 +30,11 @@ ORDERS = ("1001", "1002", "1003", "1004")
 PLAYED = (
     settings(max_examples=2_000, stateful_step_count=60)
     if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=15, stateful_step_count=25, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+    else settings(
+        max_examples=15,
+        stateful_step_count=25,
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    )
 )
 _MERCHANTS = count(100)
 
@@ -40,7 +44,7 @@ class Wish:
     """What one order line or hold has, in single units."""
 
     sku: str
-    since: int = 0
+    since: tuple[int, int] = (0, 0)  # its age, and when it was noted
     live: int = 0
     waiting: int = 0
     shipped: int = 0
@@ -65,13 +69,18 @@ class Model:
         self.in_bin[sku] += units
         self.serve()
 
-    def take(self, wish: Wish, units: int) -> None:
+    def take(self, wish: Wish, units: int) -> int:
         got = min(units, self.free[wish.sku])
         self.free[wish.sku] -= got
-        wish.live, wish.waiting = wish.live + got, wish.waiting + units - got
-        if not wish.since:
+        wish.live += got
+        if got:
+            self.note(wish)
+        return got
+
+    def note(self, wish: Wish, age: int = 0) -> None:
+        if wish.since == (0, 0):
             self.clock += 1
-            wish.since = self.clock
+            wish.since = (age or self.clock, self.clock)
 
     def give_back(self, wish: Wish, units: int) -> None:
         waited = min(units, wish.waiting)
@@ -85,20 +94,65 @@ class Model:
             self.free[wish.sku] -= got
 
     def order(self, name: str, told: dict[str, dict[str, Any]]) -> None:
-        dropped = [wish for (of, line_id), wish in self.wishes.items() if of == name and line_id not in told]
         goals = [(self.wishes.setdefault((name, line_id), Wish(goal["sku"])), goal) for line_id, goal in told.items()]
         for wish, goal in goals:
             self.mend(wish, goal)
-        need = [(wish, self.needed(wish, goal)) for wish, goal in goals]
-        need += [(wish, 0) for wish in dropped]
-        for wish, units in need:
+        wants = {line_id: 0 for of, line_id in self.wishes if of == name}
+        wants |= {line_id: self.needed(self.wishes[name, line_id], goal) for line_id, goal in told.items()}
+        leaves = {line_id: self.leaving(self.wishes[name, line_id], goal) for line_id, goal in told.items()}
+        mine = [(self.wishes[name, line_id], wants[line_id], leaves.get(line_id, 0)) for line_id in sorted(wants)]
+        self.pass_on(mine)
+        for wish, units, _ in mine:
             self.give_back(wish, max(wish.live + wish.waiting - units, 0))
-        for wish, units in need:
+        for wish, units, _ in mine:
+            self.take(wish, max(units - wish.live - wish.waiting, 0))
+        self.pass_on(mine)
+        for wish, units, _ in mine:
             if units > wish.live + wish.waiting:
-                self.take(wish, units - wish.live - wish.waiting)
+                wish.waiting = units - wish.live
+                self.note(wish)
         for wish, goal in goals:
             self.bring_to(wish, goal)
         self.serve()
+
+    def pass_on(self, mine: list[tuple[Wish, int, int]]) -> None:
+        """An order's units of an item go to what leaves the house, then to its lines in turn; so does what waits."""
+        for sku in SKUS:
+            some = [one for one in mine if one[0].sku == sku]
+            if all(units == wish.live + wish.waiting and not leaves for wish, units, leaves in some):
+                continue
+            before = [(wish.live, wish.waiting, wish.since) for wish, _, _ in some]
+            live, waiting = sum(had[0] for had in before), sum(had[1] for had in before)
+            gets = [0 for _ in some]
+            for round_ in (0, 1):
+                for n, (_, units, leaves) in enumerate(some):
+                    got = min(live, (leaves, units - gets[n])[round_])
+                    gets[n], live = gets[n] + got, live - got
+            waits = []
+            for n, (_, units, _) in enumerate(some):
+                got = min(waiting, max(units - gets[n], 0))
+                waits.append(got)
+                waiting -= got
+            for n in reversed(range(len(some))):  # what is too much stays where it is, until it is given back
+                stays, waited = min(live, max(before[n][0] - gets[n], 0)), min(waiting, max(before[n][1] - waits[n], 0))
+                gets[n], waits[n], live, waiting = gets[n] + stays, waits[n] + waited, live - stays, waiting - waited
+            self.hand_round([wish for wish, _, _ in some], waits, gets)
+
+    def hand_round(self, wishes: list[Wish], waits: list[int], gets: list[int]) -> None:
+        """A wish that is new is as old as those whose place it takes."""
+        waited = [wish.since[0] for wish, n in zip(wishes, waits, strict=True) if wish.waiting > n]
+        had = [wish.since[0] for wish in wishes if wish.live]
+        for wish, n in zip(wishes, waits, strict=True):
+            if n > wish.waiting:
+                self.note(wish, min(waited))
+            wish.waiting = n
+        for wish, n in zip(wishes, gets, strict=True):
+            if n > wish.live:
+                self.note(wish, min(had))
+            wish.live = n
+
+    def leaving(self, wish: Wish, goal: dict[str, Any]) -> int:
+        return int(max(goal["shipped"] - wish.shipped, 0))
 
     def still(self, wish: Wish, goal: dict[str, Any]) -> tuple[int, int]:
         """Units still owed and still to be broken: goods that left are neither, though a store takes it all back."""
@@ -107,7 +161,7 @@ class Model:
         return owed, max(goal["lost"] - wish.lost - max(withdrawn - goal["open"], 0), 0)
 
     def needed(self, wish: Wish, goal: dict[str, Any]) -> int:
-        return sum(self.still(wish, goal)) + int(max(goal["shipped"] - wish.shipped, 0))
+        return sum(self.still(wish, goal)) + self.leaving(wish, goal)
 
     def mend(self, wish: Wish, goal: dict[str, Any]) -> None:
         mended = min(max(wish.lost - goal["lost"], 0), wish.broken)

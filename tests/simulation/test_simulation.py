@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -9,14 +10,19 @@ import pytest
 from core import stores
 from core.combiner import Combiner
 from core.command import Command
+from core.goods.adjusting import Lose
 from core.goods.receiving import Receive
 from core.model import FetchedOrders, StoreOrder
+from core.orders.apply import ApplyOrder
+from core.sales.drawing import OWN
 from drills.simulate.connectors import CompareAndSet, ModelConnector
+from drills.simulate.outside import OutsideModel
 from drills.simulate.play import KINDS, Build
 from drills.simulate.run import Server, serving
 
 EVENTS = 20
 SEEDS = (1, 2, 3)
+MANY_SEEDS = range(1, 9)
 WITH_DELIVERIES = (2, 3, 4)  # seeds whose stories have some
 
 
@@ -40,6 +46,32 @@ def test_a_seed_tells_the_same_story_each_time_and_another_seed_another_one(serv
     assert first != other
 
 
+def test_all_that_moves_or_promises_units_happens(server: Server) -> None:
+    """Nearly all of it is refused sometimes, and does something at other times."""
+    told = "\n".join(line for seed in MANY_SEEDS for line in server.play(seed, 100).story)
+    for act in (
+        "receipt/", "loss/", "hold-", "end of hold-", "sign of life of hold-", "deposit of presold-",
+        "payment of hold-of-", "own order ", "decision on lock-", "release lock-", "close lock-", "consume lock-",
+        "change lock-", "migrates", "pool-", "deal pool-", "collect pool-", "close pool-",
+    ):  # fmt: skip
+        answers = [line.rpartition(": ")[2] for line in told.splitlines() if " caller: " in line and act in line]
+        assert any(answer not in ("Refused", "NotFound", "False") for answer in answers), act
+
+
+def test_the_ledger_is_looked_at_after_each_of_its_commits(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = count()
+    check = OutsideModel.check
+
+    def counted(model: OutsideModel) -> Iterator[str]:
+        next(looked)
+        yield from check(model)
+
+    monkeypatch.setattr(OutsideModel, "check", counted)
+    outcome = server.play(1, EVENTS)
+    assert outcome.violations == []
+    assert next(looked) > EVENTS // 2
+
+
 class ReceivesTwice(Combiner):
     """Takes each delivery of goods for two, so that the ledger has more units than exist."""
 
@@ -50,6 +82,26 @@ class ReceivesTwice(Combiner):
 
 def _doubled(quantities: Mapping[Any, int]) -> dict[Any, int]:
     return {stocked: 2 * units for stocked, units in quantities.items()}
+
+
+class LosesTwice(Combiner):
+    """Takes each loss of goods for two."""
+
+    def run(self, merchant_id: int, commands: Sequence[Command], *, actor: str) -> list[Any]:
+        twice = [replace(c, quantities=_doubled(c.quantities)) if isinstance(c, Lose) else c for c in commands]
+        return super().run(merchant_id, twice, actor=actor)
+
+
+class ForgetsOwnOrders(Combiner):
+    """Says of orders of the merchant's own shop that they were taken, and does nothing."""
+
+    def run(self, merchant_id: int, commands: Sequence[Command], *, actor: str) -> list[Any]:
+        done = iter(super().run(merchant_id, [c for c in commands if not _is_own(c)], actor=actor))
+        return [True if _is_own(command) else next(done) for command in commands]
+
+
+def _is_own(command: Command) -> bool:
+    return isinstance(command, ApplyOrder) and command.store_id == OWN
 
 
 class ForgetsALine(CompareAndSet):
@@ -75,15 +127,24 @@ def broken(kind: type[ModelConnector]) -> Build:
     return Build(kinds={**KINDS, "setter": kind})
 
 
-def findings(server: Server, build: Build, seeds: Sequence[int] = SEEDS) -> str:
+def findings(server: Server, build: Build, seeds: Sequence[int] = SEEDS, events: int = EVENTS) -> str:
     """What is found in a few storms."""
-    outcomes = [server.play(seed, EVENTS, build) for seed in seeds]
+    outcomes = [server.play(seed, events, build) for seed in seeds]
     return "\n".join(line for outcome in outcomes for line in outcome.story if "VIOLATION" in line)
 
 
 def test_units_that_do_not_exist_are_found(server: Server) -> None:
     outcomes = [server.play(seed, EVENTS, Build(make_combiner=ReceivesTwice)) for seed in WITH_DELIVERIES]
     assert all(outcome.violations for outcome in outcomes)
+
+
+def test_goods_that_are_gone_and_were_not_lost_are_found(server: Server) -> None:
+    outcomes = [server.play(seed, 2 * EVENTS, Build(make_combiner=LosesTwice)) for seed in SEEDS]
+    assert any(outcome.violations for outcome in outcomes)
+
+
+def test_orders_of_our_own_interface_that_are_forgotten_are_found(server: Server) -> None:
+    assert "own order" in findings(server, Build(make_combiner=ForgetsOwnOrders), SEEDS[:2], 3 * EVENTS)
 
 
 def test_an_order_that_is_not_wholly_taken_over_is_found(server: Server) -> None:
@@ -97,5 +158,5 @@ def test_a_number_that_never_arrives_at_a_storefront_is_found(server: Server) ->
 def test_polls_that_find_nothing_let_lost_hints_show(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """The storm really loses hints: without the net below it orders are lost."""
     monkeypatch.setattr(stores, "needs_fetch", lambda *_: [])
-    outcomes = [server.play(seed, EVENTS) for seed in SEEDS]
+    outcomes = [server.play(seed, 3 * EVENTS) for seed in SEEDS]
     assert any(outcome.violations for outcome in outcomes)

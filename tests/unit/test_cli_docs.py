@@ -40,7 +40,7 @@ def test_the_page_on_the_command_line_names_every_command() -> None:
 def test_the_pages_name_no_command_that_does_not_exist() -> None:
     groups = {path.split()[0] for path in COMMANDS if " " in path}
     text = page("cli.md") + page("settings.md") + (ROOT / "README.md").read_text()
-    words = [match.split() for match in re.findall(r"holdfast ((?:[a-z]+ ?){1,2})", text)]
+    words = [match.split() for match in re.findall(r"holdfast ((?:[a-z][a-z-]* ?){1,2})", text)]
     called = {" ".join(two[:2] if two[0] in groups else two[:1]) for two in words}
 
     assert called - {" ".join(path.split()[:2]) for path in COMMANDS} <= {"demo.py"}

@@ -326,7 +326,7 @@ LOST_ORDERS = {
 
 def what_holdfast_does(order: StoreOrder, line: StoreOrderLine) -> str:
     """The page's words for what the core makes of a line."""
-    target = target_of(order, line, 1)
+    target = target_of(order, line)
     done = {
         "ships": target.shipped,
         "deducts": target.outstanding if target.deducted else 0,
@@ -369,7 +369,7 @@ def test_the_page_says_what_holdfast_does_with_an_order(row: Row) -> None:
 def test_the_page_says_what_becomes_of_lines_and_orders_that_are_gone(row: Row) -> None:
     order = LOST_ORDERS[row.cells["Store"], row.cells["What happened"]]
 
-    left = target_of(order, None, 1).outstanding
+    left = target_of(order, None).outstanding
 
     assert list(order.lines) == []
     assert row.cells["Holdfast"] == f"releases {UNITS - left}"

@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 
 from core import flows
 from core.errors import Broken
-from core.stock import BUCKETS, GOOD, MINOR_DEFECT, WORLD, At, Bucket, Layer, Movement, Pool, PoolKind, Stocked
+from core.stock import BUCKETS, GOOD, MINOR_DEFECT, WORLD, At, Bucket, Layer, Movement, Pool, PoolKind, Spot, Stocked
 from tests.builders import HOME, at
 
 MUG, FLAWED, BOX = Stocked(7, GOOD), Stocked(7, MINOR_DEFECT), Stocked(8, GOOD)
 LINE = 70
 HERE, THERE = HOME.warehouse_id, 22
-WAREHOUSE_OF_BIN = {HOME.bin_id: HERE}
+SHELF = Spot(HERE, 99)
+WAREHOUSE_OF_BIN = {HOME.bin_id: HERE, SHELF.bin_id: HERE}
 
 SHARED = HOME.shared_pool
 LOCK = Pool(50, PoolKind.LOCK, "sales lock")
@@ -57,6 +58,12 @@ class Case:
     flow: Callable[..., Any]
     arguments: tuple[Any, ...]
     damaged: bool | None = None
+    counted: bool | None = None
+
+    @property
+    def said(self) -> dict[str, bool]:
+        both = {"damaged": self.damaged, "counted": self.counted}
+        return {name: value for name, value in both.items() if value is not None}
 
     @property
     def name(self) -> str:
@@ -65,12 +72,12 @@ class Case:
     def __str__(self) -> str:
         pools = [one.code or "shared" for one in self.arguments if isinstance(one, Pool)]
         words = [str(one) for one in self.arguments if isinstance(one, bool | Bucket)]
-        return " ".join([self.name, *pools, *words, *([] if self.damaged is None else [f"damaged {self.damaged}"])])
+        return " ".join([self.name, *pools, *words, *(f"{name} {value}" for name, value in self.said.items())])
 
     def act(self, units: int) -> list[Movement]:
         """What ``units`` (>= 1) move."""
         arguments = [units if one is UNITS else one for one in self.arguments]
-        moves = self.flow(*arguments, **({} if self.damaged is None else {"damaged": self.damaged}))
+        moves = self.flow(*arguments, **self.said)
         return [moves] if isinstance(moves, Movement) else list(moves)
 
 
@@ -83,6 +90,7 @@ def rows() -> Iterator[Case]:
     yield from promises()
     yield from losses()
     yield from locks_and_pools()
+    yield from on_their_way()
 
 
 def promises() -> Iterator[Case]:
@@ -128,6 +136,21 @@ def locks_and_pools() -> Iterator[Case]:
         yield Case(flows.hand_over, (HOME, PRESALE, MUG, UNITS, deducted, LINE))
     for (one, other), bucket in product(permutations((SHARED, *LOCKS), 2), BUCKETS[Layer.SALES]):
         yield Case(flows.migrate, (one, other, bucket, MUG, UNITS, LINE))
+
+
+def on_their_way() -> Iterator[Case]:
+    """What was counted as sellable and comes damaged, or not at all, is left out: others make room for it beside."""
+    for bucket in (Bucket.AVAILABLE, Bucket.UNAVAILABLE):
+        yield Case(flows.put_away, (MUG, HOME.spot, SHELF, bucket, UNITS))
+    yield Case(flows.send, (HOME.spot, THERE, MUG, UNITS))
+    for place in (HERE, THERE):
+        yield Case(flows.order_in, (place, MUG, UNITS))
+        yield Case(flows.count_incoming, (HOME, place, MUG, UNITS))
+        yield Case(flows.uncount_incoming, (HOME, place, MUG, UNITS))
+        for counted in (False, True):
+            yield Case(flows.arrive, (HOME, place, MUG, UNITS), counted=counted)
+        yield Case(flows.arrive_damaged, (HOME, place, MUG, UNITS), counted=False)
+        yield Case(flows.come_no_more, (place, MUG, UNITS), counted=False)
 
 
 CASES = list(rows())
@@ -192,7 +215,9 @@ def test_no_row_lets_units_or_demand_into_a_closed_pool(case: Case) -> None:
             assert move.from_.place_id == move.to.place_id
 
 
-@pytest.mark.parametrize("flow", ["come_in", "damage", "mend", "scrap", "ship", "lose_locked", "break_promise"])
+@pytest.mark.parametrize(
+    "flow", ["come_in", "damage", "mend", "scrap", "ship", "lose_locked", "break_promise", "arrive", "send"]
+)
 def test_a_row_with_a_movement_left_out_is_found(flow: str) -> None:
     """The control of the walk: what it weighs does come apart when a layer is forgotten."""
     for case in CASES:

@@ -21,43 +21,41 @@ def told_lines(draw: st.DrawFn) -> StoreOrderLine:
 
 def test_an_open_unpaid_line_holds_all_its_units_undeducted() -> None:
     told = line("mug", 3)
-    assert target_of(order(told), told, 1) == Target(3, 0, 0, 0, deducted=False)
+    assert target_of(order(told), told) == Target(3, 0, 0, 0, deducted=False)
 
 
 def test_a_paid_line_is_deducted() -> None:
     told = line("mug", 3)
-    assert target_of(order(told, paid=True), told, 1).deducted
+    assert target_of(order(told, paid=True), told).deducted
 
 
 def test_goods_that_left_are_deducted_paid_or_not() -> None:
     told = line("mug", 3, shipped=1)
-    assert target_of(order(told), told, 1) == Target(2, 1, 0, 0, deducted=True)
+    assert target_of(order(told), told) == Target(2, 1, 0, 0, deducted=True)
 
 
 def test_cancelled_written_off_and_shipped_units_are_outstanding_no_more() -> None:
     told = line("mug", 10, cancelled=1, written_off=2, shipped=3)
-    assert target_of(order(told), told, 1).outstanding == 4
+    assert target_of(order(told), told).outstanding == 4
 
 
 def test_an_order_that_holds_nothing_has_nothing_outstanding() -> None:
     told = line("mug", 3, shipped=1)
-    assert target_of(order(told, holds=False), told, 1) == Target(0, 1, 0, 0, deducted=True)
+    assert target_of(order(told, holds=False), told) == Target(0, 1, 0, 0, deducted=True)
 
 
 def test_a_line_that_the_order_lost_holds_nothing() -> None:
-    assert target_of(order(), None, 6) == Target(0, 0, 0, 0, deducted=False)
+    assert target_of(order(), None) == Target(0, 0, 0, 0, deducted=False)
 
 
-def test_a_pack_counts_in_single_units() -> None:
+def test_a_target_counts_as_the_store_does_and_what_came_back_has_left_before() -> None:
     told = line("mug", 5, cancelled=1, shipped=2, returned=1)
-    assert target_of(order(told), told, 6) == Target(12, 12, 0, 6, deducted=True)
+    assert target_of(order(told), told) == Target(2, 2, 0, 1, deducted=True)
 
 
-@given(told=told_lines(), holds=st.booleans(), paid=st.booleans(), pack=st.integers(1, 12))
-def test_no_line_ever_holds_more_than_the_customer_wanted(
-    told: StoreOrderLine, holds: bool, paid: bool, pack: int
-) -> None:
-    target = target_of(order(told, holds=holds, paid=paid), told, pack)
+@given(told=told_lines(), holds=st.booleans(), paid=st.booleans())
+def test_no_line_ever_holds_more_than_the_customer_wanted(told: StoreOrderLine, holds: bool, paid: bool) -> None:
+    target = target_of(order(told, holds=holds, paid=paid), told)
     assert min(target.outstanding, target.shipped, target.written_off, target.returned) >= 0
-    assert target.outstanding + target.shipped + target.written_off <= told.quantity * pack
+    assert target.outstanding + target.shipped + target.written_off <= told.quantity
     assert target.returned <= target.shipped

@@ -1,0 +1,1 @@
+"""Units on their way: which warehouse sends what, why, and when it arrives."""

@@ -1,0 +1,82 @@
+"""How good the forecast would have been: each week of the past is forecast from the days before it. Pure.
+
+Errors are told as a share of what was sold, the weighted absolute percentage error or MAD/mean ratio of S. Kolassa
+and W. Schuetz, "Advantages of the MAD/Mean Ratio over the MAPE", Foresight 6 (2007): it stays finite on weeks without
+sales, and items that sell much weigh more. The yardstick beside it is the naive forecast: the week before comes again.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.replenish.velocity import Daily
+
+WEEK = 7
+MILLI = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """``actual``: units sold in the weeks looked at. All others in thousandths of a unit, over the same weeks.
+
+    ``missed``: by how much the forecasts were off, up or down. ``above``: by how much they were too high in all,
+    negative when too low. ``naive``: by how much the week before was off.
+    """
+
+    weeks: int = 0
+    actual: int = 0
+    missed: int = 0
+    above: int = 0
+    naive: int = 0
+
+    @property
+    def wape(self) -> int | None:
+        """Per mille of what was sold; None: nothing was."""
+        return self._share(self.missed)
+
+    @property
+    def bias(self) -> int | None:
+        return self._share(self.above)
+
+    @property
+    def naive_wape(self) -> int | None:
+        return self._share(self.naive)
+
+    def _share(self, milli: int) -> int | None:
+        return _rounded(milli, self.actual) if self.actual > 0 else None
+
+
+def backtest(of: Daily) -> Score:
+    """Forecast the whole weeks of the newer half of a window, each by the average of all days before it.
+
+    Only days on which something could be sold are compared: a week with three of them is forecast for three. Weeks
+    without such a day, or without one in the week before, are left out, so both forecasts are judged on the same weeks.
+    """
+    total = Score()
+    start = len(of) - len(of) // 2 // WEEK * WEEK
+    for at in range(max(start, WEEK), len(of) - WEEK + 1, WEEK):
+        before, last, week = (
+            [units for units in part if units is not None] for part in (of[:at], of[at - WEEK : at], of[at : at + WEEK])
+        )
+        if not week or not last:
+            continue
+        actual = sum(week)
+        forecast = _rounded(sum(before) * len(week) * MILLI, len(before))
+        naive = _rounded(sum(last) * len(week) * MILLI, len(last))
+        off = forecast - actual * MILLI
+        one = Score(1, actual, abs(off), off, abs(naive - actual * MILLI))
+        total = together([total, one])
+    return total
+
+
+def together(scores: Iterable[Score]) -> Score:
+    """The score of all of them: errors and sales are added up, so a share is that of the whole."""
+    weeks = actual = missed = above = naive = 0
+    for one in scores:
+        weeks, actual = weeks + one.weeks, actual + one.actual
+        missed, above, naive = missed + one.missed, above + one.above, naive + one.naive
+    return Score(weeks, actual, missed, above, naive)
+
+
+def _rounded(numerator: int, denominator: int) -> int:
+    """To the nearest whole number, halves up."""
+    return (2 * numerator + denominator) // (2 * denominator)

@@ -1,0 +1,1 @@
+"""What replenishment reads and shows: a few statements for any number of items."""

@@ -1,0 +1,128 @@
+"""Every number of a plan as a sentence, in the order in which one follows from the other. Pure."""
+
+from collections.abc import Iterator
+
+from core.alerts.pace import lasts
+from core.replenish.decide import PERMILLE, z_permille
+from core.replenish.velocity import last_sale
+from core.replenish.views.planning import Line, OneItem
+
+
+def per_day(sold: int, days: int) -> str:
+    """Units on an average day, to the hundredth: ``2.35``."""
+    hundredths = (200 * sold + days) // (2 * days) if days else 0
+    return f"{hundredths // 100:,}.{hundredths % 100:02d}"
+
+
+def percent(permille: int) -> str:
+    """``97.5 %`` of 975."""
+    sign, whole = "-" if permille < 0 else "", abs(permille)
+    return f"{sign}{whole // 10:,}.{whole % 10} %" if whole % 10 else f"{sign}{whole // 10:,} %"
+
+
+def units(number: int) -> str:
+    return f"{number:,} unit{'' if number == 1 else 's'}"
+
+
+def are(number: int) -> str:
+    """``1 unit is``, ``2 units are``."""
+    return f"{units(number)} {'is' if number == 1 else 'are'}"
+
+
+def days(number: int) -> str:
+    return f"{number:,} day{'' if number == 1 else 's'}"
+
+
+def sentences(one: OneItem) -> list[str]:
+    """The whole sum, step by step."""
+    return [*_sales(one), *_stands(one.line), *_terms(one), *_sum(one.line)]
+
+
+def _sales(one: OneItem) -> Iterator[str]:
+    line, sells = one.line, one.line.sells
+    if not sells.sold:
+        yield (
+            f"On the last {days(line.window_days)} nothing was sold, on {days(sells.days)} with any to sell. So no "
+            "sale is expected, and only who waits already is ordered for."
+        )
+        return
+    ago = last_sale(one.days)
+    yield (
+        f"{units(sells.sold)} sold on {days(sells.days)} of the last {line.window_days}, "
+        f"{per_day(sells.sold, sells.days)} a day; last sold {days(ago or 0)} ago."
+    )
+    if missing := line.window_days - sells.days:
+        yield (
+            f"The other {days(missing)} do not count: there was nothing to sell, or the item was not there yet. Over "
+            f"all {line.window_days} it would look like {per_day(sells.sold, line.window_days)} a day."
+        )
+    if one.channels:
+        told = [
+            f"{name} {sold:,} ({per_day(max(sold, 0), sells.days)} a day)"
+            for name, sold in sorted(one.channels.items(), key=lambda pair: (-pair[1], pair[0]))
+        ]
+        yield f"By channel: {', '.join(told)}."
+    if one.score.wape is not None and one.score.naive_wape is not None:
+        weeks = "the last week" if one.score.weeks == 1 else f"the last {one.score.weeks} weeks"
+        yield (
+            f"Forecast so, {weeks} with any to sell would have been off by "
+            f"{percent(one.score.wape)} of what was sold; taking the week before, by {percent(one.score.naive_wape)}."
+        )
+
+
+def _stands(line: Line) -> Iterator[str]:
+    has = line.position
+    left = lasts(has.free, line.sells.pace)
+    yield f"{are(has.free)} free" + ("." if left is None else f", which lasts {days(left)}.")
+    for number, words in (
+        (has.on_way, "ordered or announced and not on sale yet"),
+        (has.drafted, "on purchase orders that are not placed yet"),
+        (has.backorders, "owed to orders that wait"),
+        (has.locks, "owed to locks that wait or begin later"),
+        (has.presales, "owed to presales"),
+    ):
+        if number:
+            yield f"{are(number)} {words}."
+    if has.units != has.free:
+        parts = [str(has.free), *(f"+ {n}" for n in (has.on_way, has.drafted) if n)]
+        parts += [f"- {n}" for n in (has.backorders, has.locks, has.presales) if n]
+        yield f"So the position is {' '.join(parts)} = {has.units:,}."
+
+
+def _terms(one: OneItem) -> Iterator[str]:
+    line, terms = one.line, one.line.terms
+    who = f"{line.source.code} brings it" if line.source else "No supplier is known to bring it; it is taken to come"
+    yield f"{who} in {days(terms.lead_days)}; an order is to last {days(terms.cover_days)} beyond that."
+    if line.plan.safety:
+        yield (
+            f"In {percent(terms.service_permille)} of lead times nothing may run out: z = "
+            f"{z_permille(terms.service_permille) / PERMILLE:.3f}, and days differ so much that "
+            f"{are(line.plan.safety)} kept as safety stock."
+        )
+
+
+def _sum(line: Line) -> Iterator[str]:
+    plan, terms = line.plan, line.terms
+    if line.sells.sold:
+        yield (
+            f"{units(plan.lead_demand)} sell in the lead time; with {plan.safety:,} of safety the reorder point is "
+            f"{plan.reorder_point:,}."
+        )
+    if not plan.short:
+        point = "above" if plan.position > plan.reorder_point else "at"
+        yield f"The position of {plan.position:,} is {point} the reorder point: nothing is ordered."
+        return
+    yield (
+        f"The position of {plan.position:,} is not above the reorder point of {plan.reorder_point:,}, so it is filled "
+        f"up to {plan.target:,}, what sells in {days(terms.lead_days + terms.cover_days)} and the safety stock: "
+        f"{are(plan.short)} missing."
+    )
+    if terms.is_off:
+        yield "It is set not to be ordered again, so nothing is."
+    elif plan.order != plan.short:
+        yield (
+            f"It is sold in cases of {terms.pack_size:,}, {terms.least_units:,} at the fewest: {are(plan.order)} "
+            "ordered."
+        )
+    else:
+        yield f"{are(plan.order)} ordered."

@@ -1,0 +1,47 @@
+"""One command made from rows that its own transaction locks, with what follows from its answer, in one transaction.
+
+For papers with a life of their own, like transfers: their rows say what may be done, and follow what was done.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from core.command import Command
+from core.errors import Broken, Refused
+from core.ledger import Batch, home_of
+from core.stock import BalanceKey
+from core.transaction import Database, Transaction
+
+T = TypeVar("T")
+_TRIES = 4
+
+
+def do(
+    db: Database,
+    merchant_id: int,
+    build: Callable[[Transaction], Command],
+    end: Callable[[Transaction, object], T],
+    *,
+    actor: str,
+    dry_run: bool = False,
+) -> T:
+    """Build, do, end; or with ``dry_run`` find out what would come of it.
+
+    Args: build: locks its rows, before all rows of balances. end: is given what the command answered.
+    Raises: what the command is refused with, what ``build`` and ``end`` raise; Broken when no batch was wide enough.
+    """
+    home, wider = home_of(db, merchant_id), frozenset[BalanceKey]()
+    for _ in range(_TRIES):
+        with db.begin(merchant_id, actor=actor) as tx:
+            done, more = Batch(tx, home, careful=True).apply({0: build(tx)}, {0: wider})
+            if not more:
+                answer = done[0]
+                if isinstance(answer, Refused):
+                    raise answer
+                ended = end(tx, answer)
+            if more or dry_run:
+                tx.connection.rollback()
+        if not more:
+            return ended
+        wider |= more[0]
+    raise Broken(f"an act found no stable set of rows in {_TRIES} batches")

@@ -1,0 +1,168 @@
+"""Goods come for a purchase order: in full, in part, too many, damaged, or in the other grade.
+
+What was on sale before it was here only changes its place; the rest is free to sell, once who waited has been served.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from core import flows
+from core.books import Books, key_hash
+from core.command import Short
+from core.errors import Refused
+from core.goods.receiving import keys_at, refuse_bundles
+from core.sales.backorders import in_turn, want_of_lock
+from core.stock import At, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Spot, Stocked
+from core.supply import acting, owed
+from core.supply.acting import Acted, OnPurchase, Receipt, require_lines
+from core.supply.lines import Came, PurchaseLine, Split, split
+from core.supply.owed import Owed
+from core.supply.purchases import MOST_UNITS, Purchase
+from core.transaction import Database, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivePurchase(OnPurchase):
+    """Units came for lines, by line id, and were put into a bin."""
+
+    came: Mapping[int, Came] = field(hash=False)
+    spot: Spot
+    reason: str
+    asked: object  # what the caller said: repeated with the same key, it must be the same
+
+    def concerned(self) -> Collection[PurchaseLine]:
+        return [line for line in self.purchase.lines if line.id in self.came]
+
+    def stocked(self, _books: Books) -> Collection[Stocked]:
+        lines = self.concerned()
+        other = {line.other_grade for line in lines if self.came[line.id].regraded}
+        return {line.stocked for line in lines} | other
+
+    def balance_keys(self, books: Books) -> set[BalanceKey]:
+        home = books.home.at(self.spot)
+        # Named in full, since ``super()`` finds no way in a dataclass with slots.
+        keys = OnPurchase.balance_keys(self, books)
+        return keys.union(key for one in self.stocked(books) for key in keys_at(home, one))
+
+    def _split(self, line: PurchaseLine) -> Split:
+        return split(line, self.came[line.id])
+
+    def short(self, books: Books) -> Short:
+        if key_hash(self.effect_key) in books.known_effects:
+            return {}
+        return owed.short(books, {line.stocked: self._split(line).broken for line in self.concerned()})
+
+    def decide(self, books: Books) -> Acted:
+        """Raises: Refused for an order that was never placed; KeyReused; Widen."""
+        row = self.purchase.row
+        if earlier := self.earlier(books, self.asked):
+            return earlier
+        self._require(books)
+        lines = self.concerned()
+        shortage = Owed(books, False, f"units of {row.number} came that cannot be sold as what they were sold as")
+        home, moves = books.home.at(self.spot), list[Movement]()
+        for line in lines:
+            parts = self._split(line)
+            moves += arrived(home, row.warehouse_id, line, parts)
+            moves += shortage.of(line.stocked, parts.broken)
+        why = f"{row.number}: {self.reason}" if self.reason else row.number
+        document_id = books.post(
+            DocumentKind.RECEIPT, self.effect_key, moves, content=self.asked, order_id=row.id, reason=why
+        )
+        for line in lines:
+            serve_locks(books, line.stocked, self.spot.warehouse_id)
+        receipts = [Receipt(document_id, line.id, *self.came[line.id], self.spot.bin_id, books.now) for line in lines]
+        return Acted([document_id], [self._after(line) for line in lines], receipts, shortage.losses)
+
+    def _after(self, line: PurchaseLine) -> PurchaseLine:
+        came, parts = self.came[line.id], self._split(line)
+        return line._replace(came=line.came + came.units, counted=line.counted - parts.counted)
+
+    def _require(self, books: Books) -> None:
+        number, state = self.purchase.row.number, self.purchase.state
+        if self.purchase.row.placed_at is None:
+            cure = (
+                "its units were never on their way" if state == "cancelled" else f"`holdfast purchase place {number}`"
+            )
+            raise Refused(f"{number} is {state}, so nothing of it can come; {cure}")
+        if not self.concerned():
+            raise Refused(f"nothing of {number} is still to come; say what came, like MUG-RED=5")
+        require_lines(self.purchase, self.came)
+        for came in self.came.values():
+            if not 1 <= came.units <= MOST_UNITS or min(came) < 0:
+                raise Refused(f"say how many units came, 1 to {MOST_UNITS:,}, and how many of them are not as ordered")
+        refuse_bundles(books, self.stocked(books))
+
+
+def arrived(home: Home, sent_to: int, line: PurchaseLine, parts: Split) -> list[Movement]:
+    """All movements of one line but those of who has to make room."""
+    stocked, other = line.stocked, line.other_grade
+    moves = flows.arrive(home, sent_to, stocked, parts.good.counted, counted=True)
+    moves += flows.arrive(home, sent_to, stocked, parts.good.uncounted, counted=False)
+    moves += flows.come_in(home, stocked, parts.good.more) if parts.good.more else []
+    moves += flows.arrive_damaged(home, sent_to, stocked, parts.damaged.uncounted, counted=False)
+    moves += flows.arrive_damaged(home, sent_to, stocked, parts.damaged.counted, counted=True)
+    moves += flows.come_in_unsellable(home, stocked, parts.damaged.more) if parts.damaged.more else []
+    moves += flows.come_no_more(sent_to, stocked, parts.regraded.uncounted, counted=False)
+    moves += flows.come_no_more(sent_to, stocked, parts.regraded.counted, counted=True)
+    regraded = sum(parts.regraded)
+    return moves + (flows.come_in(home, other, regraded) if regraded else [])
+
+
+def serve_locks(books: Books, stocked: Stocked, warehouse_id: int) -> None:
+    """Physical locks that wait for goods in this warehouse take free units that were sold before they were here.
+
+    Nobody else can wait for those: what raises no free units serves no other demand.
+    """
+    at = At(warehouse_id, Bucket.AVAILABLE)
+    locks = {lock.id: lock for lock in books.waiting_locks(stocked) if lock.warehouse_id == warehouse_id}
+    for want in in_turn(map(want_of_lock, locks.values())):
+        lock = locks[want.id]
+        units = min(want.units, books.free(stocked), books.units(Layer.DISPATCH, stocked, at))
+        if not units:
+            continue
+        moves = flows.fill_lock(books.home, books.pool(lock.id), stocked, units)
+        books.add_lock(lock._replace(waiting=lock.waiting - units, moved_at=books.now))
+        key = f"lock/{lock.id}/fill/{books.new_id()}"
+        why = f"lock {lock.key} waited for them"
+        books.post(DocumentKind.FILL, key, moves, order_id=lock.id, reason=why)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came, and the bin that it was put in.
+
+    ``came``: by line id; None: all that is still to come. ``apart``: of all that, what came damaged or in the other
+    grade.
+    """
+
+    spot: Spot
+    came: Mapping[int, Came] | None = None
+    apart: Mapping[int, Came] = field(default_factory=dict)
+    reason: str = ""
+
+    def units(self, purchase: Purchase) -> Mapping[int, Came]:
+        """By line id, of an order as it stands."""
+        if self.came is not None:
+            return self.came
+        found = dict(self.apart)
+        for line in purchase.lines:
+            if line.open or line.id in found:
+                bad = found.get(line.id, Came())
+                found[line.id] = bad._replace(good=line.open - bad.units)
+        return found
+
+
+def receive(
+    db: Database, merchant_id: int, number: str, delivery: Delivery, key: str, *, actor: str, dry_run: bool = False
+) -> Acted:
+    """Book in what came for a purchase order; once per ``key``. Raises: Refused; KeyReused; NotFound."""
+    told = delivery.apart if delivery.came is None else delivery.came
+    listed = sorted((line_id, *came) for line_id, came in told.items())
+    asked = ["all" if delivery.came is None else "these", listed, delivery.spot]
+
+    def build(_tx: Transaction, purchase: Purchase) -> ReceivePurchase:
+        effect_key, units = f"purchase/{purchase.row.id}/receipt/{key}", delivery.units(purchase)
+        return ReceivePurchase(effect_key, purchase, units, delivery.spot, delivery.reason, asked)
+
+    return acting.act(db, merchant_id, number, build, actor=actor, dry_run=dry_run)

@@ -1,0 +1,191 @@
+"""Transfers between our own warehouses: what is asked for, sent, on its way, and here.
+
+Units on their way stay on sale: who bought them gets them from wherever they are. Asking for a transfer moves nothing;
+goods move when they are sent. Whoever changes a transfer holds its row.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+
+from core import bulk, tables
+from core.errors import NotFound, Refused
+from core.stock import GRADES, Stocked
+from core.transaction import Transaction
+
+ROW_LOCK = "FOR NO KEY UPDATE"
+MOST_UNITS = 1_000_000_000
+
+
+class TransferRow(NamedTuple):
+    """``from_id``, ``to_id``: warehouses."""
+
+    id: int
+    number: str
+    from_id: int
+    to_id: int
+    expected_on: date | None
+    note: str
+    created_at: datetime
+    created_by: str
+
+
+class TransferLine(NamedTuple):
+    """Sale units. ``came``: whatever their state, and more than were sent, if more came."""
+
+    id: int
+    transfer_id: int
+    nth: int
+    item_id: int
+    grade: str
+    asked: int
+    sent: int = 0
+    came: int = 0
+    lost: int = 0
+
+    @property
+    def stocked(self) -> Stocked:
+        return Stocked(self.item_id, self.grade)
+
+    @property
+    def unsent(self) -> int:
+        return max(self.asked - self.sent, 0)
+
+    @property
+    def on_its_way(self) -> int:
+        return max(self.sent - self.came - self.lost, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A transfer with its lines, in their order."""
+
+    row: TransferRow
+    lines: Sequence[TransferLine]
+
+    @property
+    def state(self) -> str:
+        return state_of(self.lines)
+
+
+def state_of(lines: Iterable[TransferLine]) -> str:
+    """asked (nothing was sent), sent (something is on its way), waiting (what was sent is here, more is to be sent),
+    done, or cancelled (closed before anything was sent). Pure.
+    """
+    known = list(lines)
+    if any(line.on_its_way for line in known):
+        return "sent"
+    unsent = any(line.unsent for line in known)
+    if not any(line.sent for line in known):
+        return "asked" if unsent else "cancelled"
+    return "waiting" if unsent else "done"
+
+
+def ask(
+    tx: Transaction,
+    number: str,
+    warehouses: tuple[int, int],
+    wanted: Mapping[Stocked, int],
+    *,
+    expected_on: date | None = None,
+    note: str = "",
+) -> int:
+    """A new transfer from one warehouse to another; nothing moves yet. Returns: its id. Raises: Refused."""
+    number, (from_id, to_id) = number.strip(), warehouses
+    if not number:
+        raise Refused("a transfer needs a number, like T-7")
+    if from_id == to_id:
+        raise Refused("goods are there already; within a warehouse `holdfast bin move` puts them elsewhere")
+    if not wanted or any(not 1 <= units <= MOST_UNITS for units in wanted.values()):
+        raise Refused(f"say what is to be sent, 1 to {MOST_UNITS:,} units of each item, like MUG-RED=5")
+    if any(one.grade not in GRADES for one in wanted):
+        raise Refused(f"a grade is {' or '.join(GRADES)}")
+    transfer_id = tx.new_id()
+    row = TransferRow(transfer_id, number, from_id, to_id, expected_on, note, tx.now, tx.actor)
+    known = tx.run("SELECT id FROM transfer WHERE merchant_id = :merchant_id AND number = :number", number=number)
+    if known.scalar_one_or_none() is not None:
+        raise Refused(f"there is a transfer {number} already; `holdfast transfer show {number}` tells of it")
+    bulk.insert_missing(tx, tables.transfer, TransferRow._fields, [row], ["number"])
+    lines = [
+        TransferLine(tx.new_id(), transfer_id, nth, *stocked, units)
+        for nth, (stocked, units) in enumerate(wanted.items(), start=1)
+    ]
+    bulk.insert(tx, tables.transfer_line, TransferLine._fields, lines)
+    return transfer_id
+
+
+def close(tx: Transaction, number: str) -> bool:
+    """Nothing more is to be sent; what is on its way still arrives.
+
+    Returns: False when that was so. Raises: NotFound.
+    """
+    unsent = [line for line in locked(tx, number).lines if line.unsent]
+    write_lines(tx, [line._replace(asked=line.sent) for line in unsent])
+    return bool(unsent)
+
+
+def find(tx: Transaction, number: str) -> Transfer:
+    """As it stands, for who only looks. Raises: NotFound, naming some that are there."""
+    return _read(tx, number, "")
+
+
+def locked(tx: Transaction, number: str) -> Transfer:
+    """The same, and nobody else changes it until our transaction ends. Raises: NotFound."""
+    return _read(tx, number, ROW_LOCK)
+
+
+def every(tx: Transaction, *, all_of_them: bool = False) -> list[Transfer]:
+    """Transfers that are not done, or all, the newest first."""
+    rows = tx.run(
+        f"SELECT {_ROW} FROM transfer WHERE merchant_id = :merchant_id ORDER BY created_at DESC, id DESC"
+    ).all()
+    lines = _lines(tx, [row.id for row in rows])
+    found = [Transfer(TransferRow(*row), lines.get(row.id, [])) for row in rows]
+    return [one for one in found if all_of_them or one.state not in ("done", "cancelled")]
+
+
+def write_lines(tx: Transaction, lines: Iterable[TransferLine]) -> None:
+    """Lines of a transfer that this transaction has locked."""
+    bulk.put(tx, tables.transfer_line, TransferLine._fields, lines, ["id"])
+
+
+def line_of(transfer: Transfer, stocked: Stocked, name: str) -> TransferLine:
+    """Args: name: what the caller calls it. Raises: NotFound."""
+    for line in transfer.lines:
+        if line.stocked == stocked:
+            return line
+    number = transfer.row.number
+    raise NotFound(f"transfer {number} has no {name}; `holdfast transfer show {number}` tells what it has")
+
+
+_ROW = ", ".join(TransferRow._fields)
+_LINE = ", ".join(f"l.{name}" for name in TransferLine._fields)
+
+
+def _read(tx: Transaction, number: str, row_lock: str) -> Transfer:
+    row = tx.run(
+        f"SELECT {_ROW} FROM transfer WHERE merchant_id = :merchant_id AND number = :number {row_lock}",
+        number=number.strip(),
+    ).one_or_none()
+    if row is None:
+        known = tx.run(
+            "SELECT number FROM transfer WHERE merchant_id = :merchant_id ORDER BY id DESC LIMIT 5"
+        ).scalars()
+        there = ", ".join(known)
+        cure = f"the newest are {there}" if there else "`holdfast transfer ask` makes one"
+        raise NotFound(f"there is no transfer {number}; {cure}")
+    return Transfer(TransferRow(*row), _lines(tx, [row.id]).get(row.id, []))
+
+
+def _lines(tx: Transaction, transfer_ids: Sequence[int]) -> dict[int, list[TransferLine]]:
+    rows = tx.run(
+        f"""SELECT {_LINE} FROM unnest(CAST(:ids AS bigint[])) k (id)
+            CROSS JOIN LATERAL (SELECT * FROM transfer_line
+                WHERE merchant_id = :merchant_id AND transfer_id = k.id OFFSET 0) l ORDER BY l.transfer_id, l.nth""",
+        ids=list(transfer_ids),
+    )
+    lines: dict[int, list[TransferLine]] = {}
+    for row in rows:
+        lines.setdefault(row.transfer_id, []).append(TransferLine(*row))
+    return lines

@@ -1,0 +1,256 @@
+"""What must be true of one merchant's units after each act: plain sums, and no code of the core.
+
+Several outcomes are often lawful: which pool serves, whose promise breaks. So the model does not foretell all numbers.
+It keeps what is certain (units on the shelf, what each order and hold is owed, what locks and pools are for) and looks
+at the books before and after each step: what changed has to be something that the step allows.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+Kind = tuple[str, str]  # SKU and grade
+Owner = str  # "order STORE/NUMBER" or "hold KEY"
+ClaimKey = tuple[Owner, str, Kind]  # whose, on which line (empty for holds), of what
+
+GOOD, FLAWED = "good", "minor_defect"
+OWN = 0
+OPEN_LOCK, LOCKS_TO_COME = "active", ("requested", "approved")
+OVERFLOWS = ("no", "ask", "yes")
+
+
+# ---- what the books say
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """What a pool has of something."""
+
+    free: int = 0
+    reserved: int = 0
+    sold: int = 0
+    backordered: int = 0
+
+    @property
+    def units(self) -> int:
+        return self.free + self.reserved + self.sold
+
+
+@dataclass(slots=True)
+class SeenClaim:
+    """Units of one line or hold, over all its promises; ``live`` by the pool that they stand in."""
+
+    wanted: int = 0
+    waiting: int = 0
+    shipped: int = 0
+    released: int = 0
+    damaged: int = 0
+    live: Counter[int] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLock:
+    pool_id: int
+    kind: Kind
+    status: str
+    quantity: int
+    waiting: int
+
+
+@dataclass(slots=True)
+class Seen:
+    """One merchant's books at one moment. ``pools``: their kinds by id."""
+
+    shelf: Counter[Kind] = field(default_factory=Counter)
+    apart: Counter[Kind] = field(default_factory=Counter)
+    pools: dict[int, str] = field(default_factory=dict)
+    stands: dict[tuple[int, Kind], Stand] = field(default_factory=dict)
+    claims: dict[ClaimKey, SeenClaim] = field(default_factory=dict)
+    locks: dict[str, SeenLock] = field(default_factory=dict)
+
+    @property
+    def shared(self) -> int:
+        return next((pool_id for pool_id, kind in self.pools.items() if kind == "shared"), 0)
+
+    def stand(self, pool_id: int, kind: Kind) -> Stand:
+        return self.stands.get((pool_id, kind), Stand())
+
+    def free(self, kind: Kind) -> int:
+        """Free units that everybody shares."""
+        return self.stand(self.shared, kind).free
+
+    def claim(self, key: ClaimKey) -> SeenClaim:
+        return self.claims.get(key, SeenClaim())
+
+    def there(self, key: ClaimKey) -> int:
+        """Live units of a claim that exist: those of presales are to come."""
+        return sum(n for pool_id, n in self.claim(key).live.items() if self.pools[pool_id] != "presale")
+
+
+# ---- what has to be
+
+
+@dataclass(slots=True)
+class Claim:
+    """Units that are owed (waiting or live), that have left, and at most were broken at the store's word."""
+
+    owed: int = 0
+    shipped: int = 0
+    broken_at_most: int = 0
+
+
+@dataclass(slots=True)
+class Line:
+    """``parts``: what one unit of it takes, as it was when units were first wanted. The rest in units of the line."""
+
+    parts: Mapping[Kind, int]
+    is_fixed: bool = False
+    returned: int = 0
+    flawed: int = 0
+
+
+@dataclass(slots=True)
+class Buyer:
+    """Who holds or orders. ``named``: the pool that a hold asked for."""
+
+    store: int = OWN
+    holder: str = ""
+    named: int | None = None
+    ends: datetime | None = None
+    ttl_s: int = 0
+    paid: bool = False
+    due: datetime | None = None
+    is_hold: bool = False
+    is_open: bool = True
+    lines: dict[str, Line] = field(default_factory=dict)
+
+    @property
+    def may_give_way(self) -> bool:
+        return self.is_hold and self.is_open and not self.paid and self.due is None and self.ends is not None
+
+
+@dataclass(slots=True)
+class Lock:
+    """``size``: units that it is for; ``units``: those it has or waits for, sold ones among them."""
+
+    pool_id: int
+    kind: Kind
+    size: int
+    status: str = "requested"
+    units: int = 0
+    type: str = "business"
+    store: int | None = None
+    account: str = ""
+    is_physical: bool = False
+    is_pure: bool = False
+    is_floor: bool = False
+    overflow: str = "yes"
+    starts: datetime | None = None
+    ends: datetime | None = None
+
+
+@dataclass(slots=True)
+class Pool:
+    """A pool that a planner made; ``units`` of each kind that it has, promised ones among them."""
+
+    id: int
+    type: str
+    store: int | None = None
+    starts: datetime | None = None
+    ends: datetime | None = None
+    is_open: bool = True
+    units: Counter[Kind] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Step:
+    """What the acts of one step allow. ``alone``: it is one act, so what it did can be told from the books before.
+
+    ``left``      units of which pools may have lost so many: shipped, lost or broken.
+    ``found``     units that may have been found, as they left although nobody knew of them.
+    ``shipped``   by orders.
+    ``holders``   whose holds may have given way.
+    ``taken``     pools whose units an order took over with holds.
+    ``ended``     pools that ended in it.
+    ``moves``     promises may have changed their pools.
+    ``waits``     units that have to wait in the end, of those that did not.
+    """
+
+    alone: bool
+    now: datetime
+    left: Counter[Kind] = field(default_factory=Counter)
+    found: Counter[Kind] = field(default_factory=Counter)
+    holders: set[str] = field(default_factory=set)
+    taken: set[int] = field(default_factory=set)
+    ended: set[int] = field(default_factory=set)
+    orders: set[Owner] = field(default_factory=set)
+    moves: bool = False
+    waits: dict[Kind, int] = field(default_factory=dict)
+
+
+def runs(starts: datetime | None, ends: datetime | None, now: datetime) -> bool:
+    return (starts is None or starts <= now) and (ends is None or now < ends)
+
+
+@dataclass(slots=True)
+class Books:
+    """All that is certain of one merchant, and the books as they were seen last."""
+
+    shelf: Counter[Kind] = field(default_factory=Counter)
+    apart: Counter[Kind] = field(default_factory=Counter)
+    claims: dict[ClaimKey, Claim] = field(default_factory=dict)
+    buyers: dict[Owner, Buyer] = field(default_factory=dict)
+    locks: dict[str, Lock] = field(default_factory=dict)
+    pools: dict[int, Pool] = field(default_factory=dict)
+    dead_keys: set[str] = field(default_factory=set)
+    seen: Seen = field(default_factory=Seen)
+
+    def claims_of(self, owner: Owner) -> Iterator[tuple[ClaimKey, Claim]]:
+        return ((key, claim) for key, claim in self.claims.items() if key[0] == owner)
+
+    def lock_of_pool(self, pool_id: int) -> Lock | None:
+        return next((lock for lock in self.locks.values() if lock.pool_id == pool_id), None)
+
+    def physical_pools(self) -> set[int]:
+        return {lock.pool_id for lock in self.locks.values() if lock.is_physical}
+
+    # ---- who may draw on what
+
+    def may_draw(self, buyer: Buyer, pool_id: int, now: datetime) -> bool:
+        """May a buyer take units from a pool now?"""
+        if self.seen.pools.get(pool_id) == "shared":
+            return True
+        pool = self.pools.get(pool_id)
+        if pool is not None:
+            return pool.is_open and runs(pool.starts, pool.ends, now) and pool.store in (None, buyer.store)
+        lock = self.lock_of_pool(pool_id)
+        if lock is None or lock.status != OPEN_LOCK or lock.is_pure or not runs(lock.starts, lock.ends, now):
+            return False
+        if buyer.named == pool_id:
+            return (
+                lock.store in (None, buyer.store)
+                and lock.account in ("", buyer.holder)
+                and (lock.type != "internal" or buyer.store == OWN)
+            )
+        return lock.store == buyer.store or (lock.account != "" and lock.account == buyer.holder)
+
+    def pools_for(self, buyer: Buyer, kind: Kind, now: datetime, *, overflow: bool) -> set[int]:
+        """Pools that a hold of something has its units from: a lock's orders take shared units if it lets them."""
+        unnamed = Buyer(buyer.store, buyer.holder)
+        others = {pool_id for pool_id in self.seen.pools if self.may_draw(unnamed, pool_id, now)}
+        if buyer.named is None:
+            return others if self._overflows(others, kind, overflow) else others - {self.seen.shared}
+        if not self.may_draw(buyer, buyer.named, now):
+            return set()
+        lock = self.lock_of_pool(buyer.named)
+        if lock is not None:
+            if overflow and lock.overflow == "no":
+                return set()
+            overflow = lock.overflow == "yes" or (overflow and lock.overflow == "ask")
+        return {buyer.named} | (others if overflow else set())
+
+    def _overflows(self, pools: set[int], kind: Kind, overflow: bool) -> bool:
+        locks = [lock for lock in self.locks.values() if lock.pool_id in pools and lock.kind == kind]
+        widest = max((OVERFLOWS.index(lock.overflow) for lock in locks), default=2)
+        return widest == 2 or (widest == 1 and overflow)
