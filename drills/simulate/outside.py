@@ -169,18 +169,15 @@ class OutsideModel:
                 yield f"{shop_name} order {order_number} has no line {line_id}, which holds {held}"
 
     def _line(self, shop: str, order: Order, line: Line, found: Mapping[str | None, list[Any]] | None) -> Iterator[str]:
-        """What became of one line, item by item."""
+        """What became of one line, item by item; what came back is counted as the shop sells, in packs or bundles."""
         if found is None:
             if not order.is_deleted and line.quantity:
                 yield f"{shop} order {order.number}, line {line.line_id} was lost"
             return
-        takes = self._takes[shop, line.sku]
-        # What came back is counted in units of the line: bundles, or with packs the units in them.
-        pack = next(iter(takes.values())) if len(takes) == 1 else 1
-        for item, per in takes.items():
+        for item, per in self._takes[shop, line.sku].items():
             owed = 0 if order.is_deleted else line.open * per
-            truth = [owed, line.shipped * per, order.paid or line.shipped > 0, line.returned * pack]
-            got = found.get(item) or [0, 0, truth[2], line.returned * pack]
+            truth = [owed, line.shipped * per, order.paid or line.shipped > 0, line.returned]
+            got = found.get(item) or [0, 0, truth[2], line.returned]
             if got[:2] != truth[:2] or got[3] != truth[3] or (owed and got[2] != truth[2]):
                 yield f"{shop} order {order.number}, line {line.line_id}, {item}: {truth} became {got}"
 
