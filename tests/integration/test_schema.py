@@ -14,6 +14,7 @@ from config.settings import Settings
 from core import schema, tables
 from core.errors import ConfigError
 from core.transaction import connect
+from tests.builders import World, line, order
 from tests.conftest import SECRET_KEY, Logins
 
 # Indexes, unique and foreign keys stand in the migration alone, where PostgreSQL's own words for them are.
@@ -88,3 +89,35 @@ def test_partitions_stand_ready_for_the_months_to_come(superuser: Engine) -> Non
             )
         ).scalar_one()
     assert ready == 3
+
+
+def test_lines_that_were_counted_in_units_are_counted_as_their_store_sells(
+    logins: Logins, superuser: Engine, world: World
+) -> None:
+    store = world.stocked("mug", units=40)
+    world.listings(store, "six", pack_size=6)
+    six = order(line("six", 3, shipped=1), external_id="1", paid=True)
+    single = order(line("mug", 2), external_id="2", paid=True)
+    world.hear(store, six)
+    world.hear(store, single)
+    before = [tuple(row) for row in world.ask("SELECT * FROM order_line WHERE merchant_id = :merchant_id ORDER BY id")]
+    with superuser.connect() as connection:
+        for change in (
+            "UPDATE promise SET per_unit = 1",
+            """UPDATE order_line SET ordered = 6 * ordered, cancelled = 6 * cancelled, written_off = 6 * written_off,
+               returned = 6 * returned, returned_minor_defect = 6 * returned_minor_defect WHERE sku = 'six'""",
+            "DROP TABLE transfer, transfer_line",
+            "UPDATE alembic_version SET version_num = '0014'",
+        ):
+            connection.execute(text(change))
+
+    owner = connect(logins.owner, role=None)
+    assert schema.migrate(owner) == ("0014", schema.VERSION)
+    owner.dispose()
+
+    after = [tuple(row) for row in world.ask("SELECT * FROM order_line WHERE merchant_id = :merchant_id ORDER BY id")]
+    assert after == before
+    documents = world.documents()
+    world.hear(store, six)
+    world.hear(store, single)
+    assert world.documents() == documents
