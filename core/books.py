@@ -16,6 +16,7 @@ V = TypeVar("V")
 _ABSENT: Any = object()
 _NO_LIMIT = 2**62
 _SALES, _FREE = Layer.SALES, Bucket.FREE
+_ARRIVED = (Layer.DISPATCH, Bucket.AVAILABLE)
 _MOVEMENTS_LOG = 2  # where the length of ``Books.movements`` stands in a mark
 
 
@@ -286,6 +287,7 @@ class Books:
     pool_items: dict[tuple[Stocked, int], PoolItemRow] = field(default_factory=dict)  # made or changed here
     locks: dict[int, LockRow] = field(default_factory=dict)
     spots: dict[Stocked, list[Spot]] = field(default_factory=dict)  # where goods stand; not the default place
+    frozen: dict[int, str] = field(default_factory=dict)  # names of bins that are counted now, by id
     recipes: dict[int, list[Part]] = field(default_factory=dict)  # of virtual bundles, nested ones taken apart
     kits: dict[int, list[Part]] = field(default_factory=dict)  # of kits that a command asked for, taken apart the same
     holds: dict[str, int] = field(default_factory=dict)  # document ids by key
@@ -359,8 +361,9 @@ class Books:
         return [self.pools[pool_id] for pool_id in self.open_pools.get(stocked, ())]
 
     def spots_of(self, stocked: Stocked) -> list[Spot]:
-        """Where goods of this stand, or may: the default place first, then the others by warehouse and bin."""
-        return [self.home.spot, *self.spots.get(stocked, ())]
+        """Where goods of this stand, or may: the default place, then the others by warehouse and bin; frozen last."""
+        spots = [self.home.spot, *self.spots.get(stocked, ())]
+        return sorted(spots, key=lambda spot: spot.bin_id in self.frozen) if self.frozen else spots
 
     def parts(self, stocked: Stocked) -> list[Part]:
         """What one unit of this takes: itself, or the components of a virtual bundle."""
@@ -533,9 +536,13 @@ class Books:
         return bool(self._waited or self.locks)
 
     def moved(self, moved_since: tuple[int, ...]) -> list[Stocked]:
-        """What was moved in the sales layer since a mark, in the order in which it moved."""
-        news = self.movements[moved_since[_MOVEMENTS_LOG] :]
-        return list(dict.fromkeys(m.stocked for _, _, m in news if m.layer is _SALES))
+        """What somebody may be served with since a mark, in the order in which it moved.
+
+        It moved in the sales layer, or came to stand in a warehouse, where a physical lock may wait for units that were
+        free before they were there.
+        """
+        news = (m for _, _, m in self.movements[moved_since[_MOVEMENTS_LOG] :])
+        return list(dict.fromkeys(m.stocked for m in news if m.layer is _SALES or (m.layer, m.to.bucket) == _ARRIVED))
 
     def pools_moved(self, moved_since: tuple[int, ...]) -> list[int]:
         """Pools that units entered, left or changed their bucket in since a mark."""

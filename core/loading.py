@@ -181,9 +181,12 @@ class Loader:
         """Open pools of all that is counted, and of ``more`` from now on, and where the goods of these stand."""
         if self.tx.merchant_id in _special[self.tx.connection.engine]:
             self._counted |= more
-            spots = reading.find_spots(self._sent, self._counted, self.books.home)
+            spots, frozen = (
+                reading.find_spots(self._sent, self._counted, self.books.home),
+                reading.find_frozen(self._sent),
+            )
             self._take_open_pools(reading.find_open_pools(self._sent, self._counted))
-            self.books.spots = reading.spots_by_stocked(spots)
+            self.books.spots, self.books.frozen = reading.spots_by_stocked(spots), dict(frozen.fetchall())
 
     def _ask_recipes(self, bundles: set[int], kits: set[int]) -> tuple[Answer | None, Answer | None]:
         """What the bundles and the kits that commands named are made of."""
@@ -258,7 +261,7 @@ class Loader:
         ]
         effects = reading.find_effects(sent, self._looked_up) if self._looked_up else None
         promises = reading.find_promises(sent, books.promises.values()) if books.promises else None
-        special = reading.has_special(sent, books.home) if by_layer[Layer.SALES] else None
+        special = reading.has_special(sent, books.home) if keys else None
         recipes = self._ask_recipes(*self._taken_apart) if self._taken_apart else None
         self._own_holds = giving_way.ask(sent, self._holders) if self._holders else None
         watched = alert_watch.watched(sent, {key.item_id for key in keys if key.layer is not Layer.WAREHOUSE})

@@ -203,13 +203,13 @@ def _next_newest(
 
 def has_special(sent: Runner, home: Home) -> Answer:
     """One row of one flag: has the merchant any open pool beside the shared one, any bundle, any purchase limit, or any
-    bin beside the default one?
+    bin beside the default one, or that one frozen?
     """
     answer: Answer = sent.run(
         """SELECT EXISTS (SELECT FROM pool_item WHERE merchant_id = :merchant_id AND is_open)
                OR EXISTS (SELECT FROM component WHERE merchant_id = :merchant_id)
                OR EXISTS (SELECT FROM purchase_limit WHERE merchant_id = :merchant_id)
-               OR EXISTS (SELECT FROM bin WHERE merchant_id = :merchant_id AND id <> :home)""",
+               OR EXISTS (SELECT FROM bin WHERE merchant_id = :merchant_id AND (id <> :home OR frozen))""",
         home=home.bin_id,
     )
     return answer
@@ -286,6 +286,17 @@ def find_spots(sent: Runner, stocked: Collection[Stocked], home: Home) -> Answer
         items=[key.item_id for key in keys],
         grades=[key.grade for key in keys],
         home=home.bin_id,
+    )
+    return answer
+
+
+def find_frozen(sent: Runner) -> Answer:
+    """Rows of id and name, like MAIN/A-01: bins that are counted now."""
+    answer: Answer = sent.run(
+        """SELECT b.id, w.code || '/' || b.code FROM (SELECT * FROM bin
+               WHERE merchant_id = :merchant_id AND frozen OFFSET 0) b
+           CROSS JOIN LATERAL (SELECT code FROM warehouse
+               WHERE merchant_id = :merchant_id AND id = b.warehouse_id OFFSET 0) w"""
     )
     return answer
 

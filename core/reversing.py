@@ -13,7 +13,7 @@ from core import flows
 from core.books import Books, Widen, key_hash
 from core.command import Command, Short
 from core.errors import NotFound, Refused
-from core.goods.receiving import keys_of_goods
+from core.goods.receiving import keys_of_goods, refuse_frozen
 from core.sales.shortage import Loss, Shortage, on_shelf, short
 from core.stock import At, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Spot, Stocked
 from core.touched import Touched
@@ -64,6 +64,10 @@ class Posted:
     @property
     def stocked(self) -> set[Stocked]:
         return {move.stocked for move in self.movements}
+
+    @property
+    def is_physical(self) -> bool:
+        return any(move.layer is Layer.WAREHOUSE for move in self.movements)
 
     @property
     def swapped(self) -> list[Movement]:
@@ -163,6 +167,8 @@ class Reverse(Command):
     def decide(self, books: Books) -> Reversed:
         """Raises: Refused, saying what to do instead; NeedsForce; Widen."""
         self._require_reversible(books)
+        if self.document.is_physical:
+            refuse_frozen(books, _place(self.document, books).bin_id)
         obstacles = list(dict.fromkeys(_obstacles(self.document, books)))
         if obstacles:
             return self._oppose(books, obstacles)

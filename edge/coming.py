@@ -19,12 +19,13 @@ def read_coming(words: str, now: datetime, zone: ZoneInfo, *, day_ends: bool = F
     said = words.strip()
     try:
         at = _day(said, zone, day_ends) or _time(said, zone) or now + read_duration(said)
-    except OverflowError:  # beyond the calendar's end
-        at = None
+    except OverflowError:
+        raise typer.BadParameter(f"{words!r} is beyond the calendar; name a time to come") from None
     except typer.BadParameter:
-        at = None
-    if at is None:
-        raise typer.BadParameter(f"{words!r} is no time to come; write one like 2026-12-24T14:30, 2026-12-24 or 30d")
+        raise typer.BadParameter(
+            f"{words!r} is no time to come; write one like 2026-12-24T14:30 or 2026-12-24, or so long from now, like "
+            "90s, 15min, 2h or 30d"
+        ) from None
     if at <= now:
         raise typer.BadParameter(f"{words!r} has passed; name a time to come")
     return at

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.dispatch.model import Leg, Reason, Route, Verdict, Wait, Why
-from core.dispatch.money import write_money
+from core.money import write_money
 from core.stock import GOOD, Stocked
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from core import flows
 from core.books import Books, key_hash
 from core.command import Command, Short
 from core.errors import Refused
-from core.goods.receiving import keys_at, keys_of_goods, refuse_bundles
+from core.goods.receiving import keys_at, keys_of_goods, refuse_bundles, refuse_frozen
 from core.sales.shortage import Loss, Shortage, on_shelf, short
 from core.stock import GRADES, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Spot, Stocked
 
@@ -32,6 +32,7 @@ class _Adjust(Command):
     effect_key: str
     reason: str
     spot: Spot | None = field(default=None, kw_only=True)
+    is_count: ClassVar[bool] = False  # it may change a bin that is frozen for a count
 
     def effect_keys(self) -> Iterable[str]:
         return (self.effect_key,)
@@ -63,6 +64,8 @@ class _Adjust(Command):
         if not self.reason.strip():
             raise Refused("say why: a change of stock without a reason helps nobody later")
         refuse_bundles(books, self.stocked(books))
+        if not self.is_count:
+            refuse_frozen(books, self.place(books).bin_id)
         return None
 
 
@@ -171,6 +174,8 @@ class SetOnShelf(_Adjust):
 
     Units that are set apart as unavailable are not counted.
     """
+
+    is_count: ClassVar[bool] = True
 
     what: Stocked
     counted: int

@@ -8,7 +8,7 @@ from core import flows
 from core.books import Books, Part
 from core.command import Command
 from core.errors import InsufficientStock, Refused
-from core.goods.receiving import keys_of_goods
+from core.goods.receiving import keys_of_goods, refuse_frozen
 from core.stock import MINOR_DEFECT, BalanceKey, DocumentKind, Home, Movement, Stocked
 
 
@@ -48,6 +48,7 @@ class Assemble(Command):
             raise Refused("only kits are assembled; say what it is made of: `holdfast bundle set SKU PART=N --kit`")
         if self.units < 1:
             raise Refused("say how many kits, 1 or more")
+        refuse_frozen(books, books.home.bin_id)
         used, made = parts, [Part(self.kit, 1)]
         if self.apart:
             used, made = made, parts

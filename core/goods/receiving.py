@@ -32,6 +32,16 @@ def refuse_bundles(books: Books, stocked: Iterable[Stocked]) -> None:
         raise Refused("a bundle has no stock of its own; book what it is made of: `holdfast item show` tells")
 
 
+def refuse_frozen(books: Books, *bins: int) -> None:
+    """Raises: Refused when one of these bins is being counted: what people book in or out would falsify the count."""
+    for one in bins:
+        if name := books.frozen.get(one):
+            raise Refused(
+                f"bin {name} is frozen for a count; `holdfast stock set SKU N --at {name}` books what was counted, and "
+                f"`holdfast bin thaw {name}` ends the count"
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Receive(Command):
     """Units come in, once per ``effect_key``; what waits for them is served.
@@ -68,6 +78,8 @@ class Receive(Command):
         if earlier := books.find(self.effect_key, content):
             return earlier
         refuse_bundles(books, self.stocked(books))
+        if self.kind is not DocumentKind.OPENING:
+            refuse_frozen(books, self._home(books).bin_id)
         home, moves = self._home(books), list[Movement]()
         for stocked, units in self.quantities.items():
             moves += flows.come_in(home, stocked, units) if units else []

@@ -10,9 +10,8 @@ from core import flows
 from core.books import Books, key_hash
 from core.command import Short
 from core.errors import Refused
-from core.goods.receiving import keys_at, refuse_bundles
-from core.sales.backorders import in_turn, want_of_lock
-from core.stock import At, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Spot, Stocked
+from core.goods.receiving import keys_at, refuse_bundles, refuse_frozen
+from core.stock import BalanceKey, DocumentKind, Home, Movement, Spot, Stocked
 from core.supply import acting, owed
 from core.supply.acting import Acted, OnPurchase, Receipt, require_lines
 from core.supply.lines import Came, PurchaseLine, Split, split
@@ -69,8 +68,6 @@ class ReceivePurchase(OnPurchase):
         document_id = books.post(
             DocumentKind.RECEIPT, self.effect_key, moves, content=self.asked, order_id=row.id, reason=why
         )
-        for line in lines:
-            serve_locks(books, line.stocked, self.spot.warehouse_id)
         receipts = [Receipt(document_id, line.id, *self.came[line.id], self.spot.bin_id, books.now) for line in lines]
         return Acted([document_id], [self._after(line) for line in lines], receipts, shortage.losses)
 
@@ -92,6 +89,7 @@ class ReceivePurchase(OnPurchase):
             if not 1 <= came.units <= MOST_UNITS or min(came) < 0:
                 raise Refused(f"say how many units came, 1 to {MOST_UNITS:,}, and how many of them are not as ordered")
         refuse_bundles(books, self.stocked(books))
+        refuse_frozen(books, self.spot.bin_id)
 
 
 def arrived(home: Home, sent_to: int, line: PurchaseLine, parts: Split) -> list[Movement]:
@@ -107,25 +105,6 @@ def arrived(home: Home, sent_to: int, line: PurchaseLine, parts: Split) -> list[
     moves += flows.come_no_more(sent_to, stocked, parts.regraded.counted, counted=True)
     regraded = sum(parts.regraded)
     return moves + (flows.come_in(home, other, regraded) if regraded else [])
-
-
-def serve_locks(books: Books, stocked: Stocked, warehouse_id: int) -> None:
-    """Physical locks that wait for goods in this warehouse take free units that were sold before they were here.
-
-    Nobody else can wait for those: what raises no free units serves no other demand.
-    """
-    at = At(warehouse_id, Bucket.AVAILABLE)
-    locks = {lock.id: lock for lock in books.waiting_locks(stocked) if lock.warehouse_id == warehouse_id}
-    for want in in_turn(map(want_of_lock, locks.values())):
-        lock = locks[want.id]
-        units = min(want.units, books.free(stocked), books.units(Layer.DISPATCH, stocked, at))
-        if not units:
-            continue
-        moves = flows.fill_lock(books.home, books.pool(lock.id), stocked, units)
-        books.add_lock(lock._replace(waiting=lock.waiting - units, moved_at=books.now))
-        key = f"lock/{lock.id}/fill/{books.new_id()}"
-        why = f"lock {lock.key} waited for them"
-        books.post(DocumentKind.FILL, key, moves, order_id=lock.id, reason=why)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from core import flows, single
 from core.books import Books, key_hash
 from core.command import Command, Short
 from core.errors import Broken, Refused
-from core.goods.receiving import keys_at, keys_of_goods
+from core.goods.receiving import keys_at, keys_of_goods, refuse_frozen
 from core.sales.shortage import Loss
 from core.stock import At, BalanceKey, Bucket, DocumentKind, Layer, Movement, Spot, Stocked
 from core.supply import owed, transfers
 from core.supply.owed import Owed
-from core.supply.receipts import serve_locks
 from core.supply.transfers import MOST_UNITS, Transfer, TransferLine
 from core.transaction import Database, Transaction
 
@@ -49,6 +48,8 @@ class _OnTransfer(Command):
     ``asked``: what the caller said: repeated with the same key, it must be the same.
     """
 
+    over: ClassVar[str]  # what nothing of it is, when nothing is left to do
+
     effect_key: str
     transfer: Transfer = field(hash=False)
     asked: object = field(hash=False)
@@ -77,8 +78,13 @@ class _OnTransfer(Command):
         if effect := books.effect(self.effect_key, self.asked):
             return Moved(effect.document_id, repeated=True)
         units = self.moving().values()
-        if not units or any(not 1 <= n <= MOST_UNITS for n in units):
-            raise Refused(f"nothing of transfer {self.transfer.row.number} is left for that; say 1 unit or more")
+        if not units:
+            number = self.transfer.row.number
+            raise Refused(
+                f"nothing of transfer {number} {self.over}; `holdfast transfer show {number}` tells what became of it"
+            )
+        if any(not 1 <= n <= MOST_UNITS for n in units):
+            raise Refused(f"say how many units of each item, 1 to {MOST_UNITS:,}")
         return None
 
     def post(self, books: Books, kind: DocumentKind, moves: list[Movement], reason: str) -> int:
@@ -90,6 +96,8 @@ class _OnTransfer(Command):
 @dataclass(frozen=True, slots=True)
 class SendTransfer(_OnTransfer):
     """Units of lines leave a bin of the first warehouse; they stay on sale while they are on their way."""
+
+    over: ClassVar[str] = "is still to be sent"
 
     units: Mapping[int, int] = field(hash=False)
     spot: Spot
@@ -109,12 +117,14 @@ class SendTransfer(_OnTransfer):
             return earlier
         row, moves, lines = self.transfer.row, list[Movement](), list[TransferLine]()
         if self.spot.warehouse_id != row.from_id:
-            raise Refused(f"transfer {row.number} starts in another warehouse; name a bin of that one")
+            raise Refused(f"transfer {row.number} starts in another warehouse; name a bin of that one with --from")
+        refuse_frozen(books, self.spot.bin_id)
         for line in self.concerned():
             units = self.units[line.id]
             if units > line.unsent:
                 raise Refused(
-                    f"{line.unsent} of line {line.nth} are still to be sent, not {units}; ask for another one"
+                    f"{line.unsent} {self.transfer.name(line)} are still to be sent, not {units}; ask for more with "
+                    "another transfer"
                 )
             self._require(books, line, units)
             moves += flows.send(self.spot, row.to_id, line.stocked, units)
@@ -125,16 +135,22 @@ class SendTransfer(_OnTransfer):
         in_bin = books.units(Layer.WAREHOUSE, line.stocked, At(self.spot.bin_id, Bucket.AVAILABLE))
         available = books.units(Layer.DISPATCH, line.stocked, At(self.spot.warehouse_id, Bucket.AVAILABLE))
         if units > in_bin:
-            raise Refused(f"only {in_bin} of line {line.nth} stand in that bin, not {units}; put them together first")
+            raise Refused(
+                f"only {in_bin} {self.transfer.name(line)} stand in that bin, not {units}; `holdfast bin list` tells "
+                "what stands where, and --from names another bin"
+            )
         if units > available:
             raise Refused(
-                f"only {available} of line {line.nth} may leave that warehouse, not {units}; others are locked there"
+                f"only {available} {self.transfer.name(line)} may leave that warehouse, not {units}; the others are "
+                "locked there, `holdfast lock list` shows for whom"
             )
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiveTransfer(_OnTransfer):
     """Units of lines are in the second warehouse; what came damaged and was promised makes its buyers wait."""
+
+    over: ClassVar[str] = "is on its way"
 
     came: Mapping[int, Arrived] = field(hash=False)
     spot: Spot
@@ -168,6 +184,7 @@ class ReceiveTransfer(_OnTransfer):
         row, home, moves = self.transfer.row, books.home.at(self.spot), list[Movement]()
         if not any(line.sent for line in self.transfer.lines):
             raise Refused(f"nothing of transfer {row.number} was sent; `holdfast transfer send {row.number}` does that")
+        refuse_frozen(books, home.bin_id)
         shortage = Owed(books, False, f"units of transfer {row.number} came damaged")
         for line in self.concerned():
             came, good, broken = self.came[line.id], self._on_time(line), self._broken(line)
@@ -178,8 +195,6 @@ class ReceiveTransfer(_OnTransfer):
             moves += flows.come_in_unsellable(home, line.stocked, more) if more else []
             moves += shortage.of(line.stocked, broken)
         document_id = self.post(books, DocumentKind.RECEIPT, moves, self.reason)
-        for line in self.concerned():
-            serve_locks(books, line.stocked, self.spot.warehouse_id)
         lines = [line._replace(came=line.came + self.came[line.id].units) for line in self.concerned()]
         return Moved(document_id, lines, shortage.losses)
 
@@ -187,6 +202,8 @@ class ReceiveTransfer(_OnTransfer):
 @dataclass(frozen=True, slots=True)
 class LoseTransfer(_OnTransfer):
     """Units of lines never arrive: who was promised them waits again, the newest first."""
+
+    over: ClassVar[str] = "is on its way"
 
     units: Mapping[int, int] = field(hash=False)
     reason: str
@@ -210,7 +227,10 @@ class LoseTransfer(_OnTransfer):
         for line in self.concerned():
             units = self.units[line.id]
             if units > line.on_its_way:
-                raise Refused(f"{line.on_its_way} of line {line.nth} are on their way, so {units} cannot be lost")
+                raise Refused(
+                    f"{line.on_its_way} {self.transfer.name(line)} are on their way, so {units} cannot be lost; say as "
+                    "many or fewer"
+                )
             moves += flows.come_no_more(row.to_id, line.stocked, units, counted=True)
             moves += shortage.of(line.stocked, units)
         document_id = self.post(books, DocumentKind.LOST, moves, self.reason)

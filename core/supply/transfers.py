@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from core import bulk, tables
 from core.errors import NotFound, Refused
-from core.stock import GRADES, Stocked
+from core.stock import GOOD, GRADES, Stocked
 from core.transaction import Transaction
 
 ROW_LOCK = "FOR NO KEY UPDATE"
@@ -59,14 +59,19 @@ class TransferLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """A transfer with its lines, in their order."""
+    """A transfer with its lines, in their order; ``skus``: what their items are called, by id."""
 
     row: TransferRow
     lines: Sequence[TransferLine]
+    skus: Mapping[int, str]
 
     @property
     def state(self) -> str:
         return state_of(self.lines)
+
+    def name(self, line: TransferLine) -> str:
+        """What people call the goods of a line."""
+        return self.skus[line.item_id] + ("" if line.grade == GOOD else f" ({line.grade})")
 
 
 def state_of(lines: Iterable[TransferLine]) -> str:
@@ -137,12 +142,14 @@ def locked(tx: Transaction, number: str) -> Transfer:
 
 def every(tx: Transaction, *, all_of_them: bool = False) -> list[Transfer]:
     """Transfers that are not done, or all, the newest first."""
+    # Two indexes hold only what is under way, so what is done costs nothing.
+    under_way = """AND id IN (SELECT transfer_id FROM transfer_line WHERE merchant_id = :merchant_id AND asked > sent
+        UNION SELECT transfer_id FROM transfer_line WHERE merchant_id = :merchant_id AND sent > came + lost)"""
     rows = tx.run(
-        f"SELECT {_ROW} FROM transfer WHERE merchant_id = :merchant_id ORDER BY created_at DESC, id DESC"
+        f"""SELECT {_ROW} FROM transfer WHERE merchant_id = :merchant_id {"" if all_of_them else under_way}
+            ORDER BY created_at DESC, id DESC"""
     ).all()
-    lines = _lines(tx, [row.id for row in rows])
-    found = [Transfer(TransferRow(*row), lines.get(row.id, [])) for row in rows]
-    return [one for one in found if all_of_them or one.state not in ("done", "cancelled")]
+    return _with_lines(tx, [TransferRow(*row) for row in rows])
 
 
 def write_lines(tx: Transaction, lines: Iterable[TransferLine]) -> None:
@@ -175,17 +182,23 @@ def _read(tx: Transaction, number: str, row_lock: str) -> Transfer:
         there = ", ".join(known)
         cure = f"the newest are {there}" if there else "`holdfast transfer ask` makes one"
         raise NotFound(f"there is no transfer {number}; {cure}")
-    return Transfer(TransferRow(*row), _lines(tx, [row.id]).get(row.id, []))
+    (transfer,) = _with_lines(tx, [TransferRow(*row)])
+    return transfer
 
 
-def _lines(tx: Transaction, transfer_ids: Sequence[int]) -> dict[int, list[TransferLine]]:
+def _with_lines(tx: Transaction, found: Sequence[TransferRow]) -> list[Transfer]:
     rows = tx.run(
-        f"""SELECT {_LINE} FROM unnest(CAST(:ids AS bigint[])) k (id)
+        f"""SELECT {_LINE}, i.sku FROM unnest(CAST(:ids AS bigint[])) k (id)
             CROSS JOIN LATERAL (SELECT * FROM transfer_line
-                WHERE merchant_id = :merchant_id AND transfer_id = k.id OFFSET 0) l ORDER BY l.transfer_id, l.nth""",
-        ids=list(transfer_ids),
+                WHERE merchant_id = :merchant_id AND transfer_id = k.id OFFSET 0) l
+            CROSS JOIN LATERAL (SELECT sku FROM item WHERE merchant_id = :merchant_id AND id = l.item_id OFFSET 0) i
+            ORDER BY l.transfer_id, l.nth""",
+        ids=[row.id for row in found],
     )
-    lines: dict[int, list[TransferLine]] = {}
-    for row in rows:
-        lines.setdefault(row.transfer_id, []).append(TransferLine(*row))
-    return lines
+    lines: dict[int, list[TransferLine]] = {row.id: [] for row in found}
+    skus: dict[int, str] = {}
+    for *row, sku in rows:
+        line = TransferLine(*row)
+        lines[line.transfer_id].append(line)
+        skus[line.item_id] = sku
+    return [Transfer(row, lines[row.id], skus) for row in found]

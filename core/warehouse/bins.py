@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.errors import Refused
 from core.transaction import Transaction
-from core.warehouse.warehouses import code_of, find_place, id_of
+from core.warehouse.warehouses import code_of, id_of, spot_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def freeze(tx: Transaction, place: str, frozen: bool) -> bool:
     """
     changed = tx.run(
         "UPDATE bin SET frozen = :frozen WHERE merchant_id = :merchant_id AND id = :id AND frozen <> :frozen",
-        id=find_place(tx, place).spot.bin_id, frozen=frozen,
+        id=spot_of(tx, place).bin_id, frozen=frozen,
     )  # fmt: skip
     return bool(changed.rowcount)
 

@@ -7,7 +7,7 @@ from core import flows
 from core.books import Books
 from core.command import Command
 from core.errors import Refused
-from core.goods.receiving import refuse_bundles
+from core.goods.receiving import refuse_bundles, refuse_frozen
 from core.stock import At, BalanceKey, Bucket, DocumentKind, Layer, Spot, Stocked
 
 
@@ -41,6 +41,7 @@ class PutAway(Command):
         if earlier := books.find(self.effect_key, content):
             return earlier
         refuse_bundles(books, (self.what,))
+        refuse_frozen(books, self.from_.bin_id, self.to.bin_id)
         if self.units < 1:
             raise Refused("say how many units to move, 1 or more")
         if self.from_.warehouse_id != self.to.warehouse_id:

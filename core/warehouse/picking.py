@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from core.books import Books
-from core.stock import At, Bucket, Home, Layer, Pool, Spot, Stocked
+from core.stock import At, Bucket, Home, Layer, Pool, Stocked
 
 
 @dataclass(slots=True)
@@ -16,7 +16,7 @@ class Picker:
     """
 
     books: Books
-    _taken: Counter[tuple[Layer, int, Stocked]] = field(default_factory=Counter)
+    _taken: Counter[tuple[Layer, At, Stocked]] = field(default_factory=Counter)
 
     def take(self, stocked: Stocked, units: int, pool: Pool | None = None) -> Iterator[tuple[Home, int]]:
         """Places with units (>= 1) of sellable goods, up to ``units`` in all; less where there are fewer.
@@ -30,32 +30,29 @@ class Picker:
                 return
             if locked_at is not None and spot.warehouse_id != locked_at:
                 continue
-            found = min(units, self._left(stocked, spot, stands))
+            found = max(
+                min(
+                    units,
+                    self._left(Layer.WAREHOUSE, stocked, At(spot.bin_id, Bucket.AVAILABLE)),
+                    self._left(Layer.DISPATCH, stocked, At(spot.warehouse_id, stands)),
+                ),
+                0,
+            )
             if found:
                 units -= found
-                self._taken[Layer.WAREHOUSE, spot.bin_id, stocked] += found
-                self._taken[Layer.DISPATCH, spot.warehouse_id, stocked] += found
+                self._taken[Layer.WAREHOUSE, At(spot.bin_id, Bucket.AVAILABLE), stocked] += found
+                self._taken[Layer.DISPATCH, At(spot.warehouse_id, stands), stocked] += found
                 yield self.books.home.at(spot), found
 
     def take_unavailable(self, stocked: Stocked, units: int) -> Iterator[tuple[Home, int]]:
         """The same for goods that are set apart."""
         for spot in self.books.spots_of(stocked):
-            there = self.books.units(Layer.WAREHOUSE, stocked, At(spot.bin_id, Bucket.UNAVAILABLE))
-            found = min(units, there - self._taken[Layer.WAREHOUSE, -spot.bin_id, stocked])
-            if found > 0:
+            at = At(spot.bin_id, Bucket.UNAVAILABLE)
+            if found := min(units, self._left(Layer.WAREHOUSE, stocked, at)):
                 units -= found
-                self._taken[Layer.WAREHOUSE, -spot.bin_id, stocked] += found
+                self._taken[Layer.WAREHOUSE, at, stocked] += found
                 yield self.books.home.at(spot), found
 
-    def _left(self, stocked: Stocked, spot: Spot, stands: Bucket) -> int:
-        """What a bin can give, and its warehouse lets go."""
-        books, taken = self.books, self._taken
-        in_bin = books.units(Layer.WAREHOUSE, stocked, At(spot.bin_id, Bucket.AVAILABLE))
-        let_go = books.units(Layer.DISPATCH, stocked, At(spot.warehouse_id, stands))
-        return max(
-            min(
-                in_bin - taken[Layer.WAREHOUSE, spot.bin_id, stocked],
-                let_go - taken[Layer.DISPATCH, spot.warehouse_id, stocked],
-            ),
-            0,
-        )
+    def _left(self, layer: Layer, stocked: Stocked, at: At) -> int:
+        """What this document has not taken of a bucket."""
+        return self.books.units(layer, stocked, at) - self._taken[layer, at, stocked]

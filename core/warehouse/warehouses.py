@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import time
-from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core.errors import ConfigError, NotFound, Refused
@@ -55,7 +54,7 @@ def add(tx: Transaction, code: str, terms: Mapping[str, object]) -> int:
 
     Returns: its id. Raises: Refused for a code that is taken or none; ConfigError for terms that cannot be.
     """
-    code = _code(code)
+    code = code_of(code)
     terms = {"name": code, "kind": "warehouse", "time_zone": _time_zone(tx), **terms}
     _require(terms)
     warehouse_id = tx.new_id()
@@ -122,44 +121,26 @@ def code_by_id(tx: Transaction, warehouse_id: int) -> str:
     )
 
 
-class Place(NamedTuple):
-    """A bin as people name it, ``MAIN/A-01``."""
-
-    spot: Spot
-    name: str
-    frozen: bool
-
-
-def find_place(tx: Transaction, place: str) -> Place:
+def spot_of(tx: Transaction, place: str) -> Spot:
     """``MAIN/A-01`` names a bin, ``MAIN`` the default bin of a warehouse. Raises: NotFound."""
     code, _, bin_code = (part.strip() for part in place.partition("/"))
     warehouse_id = id_of(tx, code)
-    row = tx.run(
-        """SELECT id, code, frozen FROM bin WHERE merchant_id = :merchant_id AND warehouse_id = :warehouse_id
+    bin_id = tx.run(
+        """SELECT id FROM bin WHERE merchant_id = :merchant_id AND warehouse_id = :warehouse_id
            AND CASE WHEN :code = '' THEN is_default ELSE code = :code END""",
         warehouse_id=warehouse_id, code=bin_code,
-    ).one_or_none()  # fmt: skip
-    if row is None:
+    ).scalar_one_or_none()  # fmt: skip
+    if bin_id is None:
         raise NotFound(f"warehouse {code} has no bin {bin_code}; `holdfast bin add {code}/{bin_code}` makes one")
-    return Place(Spot(warehouse_id, row.id), f"{code}/{row.code}", row.frozen)
+    return Spot(warehouse_id, bin_id)
 
 
-def spot_of(tx: Transaction, place: str) -> Spot:
-    """Where goods are booked in or out. Raises: NotFound; Refused when the bin is frozen for a count."""
-    found = find_place(tx, place)
-    if found.frozen:
-        raise Refused(f"bin {found.name} is frozen for a count; `holdfast bin thaw {found.name}` ends that")
-    return found.spot
-
-
-def _code(code: str) -> str:
+def code_of(code: str) -> str:
+    """What a code may be. Raises: Refused."""
     code = code.strip()
     if not code or "/" in code or any(letter.isspace() for letter in code):
         raise Refused("a code is a short word without spaces and without /, like BERLIN or A-01")
     return code
-
-
-code_of = _code
 
 
 def _time_zone(tx: Transaction) -> str:

@@ -11,6 +11,7 @@ import typer
 from core.access.rights import Right
 from core.alerts.kinds import KINDS, AlertKind
 from core.stock import GOOD
+from edge.coming import read_coming
 from edge.commands.common import (
     FIRST_MERCHANT,
     As,
@@ -25,7 +26,6 @@ from edge.commands.common import (
     say_json,
     say_table,
 )
-from edge.durations import read_duration
 
 if TYPE_CHECKING:
     from core.alerts.rules import RuleView, Scope
@@ -125,7 +125,7 @@ def snooze(
         raise typer.BadParameter("say until when, or --off")
     with door(merchant, data_dir, as_, Right.ALERT_CHANGE) as entered, entered.begin() as tx:
         zone = alert_views.zone_of(tx)
-        ends = None if off else _coming(until, tx.now, zone)
+        ends = None if off else read_coming(until, tx.now, zone)
         alerts.snooze(tx, alert, ends)
         entered.log(tx, "alert.snooze", f"alert:{alert}", until=ends and ends.isoformat())
     if as_json:
@@ -134,18 +134,6 @@ def snooze(
         say(f"Alert {alert} is snoozed no more.")
     else:
         say(f"No mail about alert {alert} before {_local(ends, zone)}.")
-
-
-def _coming(words: str, now: datetime, zone: ZoneInfo) -> datetime:
-    """An instant to come: a time or a day (its beginning) in ``zone``, or so long from now."""
-    try:
-        at = datetime.fromisoformat(words.strip())
-    except ValueError:
-        try:
-            return now + read_duration(words)
-        except OverflowError:
-            raise typer.BadParameter(f"{words!r} is beyond the calendar") from None
-    return at if at.tzinfo is not None else at.replace(tzinfo=zone)
 
 
 # ---- rules

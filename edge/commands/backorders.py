@@ -24,6 +24,7 @@ from edge.commands.common import (
     say_json,
     say_table,
 )
+from edge.days import read_day
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -135,7 +136,7 @@ def expect(
     """
     from core.sales import expected, promise_dates
 
-    day = _date(on)
+    day = read_day(on)
     with door(merchant, data_dir, as_, Right.ORDER_CHANGE) as entered, entered.begin() as tx:
         expected.refuse_purchase(tx, ref)
         stocked = _stocked(tx, sku, grade)
@@ -149,13 +150,6 @@ def expect(
     say(f"{counted(units, 'unit')} of {sku} {'are' if units != 1 else 'is'} expected on {day} with {ref}.")
     if moved:
         say(f"The dates of {counted(moved, 'order')} moved; `holdfast backorder moved` shows who has to be told.")
-
-
-def _date(words: str) -> date:
-    try:
-        return date.fromisoformat(words.strip())
-    except ValueError:
-        raise typer.BadParameter(f"{words!r} is no day; write one like 2027-02-01") from None
 
 
 def _stocked(tx: "Transaction", sku: str, grade: str) -> "Stocked":

@@ -1,14 +1,13 @@
 """What the commands on purchase orders share: their options, and lines as people name them."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.stock import GOOD, GRADES
+from core.stock import GOOD
 from edge.commands.common import Door, counted, say
-from edge.quantities import read_quantities
+from edge.quantities import read_goods
 
 if TYPE_CHECKING:
     from core.goods.skus import SkuItem
@@ -21,30 +20,6 @@ if TYPE_CHECKING:
 Number = Annotated[str, typer.Argument(metavar="ORDER", help="the purchase order's number, like PO-7")]
 Cases = Annotated[bool, typer.Option("--cases", help="N counts cases as the supplier packs them")]
 On = Annotated[str, typer.Option("--on", metavar="DATE", help="the day on which it comes, like 2027-02-01")]
-DAY = "write a day like 2027-02-01"
-
-
-def read_day(words: str) -> date | None:
-    """None for nothing said. Raises: typer.BadParameter."""
-    if not words.strip():
-        return None
-    try:
-        return date.fromisoformat(words.strip())
-    except ValueError:
-        raise typer.BadParameter(f"{words!r} is no day; {DAY}") from None
-
-
-def need_day(words: str) -> date:
-    """Raises: typer.BadParameter."""
-    day = read_day(words)
-    if day is None:
-        raise typer.BadParameter(f"say a day; {DAY}")
-    return day
-
-
-def read_units(what: Sequence[str], *, least: int = 1) -> Mapping[str, int]:
-    """Units by code from words like ``MUG-RED=3``, or ``MUG-RED:3``. Raises: typer.BadParameter."""
-    return read_quantities([one if "=" in one else "=".join(one.rsplit(":", 1)) for one in what], least=least)
 
 
 def by_line(
@@ -52,24 +27,18 @@ def by_line(
 ) -> dict[int, int]:
     """Sale units (``least`` or more each) by line id, from words that name items by our SKUs or the supplier's.
 
-    ``SKU/minor_defect`` names the grade where an order has lines of both.
+    ``SKU=N:minor_defect`` names the grade where an order has lines of both.
     Raises: typer.BadParameter; NotFound; Refused for an item that is not on the order.
     """
     from core.supply.purchases import items_named
 
-    asked = [(*_graded(code), n) for code, n in read_units(what, least=least).items()]
+    asked = read_goods(what, least=least)
     items = items_named(tx, order.row.supplier_id, [code for code, _, _ in asked])
     found: dict[int, int] = {}
-    for code, grade, n in asked:
+    for code, n, grade in asked:
         line = _line_of(order, items[code], grade)
         found[line.id] = found.get(line.id, 0) + n * (line.pack_size if cases else 1)
     return found
-
-
-def _graded(code: str) -> tuple[str, str]:
-    """A code and a grade; the grade is empty where none is said."""
-    name, slash, grade = code.rpartition("/")
-    return (name, grade) if slash and grade in GRADES else (code, "")
 
 
 def _line_of(order: "Purchase", item: "SkuItem", grade: str) -> "PurchaseLine":

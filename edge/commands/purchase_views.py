@@ -92,7 +92,7 @@ def show(
 
 
 def _say_order(order: "OrderView") -> None:
-    from core.supply.money import from_minor
+    from core.money import from_minor
 
     note = f", {order.note}" if order.note else ""
     say(f"{order.number}  {order.state}, from {order.supplier} to {order.warehouse}{note}")

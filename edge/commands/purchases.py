@@ -24,13 +24,12 @@ from edge.commands.purchase_parts import (
     On,
     by_line,
     dates_follow,
-    need_day,
-    read_day,
     say_moved,
 )
 from edge.commands.purchase_parts import (
     as_json as told,
 )
+from edge.days import read_day
 
 commands = typer.Typer(
     help="Order goods from suppliers, and see what is on its way.",
@@ -64,7 +63,7 @@ def new(
     from core.supply import purchases
     from core.warehouse import warehouses
 
-    day = read_day(on)
+    day = read_day(on) if on else None
     with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered:
         place = home_of(entered.app.db, entered.merchant_id).warehouse_id
         with entered.begin() as tx:
@@ -97,10 +96,10 @@ def add_line(  # noqa: PLR0913, PLR0917  each is an option of the command line
     Example: holdfast purchase add-line PO-7 MUG-RED 10 --cases
              holdfast purchase add-line PO-7 MUG-RED 240 --cost 3.20
     """
+    from core.money import to_minor
     from core.supply import purchases, suppliers
-    from core.supply.money import to_minor
 
-    day = read_day(on)
+    day = read_day(on) if on else None
     with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered, entered.begin() as tx:
         supplier = suppliers.get(tx, purchases.find(tx, number).row.supplier_id)
         minor = to_minor(cost, supplier.currency) if cost else None
@@ -197,7 +196,7 @@ def date_(
     """
     from core.supply import purchases
 
-    day = need_day(on)
+    day = read_day(on)
     with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered:
         with entered.begin() as tx:
             order = purchases.find(tx, number).row
@@ -234,7 +233,7 @@ def notice(
     """
     from core.supply import purchases
 
-    day = need_day(on)
+    day = read_day(on)
     with door(merchant, data_dir, as_, Right.STOCK_RECEIVE) as entered:
         with entered.begin() as tx:
             order = purchases.find(tx, number)

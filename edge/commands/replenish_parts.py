@@ -66,8 +66,8 @@ def slow_as_json(one: "Slow") -> dict[str, Any]:
 
 
 def say_groups(groups: "Sequence[Group]") -> None:
+    from core.money import from_minor
     from core.replenish.wording import per_day
-    from core.supply.money import from_minor
 
     if not groups:
         say("Nothing is to be ordered now. `holdfast replenish item SKU` says of an item why.")

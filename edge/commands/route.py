@@ -180,7 +180,7 @@ def compare(
 
 
 def _say_compared(name: str, compared: "Sequence[Compared]", sums: "Totals", currency: str) -> None:
-    from core.dispatch.money import write_money
+    from core.money import write_money
 
     rows: list[list[object]] = [["parcels", sums.parcels_was, sums.parcels_would_be,
                                  f"{sums.parcels_would_be - sums.parcels_was:+}"]]  # fmt: skip

@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Collection
-from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.access.rights import Right
 from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json, say_table
+from edge.days import read_day
 
 if TYPE_CHECKING:
     from core.transaction import Transaction
@@ -53,7 +53,7 @@ def add_rate(
     Example: holdfast route rates add DHL 5000 5.90EUR --region germany
              holdfast route rates add DHL 31500 16.49EUR --region germany --warehouse MUNICH
     """
-    from core.dispatch import money
+    from core import money
     from core.dispatch import rates as on_record
 
     cost, currency = money.read_money(price)
@@ -76,7 +76,7 @@ def list_rates(
     \b
     Example: holdfast route rates list
     """
-    from core.dispatch import money
+    from core import money
     from core.dispatch import rates as on_record
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
@@ -220,7 +220,7 @@ def week(
 
     if (days and off) or (closed and not days):
         raise typer.BadParameter("say the days, with days off where there are any, or --off")
-    weekdays, days_off = _read_days(days), [_read_date(one) for one in closed or ()]
+    weekdays, days_off = _read_days(days), [read_day(one) for one in closed or ()]
     right = Right.RULE_CHANGE if days or off else Right.STOCK_VIEW
     with door(merchant, data_dir, as_, right) as entered, entered.begin() as tx:
         place = warehouses.id_of(tx, warehouse) if warehouse else None
@@ -261,13 +261,6 @@ def _read_days(words: str) -> list[int]:
 
 def _write_days(weekdays: Collection[int]) -> str:
     return ",".join(_DAYS[day - 1] for day in sorted(weekdays))
-
-
-def _read_date(words: str) -> date:
-    try:
-        return date.fromisoformat(words)
-    except ValueError:
-        raise typer.BadParameter(f"{words!r} is no date; write it like 2026-12-25") from None
 
 
 def weight(

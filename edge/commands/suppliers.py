@@ -136,8 +136,8 @@ def show(
     \b
     Example: holdfast supplier show ACME
     """
+    from core.money import from_minor
     from core.supply import suppliers
-    from core.supply.money import from_minor
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = suppliers.find(tx, code)
@@ -181,8 +181,8 @@ def item(  # noqa: PLR0913, PLR0917  each is an option of the command line
     \b
     Example: holdfast supplier item ACME MUG-RED --code 4711-R --pack 24 --cost 3.20
     """
+    from core.money import to_minor
     from core.supply import purchases, suppliers
-    from core.supply.money import to_minor
 
     with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered, entered.begin() as tx:
         supplier = suppliers.find(tx, code)

@@ -8,8 +8,8 @@ import typer
 from core.access.rights import Right
 from edge.commands.acting import DryRun, effect_key, loss_views, losses_as_json, say_losses
 from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Door, Merchant, door, say, say_json, say_table
-from edge.commands.parts import read_parts
-from edge.commands.purchase_parts import read_day
+from edge.days import read_day
+from edge.quantities import find_goods, read_goods
 
 if TYPE_CHECKING:
     from core.supply.sending import Moved
@@ -51,10 +51,10 @@ def ask(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
     with door(merchant, data_dir, as_, Right.STOCK_MOVE) as entered, entered.begin() as tx:
         ends = warehouses.id_of(tx, from_), warehouses.id_of(tx, to)
-        wanted = {part.stocked: part.per_unit for part in read_parts(tx, goods)}
+        wanted = dict(find_goods(tx, read_goods(goods)))
         if len(wanted) < len(goods):
             raise typer.BadParameter("an item is named twice; say how many units of it in one place")
-        transfers.ask(tx, number, ends, wanted, expected_on=read_day(on), note=note)
+        transfers.ask(tx, number, ends, wanted, expected_on=read_day(on) if on else None, note=note)
         entered.log(tx, "transfer.ask", f"transfer:{number}", goods=goods)
         found = transfers.find(tx, number)
         told = _told(tx, found)
@@ -253,22 +253,18 @@ def _find(tx: "Transaction", number: str) -> "Transfer":
 def _by_line(tx: "Transaction", transfer: "Transfer", goods: Sequence[str]) -> dict[int, int]:
     from core.supply import transfers
 
+    found = find_goods(tx, read_goods(goods))
     return {
-        transfers.line_of(transfer, part.stocked, text.partition("=")[0]).id: part.per_unit
-        for text, part in zip(goods, read_parts(tx, goods), strict=True)
+        transfers.line_of(transfer, stocked, text.partition("=")[0]).id: units
+        for text, (stocked, units) in zip(goods, found, strict=True)
     }
 
 
 def _told(tx: "Transaction", transfer: "Transfer") -> dict[str, Any]:
     from core.warehouse import warehouses
 
-    rows = tx.run(
-        "SELECT id, sku FROM item WHERE merchant_id = :merchant_id AND id = ANY (CAST(:ids AS bigint[]))",
-        ids=[line.item_id for line in transfer.lines],
-    )
-    skus = {row.id: row.sku for row in rows}
     lines = [
-        {"sku": skus[line.item_id], "grade": line.grade, "asked": line.asked, "sent": line.sent,
+        {"sku": transfer.skus[line.item_id], "grade": line.grade, "asked": line.asked, "sent": line.sent,
          "on_its_way": line.on_its_way, "came": line.came, "lost": line.lost}
         for line in transfer.lines
     ]  # fmt: skip

@@ -67,7 +67,7 @@ def test_an_alert_is_snoozed_until_a_time_to_come(holdfast: Holdfast, world: Wor
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["1", "--until", "2001-01-01"], 1, "ends later than now"),
+        (["1", "--until", "2001-01-01"], 2, "name a time to come"),
         (["1", "--until", "3d"], 1, "alert list --all"),
         (["1", "--until", "soon"], 2, "90s, 15min"),
         (["1", "--until", "9999999d"], 2, "beyond the calendar"),

@@ -23,7 +23,7 @@ from core.goods.receiving import Receive
 from core.stock import DocumentKind, Stocked
 from core.transaction import Transaction
 from core.warehouse import warehouses
-from core.warehouse.warehouses import find_place
+from core.warehouse.warehouses import spot_of
 from tests.builders import World, at, line, order
 from tests.integration.lock_acts import lock
 
@@ -43,7 +43,7 @@ def place(world: World, code: str, **terms: object) -> int:
 
 def put(world: World, code: str, **units: int) -> None:
     with begin(world) as tx:
-        spot = find_place(tx, code).spot
+        spot = spot_of(tx, code)
     quantities = {world.item(sku): n for sku, n in units.items()}
     world.do(Receive(f"receipt/{code}/{units}", DocumentKind.RECEIPT, quantities, spot=spot))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import Refused
+from core.money import from_minor, to_minor
 from core.supply import suppliers
-from core.supply.money import from_minor, to_minor
 from tests import supply_world as sup
 from tests.builders import World, line, order
 from tests.conftest import Logins
@@ -133,12 +133,12 @@ def test_goods_are_booked_in_after_they_were_tried_out(holdfast: Holdfast, world
     assert "Only tried out" in tried.out
     assert world.on_hand("MUG") == (0, 0)
     said = holdfast(
-        "receive", "PO-7", "MUG=24", "CUP:4", "--damaged", "CUP=1", "--other-grade", "MUG=2", "--key", "d-1"
+        "receive", "PO-7", "MUG=24", "CUP=4", "--damaged", "CUP=1", "--other-grade", "MUG=2", "--key", "d-1"
     )
     assert "Booked in as document" in said.out
     assert (world.on_hand("CUP"), sup.on_way(world, "MUG")) == ((3, 1), OnWay(available=22, incoming=24))
     again = holdfast(
-        "receive", "PO-7", "MUG=24", "CUP:4", "--damaged", "CUP=1", "--other-grade", "MUG=2", "--key", "d-1"
+        "receive", "PO-7", "MUG=24", "CUP=4", "--damaged", "CUP=1", "--other-grade", "MUG=2", "--key", "d-1"
     )
     assert "was booked before" in again.out
     lines = holdfast("purchase", "receive", "PO-7", "--all", "--json").json["lines"]
@@ -290,7 +290,7 @@ def test_a_line_of_each_grade_is_named_by_its_grade(holdfast: Holdfast, world: W
     for grade in ("good", "minor_defect"):
         holdfast("purchase", "add-line", "PO-7", "MUG", "5", "--grade", grade)
     assert "nobody said when they come" in holdfast("purchase", "place", "PO-7").out
-    holdfast("receive", "PO-7", "MUG/minor_defect=2")
+    holdfast("receive", "PO-7", "MUG=2:minor_defect")
     assert sup.on_way(world, "MUG", grade="minor_defect") == OnWay(available=2, incoming=3)
     assert sup.on_way(world, "MUG") == OnWay(incoming=5)
 

@@ -180,7 +180,7 @@ def test_what_was_never_sent_cannot_arrive_or_be_lost(world: World) -> None:
         receive(world, {transfer.lines[0].id: Arrived(1)})
     with pytest.raises(Refused, match="nothing of transfer T-7"):
         receive(world)
-    with pytest.raises(Refused, match="0 of line 1"):
+    with pytest.raises(Refused, match="0 mug are on their way"):
         lose(world, 1)
 
 

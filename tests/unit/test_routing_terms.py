@@ -8,10 +8,10 @@ import pytest
 from core.dispatch.destinations import Destination, Point, Region, distance_km, read_destination, read_part
 from core.dispatch.estimate import Estimate, estimate, leaves_on
 from core.dispatch.model import Exclusion, Why
-from core.dispatch.money import read_money, write_money
 from core.dispatch.reasons import Names, tell
 from core.dispatch.terms import Effect, Price, Rate, Rule, Terms, Transit, Week
 from core.errors import Refused
+from core.money import read_money, write_money
 from tests.routing_parts import CUP, MUG, MUNICH, NOW, plain, route, sent, stock, warehouse
 
 SOUTH = Region(1, "south", [Destination("DE", "BY"), Destination("AT")])

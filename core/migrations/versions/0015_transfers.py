@@ -29,8 +29,11 @@ CREATE TABLE transfer_line (
 );
 COMMENT ON COLUMN transfer_line.came IS 'units that arrived, whatever their state; more than were sent, if more came';
 CREATE INDEX transfer_line_on_its_way ON transfer_line (merchant_id, transfer_id) WHERE sent > came + lost;
+CREATE INDEX bin_frozen ON bin (merchant_id) WHERE frozen;
 CREATE INDEX transfer_line_unsent ON transfer_line (merchant_id, transfer_id) WHERE asked > sent;
--- Lines are told as their store sells, in packs; how many units a pack takes is the promise's, from its first day.
+"""
+# Lines are told as their store sells, in packs; how many units a pack takes is the promise's, from its first day.
+AS_SOLD = """
 CREATE TEMP TABLE packed ON COMMIT DROP AS
     SELECT o.merchant_id, o.id, l.pack_size FROM order_line o
     JOIN listing l ON l.merchant_id = o.merchant_id AND l.id = o.listing_id WHERE l.pack_size > 1;
@@ -47,5 +50,6 @@ def upgrade() -> None:
     # Straight to the driver: several statements at once, and no reading of % as a placeholder.
     driver: Any = op.get_bind().connection.driver_connection
     driver.execute(CHANGES)
+    driver.execute(AS_SOLD)
     for table in ("transfer", "transfer_line"):
         driver.execute(walled(table))
