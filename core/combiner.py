@@ -7,7 +7,7 @@ wait for each other's batches; in it the actors take turns, a batch each.
 import itertools
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core import ledger
@@ -198,22 +198,25 @@ class Combiner:
     def _serve(self, merchant_id: int, queue: _Queue, shares: list[_Share]) -> None:
         """One batch. What it raises goes to those whose commands were in it."""
         commands = [command for call, first, end in shares for command in call.commands[first:end]]
+        answers: dict[int, Any] = {}
         try:
-            results = ledger.run(self._db, merchant_id, commands, actor=shares[0][0].actor)
-        except Exception as error:  # noqa: BLE001  every caller of the batch raises it
-            self._answer(queue, None, error)
+            ledger.run(self._db, merchant_id, commands, actor=shares[0][0].actor, answers=answers)
+        except Exception as error:  # noqa: BLE001  every caller raises it who has no answer
+            self._answer(queue, answers, error)
         else:
-            self._answer(queue, results, None)
+            self._answer(queue, answers, None)
 
-    def _answer(self, queue: _Queue, results: list[Any] | None, error: Exception | None) -> None:
-        """Once more does no harm: whoever was answered before keeps that answer."""
+    def _answer(self, queue: _Queue, answers: Mapping[int, Any], error: Exception | None) -> None:
+        """Whoever lacks an answer gets the error. Once more does no harm: who was answered before keeps that answer."""
         at = 0
         row: list[_Call] = []
         for call, first, end in queue.serving:
             if call.answered < end:
-                if results is not None:
-                    call.results[first:end] = results[at : at + end - first]
-                call.error = call.error or error
+                share = [answers[n] for n in range(at, at + end - first) if n in answers]
+                if len(share) == end - first:
+                    call.results[first:end] = share
+                else:
+                    call.error = call.error or error
                 call.answered = end
             at += end - first
             if call.answered == call.count and not call.leads:
@@ -226,7 +229,7 @@ class Combiner:
 
     def _hand_on(self, queue: _Queue, own: _Call) -> None:
         """Who waits next leads. Callers of a batch that its leader left in the middle are told to ask again."""
-        self._answer(queue, None, Overloaded(retry_after_s=_RETRY_S))
+        self._answer(queue, {}, Overloaded(retry_after_s=_RETRY_S))
         with queue.lock:
             own.leads = False
             heir = next(iter(queue.by_actor.values()))[0] if queue.by_actor else None

@@ -42,14 +42,24 @@ _RACED_FOR = ("effect", "store_order", "lock", "pool")
 _homes: WeakKeyDictionary[Engine, dict[int, Home]] = WeakKeyDictionary()
 
 
-def run(db: Database, merchant_id: int, commands: Sequence[Command], *, actor: str, source: str = "") -> list[Any]:
+def run(
+    db: Database,
+    merchant_id: int,
+    commands: Sequence[Command],
+    *,
+    actor: str,
+    source: str = "",
+    answers: dict[int, Any] | None = None,
+) -> list[Any]:
     """Do all commands, each wholly or not at all.
 
+    Args: answers: takes each result by the command's number as soon as it is committed. What is raised later, for
+          commands that needed another batch, takes none of it back.
     Returns: one result per command, in order; a command that was refused has its ``Refused`` as result.
     Raises: Broken when an invariant would be violated; database errors.
     """
     home = home_of(db, merchant_id)
-    results: list[Any] = [None] * len(commands)
+    answers = {} if answers is None else answers
     wanted: dict[int, frozenset[BalanceKey]] = dict.fromkeys(range(len(commands)), frozenset())
     raced: IntegrityError | None = None
     for attempt in range(_TRIES):
@@ -63,11 +73,10 @@ def run(db: Database, merchant_id: int, commands: Sequence[Command], *, actor: s
                 raise
             raced = error  # look again and find what was made between our look and our write
             continue
-        for n, result in done.items():
-            results[n] = result
+        answers.update(done)
         wanted = wider
         if not wanted:
-            return results
+            return [answers[n] for n in range(len(commands))]
     raise Broken(f"{len(wanted)} commands found no stable set of rows in {_TRIES} batches") from raced
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from core import catalog, combiner
-from core.books import Books
+from core.books import Books, Widen
 from core.combiner import Combiner
 from core.command import Command
-from core.errors import InsufficientStock, Overloaded
+from core.errors import Broken, InsufficientStock, Overloaded
 from core.sales.holds import Hold
 from tests.builders import FAR_OFF, Units, World
 
@@ -24,6 +24,14 @@ class Fail(Command):
 
     def decide(self, books: Books) -> None:
         raise self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Restless(Command):
+    """Never has the rows that it needs."""
+
+    def decide(self, books: Books) -> None:
+        raise Widen(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +196,21 @@ def test_a_batch_that_dies_fails_its_own_commands_and_the_next_ones_are_served(
     with pytest.raises(error):
         dies.result(10)
     assert after.result(10)[0][0] == "test"
+
+
+def test_who_finds_no_stable_rows_leaves_its_neighbours_their_answers(world: World, pool: ThreadPoolExecutor) -> None:
+    world.stocked("mug", units=3)
+    queue = Line(world, pool)
+    held = queue.ask(Hold("h", {world.item("mug"): 2}, FAR_OFF))
+    until_waiting(queue.combiner, 1)
+    restless = queue.ask(Restless())
+    until_waiting(queue.combiner, 2)
+    queue.let_go.set()
+
+    with pytest.raises(Broken, match="no stable set of rows"):
+        restless.result(10)
+    assert not isinstance(held.result(10)[0], Exception)
+    assert world.units("mug") == Units(free=1, reserved=2)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
