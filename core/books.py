@@ -480,7 +480,11 @@ class Books:
         self.put(self.promises, promise.id, promise)
 
     def add_lock(self, lock: LockRow) -> None:
-        """Add or replace a lock."""
+        """Add or replace a lock. Its store may show other numbers when it begins, ends or lets in more than before."""
+        old = self.locks.get(lock.id)
+        was, becomes = (None if one is None or one.status != "active" else one.overflow for one in (old, lock))
+        if was != becomes:
+            self.items_shown.add(lock.item_id)
         self.put(self.locks, lock.id, lock)
 
     def add_pool(

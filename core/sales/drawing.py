@@ -98,6 +98,11 @@ def _locks_of(books: Books, pools: Sequence[Pool]) -> list[LockRow]:
     return [books.locks[pool.id] for pool in pools if pool.kind is PoolKind.LOCK]
 
 
+def kept_to(locks: Sequence[LockRow]) -> Sequence[LockRow]:
+    """Those of a channel's locks that bind it to what they have: all, or none when one lets its orders take more."""
+    return () if _may_overflow(locks, overflow=False) else locks
+
+
 def _may_overflow(locks: Sequence[LockRow], overflow: bool) -> bool:
     """Of several locks the one with the widest policy decides; without a lock there is nothing to keep to."""
     if not locks:

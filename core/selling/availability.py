@@ -12,7 +12,7 @@ from core.model import Sharing
 from core.selling import wording
 from core.selling.rulebook import NO_RULES, WHOLE, Backorder, Rules
 
-VERSION = 3
+VERSION = 4
 # Deep enough for every store to show all of it: each could sell its largest order twice before the others hear of one.
 _ORDERS_PER_STORE = 2
 
@@ -63,6 +63,7 @@ class Facts:
     ``largest``       units of the item in the largest of its newest order lines; 0 when it was never ordered.
     ``waiting``       units of the item that are owed to orders.
     ``sources``       pools beside the shared one.
+    ``alone``         keys of this store's locks, where none of them lets their orders take what everybody shares.
     ``own_sharers``, ``own_place``  the same as above, among the listings of this store alone.
     ``elsewhere``     units that other stores may show at this moment, those of their own pools aside; and other
                       listings of this store, while it has no pools of its own.
@@ -83,6 +84,7 @@ class Facts:
     largest: int = 0
     waiting: int = 0
     sources: tuple[Source, ...] = ()
+    alone: tuple[str, ...] = ()
     own_sharers: int = 1
     own_place: int = 0
     elsewhere: int = 0
@@ -90,8 +92,8 @@ class Facts:
     parts: tuple[Part, ...] | None = None
 
     def units(self, reach: Reach, *, presale: bool = False) -> int:
-        """Units of the pools of that reach; the shared pool is every store's."""
-        shared = self.free if reach is Reach.EVERY and not presale else 0
+        """Units of the pools of that reach; the shared pool is every store's whose locks do not keep it out."""
+        shared = self.free if reach is Reach.EVERY and not presale and not self.alone else 0
         if not self.sources:
             return shared
         return shared + sum(one.units for one in self.sources if one.reach is reach and one.is_presale is presale)
@@ -99,7 +101,7 @@ class Facts:
     @property
     def may_wait(self) -> int:
         """Units that may still be ordered without being there; 0 where no bound is set, too."""
-        if self.rules.backorder is Backorder.NO or self.rules.backorder_limit is None:
+        if self.alone or self.rules.backorder is Backorder.NO or self.rules.backorder_limit is None:
             return 0
         return max(self.rules.backorder_limit - self.waiting, 0)
 
@@ -191,11 +193,15 @@ def _take_units(walk: _Walk, facts: Facts, at_once: bool) -> None:
     """What this listing may show of one item: of what all stores may draw on, and of what is set apart for its own."""
     rules = facts.rules
     every, own = facts.units(Reach.EVERY), facts.units(Reach.OWN)
-    common, apart = every, own
+    common, apart = every + (facts.free if facts.alone else 0), own
     walk.to("free", common + apart, shared=facts.free, pools=_pools(facts, presale=False))
     if kept := rules.safety_stock:
         common, apart = max(common - kept, 0), max(apart - max(kept - common, 0), 0)
         walk.to("safety_stock", common + apart, units=kept, set_by=_setter(facts, "safety_stock"))
+    if facts.alone:
+        # After the safety stock, which shared units cover for the store, too.
+        common = min(common, every)
+        walk.to("overflow", common + apart, locks=list(facts.alone))
     if rules.buffer:
         # Nobody else sells what is set apart, so no news of a sale there can be late.
         common = max(common - rules.buffer, 0)
@@ -217,7 +223,7 @@ def _take_units(walk: _Walk, facts: Facts, at_once: bool) -> None:
     if presale := _pools(facts, presale=True):
         apart += facts.part_of(facts.units(Reach.OWN, presale=True), own=True)
         walk.to("presale", common + apart + facts.part_of(facts.units(Reach.EVERY, presale=True)), pools=presale)
-    if rules.backorder is not Backorder.NO:
+    if rules.backorder is not Backorder.NO and not facts.alone:
         _let_wait(walk, facts)
     if at_once and not facts.deep:
         left = max(every + facts.units(Reach.EVERY, presale=True) + facts.may_wait - facts.elsewhere, 0)

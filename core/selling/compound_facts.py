@@ -7,7 +7,7 @@ from typing import Any
 
 from core import reading
 from core.books import LockRow
-from core.sales.drawing import may_draw
+from core.sales.drawing import OWN, kept_to, may_draw
 from core.selling.availability import Facts, Part, Reach, Source
 from core.selling.channels import Channels, values
 from core.selling.rulebook import Rules, Scope, Told, Value, resolve
@@ -84,7 +84,8 @@ def _of_bundle(tx: Transaction, shops: Channels, row: Any, recipe: Sequence[tupl
 
 def _facts(tx: Transaction, shops: Channels, row: Any, stocked: Stocked, base: Base, rules: Rules) -> Facts:
     others = [seller for seller in base.sellers if seller.listing_id != row.id]
-    listings = sorted({row.id, *(seller.listing_id for seller in others)})
+    sharing = others if _is_more_shared(tx, base) else [one for one in others if not _alone(tx, base, one.store_id)]
+    listings = sorted({row.id, *(seller.listing_id for seller in sharing)})
     here = sorted({row.id, *(seller.listing_id for seller in others if seller.store_id == row.store_id)})
     facts = Facts(
         free=base.free,
@@ -96,6 +97,7 @@ def _facts(tx: Transaction, shops: Channels, row: Any, stocked: Stocked, base: B
         largest=base.largest,
         waiting=base.waiting,
         sources=tuple(_sources(tx, base, row.store_id)),
+        alone=_alone(tx, base, row.store_id),
         own_sharers=len(here),
         own_place=(here.index(row.id) + stocked.item_id) % len(here),
     )
@@ -107,6 +109,17 @@ def _sources(tx: Transaction, base: Base, store_id: int) -> list[Source]:
         Source(lock.key if lock else pool.code or pool.kind, pool.kind, units, _reach(tx, pool, lock, store_id))
         for pool, lock, units in base.pools
     ]
+
+
+def _alone(tx: Transaction, base: Base, store_id: int) -> tuple[str, ...]:
+    """Locks that keep a store from the shared pool."""
+    locks = [lock for pool, lock, _ in base.pools if lock is not None and may_draw(pool, lock, store_id, "", tx.now)]
+    return tuple(lock.key for lock in kept_to(locks))
+
+
+def _is_more_shared(tx: Transaction, base: Base) -> bool:
+    """Is there a pool beside the shared one that every store draws on?"""
+    return any(lock is None and _reach(tx, pool, lock, OWN) is Reach.EVERY for pool, lock, _ in base.pools)
 
 
 def _reach(tx: Transaction, pool: Pool, lock: LockRow | None, store_id: int) -> Reach:
@@ -167,7 +180,7 @@ def _balances(tx: Transaction, shops: Channels, wanted: Sequence[Stocked]) -> Se
 def _pools(
     tx: Transaction, shops: Channels, wanted: Sequence[Stocked]
 ) -> dict[Stocked, list[tuple[Pool, LockRow | None, int]]]:
-    """Open pools with free units of these items; those of locks with their lock."""
+    """Open pools with free units of these items, and locks that keep a store from the shared one even without."""
     if not shops.has_pools:
         return {}
     found = [
@@ -179,8 +192,9 @@ def _pools(
     free = _free_of(tx, [(stocked, pool.id) for stocked, pool in found])
     pools: dict[Stocked, list[tuple[Pool, LockRow | None, int]]] = defaultdict(list)
     for stocked, pool in found:
-        if units := free.get((stocked, pool.id)):
-            pools[stocked].append((pool, locks.get(pool.id), units))
+        units, lock = free.get((stocked, pool.id), 0), locks.get(pool.id)
+        if units or (lock is not None and kept_to([lock])):
+            pools[stocked].append((pool, lock, units))
     return pools
 
 

@@ -59,10 +59,18 @@ def _rises(facts: Facts, number: int) -> Iterator[Change]:
     if (cap := facts.rules.cap) is not None:
         yield from _nearest(facts, number, "cap", cap, _FAR)
     yield from _nearest(facts, number, "backorder_limit", _limit(facts), _FAR)
+    yield from _overflows(facts)
     if not facts.deep:
         mirrored = _everywhere(facts, lambda one: replace(one, sharing=Sharing.MIRROR))
         words = "show all units in every store instead of dealing them out; the last ones may then be sold twice"
         yield Change("sharing", facts.sharing, Sharing.MIRROR, words, mirrored)
+
+
+def _overflows(facts: Facts) -> Iterator[Change]:
+    keeping = [facts] if facts.parts is None else [part.facts for part in facts.parts]
+    if keys := list(dict.fromkeys(key for one in keeping for key in one.alone)):
+        words = f"let orders of {listed([f'lock {key}' for key in keys])} take what everybody shares (overflow yes)"
+        yield Change("overflow", "no", "yes", words, _everywhere(facts, lambda one: replace(one, alone=())))
 
 
 def _falls(facts: Facts, number: int) -> Iterator[Change]:

@@ -46,6 +46,12 @@ def _safety_stock(_step: "Step", cause: Cause) -> str:
     return f"{_are(cause['units'])} kept back as safety stock {_of(cause)}"
 
 
+def _overflow(_step: "Step", cause: Cause) -> str:
+    locks = cause["locks"]
+    does = f"lock {locks[0]} does" if len(locks) == 1 else f"locks {listed(locks)} do"
+    return f"{does} not let this store sell what everybody shares"
+
+
 def _buffer(_step: "Step", cause: Cause) -> str:
     return f"{_are(cause['units'])} held back because news between stores takes time (buffer {_of(cause)})"
 
@@ -116,6 +122,7 @@ def _platform(_step: "Step", cause: Cause) -> str:
 SENTENCES: Mapping[str, Callable[["Step", Cause], str]] = {
     "free": _free,
     "safety_stock": _safety_stock,
+    "overflow": _overflow,
     "buffer": _buffer,
     "share": _share,
     "deal": _deal,

@@ -1,6 +1,6 @@
 """What a number depends on, read from the database: pools of a store's own, bundles, grades, inherited rules."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,8 @@ from core.command import Command
 from core.goods.receiving import keys_of_goods
 from core.model import PushStatus, Sharing, StoreMode
 from core.sales.holds import Hold
+from core.sales.lock_requests import ChangeLock, Changes
+from core.sales.locks import ReleaseLock
 from core.selling import facts
 from core.selling.availability import Facts, Reach, number_to_write, steps
 from core.selling.rules import Subject, item_subject, listing_subject, set_rules, store_subject
@@ -20,7 +22,7 @@ from core.selling.what_if import what_would_make
 from core.stock import MINOR_DEFECT, BalanceKey, DocumentKind, Pool, PoolKind, Stocked
 from core.transaction import Transaction
 from tests.builders import FAR_OFF, World, line, order
-from tests.integration.lock_acts import ask, lock
+from tests.integration.lock_acts import approve, ask, do, lock
 from tests.integration.test_marks import counted
 from tests.integration.test_pushes import applied, claim, outcome, settle, wanted
 
@@ -201,6 +203,48 @@ def test_a_lock_for_a_store_is_shown_there_and_any_other_lock_nowhere(world: Wor
     assert [change.words for change in what_would_make(told(world, two, "mug"), 15).changes][:3] == [
         "receive 2 units", "release 2 units of lock vip", "release 2 units of lock for-one",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("overflow", ["no", "ask"])
+def test_a_lock_that_lets_nothing_else_in_keeps_its_store_to_itself(world: World, overflow: str) -> None:
+    one, two = shops(world, "mug", units=20)
+    share(world, Sharing.ESCROW)
+    lock(world, "web", "mug", 5, type="channel", store_id=one, overflow=overflow)
+
+    assert (number(world, one, "mug"), number(world, two, "mug")) == (5, 15)
+    world.do(Hold("all", {world.item("mug"): 5}, FAR_OFF, store_id=one))
+    assert (number(world, one, "mug"), number(world, two, "mug")) == (0, 15)
+    (way,) = what_would_make(told(world, one, "mug"), 8).changes
+    assert (way.what, way.words) == (
+        "overflow", "let orders of lock web take what everybody shares (overflow yes)"
+    )  # fmt: skip
+
+
+def test_the_widest_of_a_stores_locks_decides_whether_it_shows_what_everybody_shares(world: World) -> None:
+    one, two = shops(world, "mug", units=20)
+    lock(world, "narrow", "mug", 5, type="channel", store_id=one, overflow="no")
+    lock(world, "wide", "mug", 3, type="channel", store_id=one)
+    assert (number(world, one, "mug"), number(world, two, "mug")) == (20, 12)
+
+
+def test_a_lock_that_begins_ends_or_lets_more_in_marks_what_its_store_shows(world: World) -> None:
+    one, _ = shops(world, "mug", units=20)
+    share(world, Sharing.MIRROR)
+    ask(world, "web", "mug", 5, type="channel", store_id=one, overflow="no")
+
+    def marked(act: Callable[[], object]) -> bool:
+        world.tell("DELETE FROM push_due WHERE merchant_id = :merchant_id")
+        act()
+        return world.due(one, "mug") is not None
+
+    assert marked(lambda: approve(world, "web"))
+    world.do(Hold("all", {world.item("mug"): 5}, FAR_OFF, store_id=one))
+    assert marked(lambda: do(world, ChangeLock("web", Changes(overflow="yes"), "1", as_owner=True)))
+    assert number(world, one, "mug") == 15
+    assert marked(lambda: do(world, ChangeLock("web", Changes(overflow="no"), "2")))
+    assert number(world, one, "mug") == 0
+    assert marked(lambda: do(world, ReleaseLock("web")))
+    assert number(world, one, "mug") == 15
 
 
 def test_two_listings_of_one_store_share_its_own_pool(world: World) -> None:

@@ -58,6 +58,7 @@ def facts(parts: "st.SearchStrategy[Any]" = NO_BUNDLE) -> "st.SearchStrategy[Fac
         own_place=st.integers(0, 1),
         elsewhere=st.integers(0, 2_000),
         beside=st.integers(0, 20),
+        alone=st.sampled_from([(), (), ("WEB",)]),
         parts=parts,
     )
 
@@ -77,7 +78,7 @@ def ruled(free: int, sources: Sequence[Source] = (), **rules: Any) -> Facts:
 def could_promise(told: Facts) -> int:
     """Units of one item that this listing's store may promise at most."""
     drawn = sum(source.units for source in told.sources if source.reach is not Reach.OTHER)
-    return told.free + drawn + told.may_wait
+    return (0 if told.alone else told.free) + drawn + told.may_wait
 
 
 def all_steps(told: Facts) -> list[list[Step]]:
@@ -207,6 +208,17 @@ def test_a_buffer_is_held_back_of_what_others_sell_too_and_safety_stock_of_every
 
 def test_a_share_is_of_what_all_stores_share() -> None:
     assert number_to_write(ruled(10, [Source("BERLIN", "channel", 5, Reach.OWN)], share=50)) == 10
+
+
+def test_a_store_that_its_locks_keep_to_themselves_shows_what_they_have_and_lets_nothing_wait() -> None:
+    rules = Rules(safety_stock=3, backorder=Backorder.YES, backorder_limit=4)
+    told = Facts(20, rules=rules, sources=(Source("WEB", "lock", 6, Reach.OWN),), alone=("WEB",))
+    assert [(step.name, step.number) for step in steps(told)] == [
+        ("free", 26), ("safety_stock", 23), ("overflow", 6), ("sellable", 6),
+    ]  # fmt: skip
+    assert "lock WEB does not let this store sell what everybody shares" in explain(told)
+    assert number_to_write(replace(told, free=1)) == 4, "safety stock that nobody else covers is its own"
+    assert number_to_write(replace(told, alone=())) == 27
 
 
 def test_units_to_come_are_a_step_of_their_own() -> None:
