@@ -70,8 +70,12 @@ INVARIANTS: Mapping[str, str] = {
             OR coalesce(s.backordered, 0) <> coalesce(w.waiting, 0)""",
     "5b what is locked in a warehouse is what the pools of its locks have": """
         WITH locked AS (
-            SELECT b.item_id, b.grade, p.warehouse_id, sum(b.free + b.reserved + b.sold) AS n FROM sales_balance b
+            SELECT b.item_id, b.grade, p.warehouse_id, sum(b.free + b.reserved + b.sold - coalesce(a.n, 0)) AS n
+            FROM sales_balance b
             JOIN pool p ON p.merchant_id = b.merchant_id AND p.id = b.pool_id AND p.warehouse_id IS NOT NULL
+            LEFT JOIN (SELECT item_id, grade, pool_id, sum(allocated) AS n FROM promise
+                WHERE merchant_id = :merchant_id AND allocated > 0 GROUP BY 1, 2, 3) a
+                ON (a.item_id, a.grade, a.pool_id) = (b.item_id, b.grade, b.pool_id)
             WHERE b.merchant_id = :merchant_id GROUP BY 1, 2, 3
         )
         SELECT item_id, grade, warehouse_id, d.locked, l.n AS in_pools
@@ -150,6 +154,46 @@ INVARIANTS: Mapping[str, str] = {
             WHERE merchant_id = :merchant_id AND taken_back_by IS NULL GROUP BY 1) r ON r.line_id = l.id
         WHERE l.merchant_id = :merchant_id AND (l.came <> coalesce(r.units, 0)
             OR p.placed_at IS NULL AND l.came + l.cut + l.counted > 0)""",
+    "5l what is allocated is what warehouses are to send, of paid goods that are there": """
+        WITH told AS (
+            SELECT promise_id, sum(units) AS units FROM fulfilment_line WHERE merchant_id = :merchant_id GROUP BY 1
+        )
+        SELECT coalesce(p.id, t.promise_id) AS promise_id, p.allocated, t.units FROM told t
+        FULL JOIN (SELECT * FROM promise WHERE merchant_id = :merchant_id) p ON p.id = t.promise_id
+        WHERE coalesce(p.allocated, 0) <> coalesce(t.units, 0)
+            OR p.allocated > CASE WHEN p.paid AND p.deducted AND NOT p.presale THEN p.live ELSE 0 END
+        UNION ALL
+        SELECT l.promise_id, l.warehouse_id, l.units FROM fulfilment_line l
+        LEFT JOIN fulfilment_order f ON f.merchant_id = l.merchant_id AND f.id = l.fulfilment_id
+        LEFT JOIN promise p ON p.merchant_id = l.merchant_id AND p.order_id = l.order_id AND p.id = l.promise_id
+        LEFT JOIN pool ON pool.merchant_id = l.merchant_id AND pool.id = p.pool_id
+        LEFT JOIN bin b ON b.merchant_id = l.merchant_id AND b.id = l.bin_id
+        WHERE l.merchant_id = :merchant_id AND ((f.order_id, f.warehouse_id) IS DISTINCT FROM
+                (l.order_id, l.warehouse_id)
+            OR (p.order_line_id, p.item_id, p.grade) IS DISTINCT FROM (l.order_line_id, l.item_id, l.grade)
+            OR l.units > 0 AND coalesce(pool.warehouse_id, l.warehouse_id) <> l.warehouse_id
+            OR coalesce(b.warehouse_id, l.warehouse_id) <> l.warehouse_id
+            OR l.units > 0 AND f.rejected_at IS NOT NULL)""",
+    "5m what is allocated or handed out is what open lines of orders and transfers say": """
+        WITH told AS (
+            SELECT item_id, grade, warehouse_id, sum(units) AS units FROM (
+                SELECT item_id, grade, warehouse_id, units FROM fulfilment_line WHERE merchant_id = :merchant_id
+                UNION ALL SELECT l.item_id, l.grade, t.from_id, l.allocated FROM transfer_line l
+                JOIN transfer t ON t.merchant_id = l.merchant_id AND t.id = l.transfer_id
+                WHERE l.merchant_id = :merchant_id) l GROUP BY 1, 2, 3
+        ), handed AS (
+            SELECT item_id, grade, bin_id, sum(units) AS units FROM fulfilment_line
+            WHERE merchant_id = :merchant_id AND bin_id IS NOT NULL GROUP BY 1, 2, 3
+        )
+        SELECT 'allocated' AS bucket, item_id, grade, warehouse_id AS place_id, d.allocated AS there, t.units
+        FROM (SELECT * FROM dispatch_balance WHERE merchant_id = :merchant_id) d
+        FULL JOIN told t USING (item_id, grade, warehouse_id)
+        WHERE coalesce(d.allocated, 0) <> coalesce(t.units, 0)
+        UNION ALL
+        SELECT 'picking', item_id, grade, bin_id, w.picking, h.units
+        FROM (SELECT * FROM warehouse_balance WHERE merchant_id = :merchant_id) w
+        FULL JOIN handed h USING (item_id, grade, bin_id)
+        WHERE coalesce(w.picking, 0) <> coalesce(h.units, 0)""",
     "6a each document has its one effect": """
         SELECT d.id AS document_id, d.effect_key FROM document d
         WHERE d.merchant_id = :merchant_id AND NOT EXISTS (SELECT FROM effect e
@@ -213,6 +257,24 @@ INVARIANTS: Mapping[str, str] = {
             OR has_any_column_privilege('holdfast_app', r.part, 'UPDATE')
             OR g.stays IS NOT TRUE OR g.stays_whole IS NOT TRUE""",
     "9 checkpoints of the past are the replay of the movements": replay.CHECKPOINTS,
+    "10b an item that became part of another has nothing left of its own": """
+        SELECT i.sku, used.what FROM item i CROSS JOIN LATERAL (
+            SELECT 'units in bins' AS what FROM warehouse_balance WHERE merchant_id = i.merchant_id
+                AND item_id = i.id AND available + picking + unavailable > 0
+            UNION ALL SELECT 'units in warehouses' FROM dispatch_balance WHERE merchant_id = i.merchant_id
+                AND item_id = i.id AND available + allocated + locked + unavailable + incoming + incoming_sellable > 0
+            UNION ALL SELECT 'units in pools' FROM sales_balance WHERE merchant_id = i.merchant_id
+                AND item_id = i.id AND free + reserved + sold + backordered > 0
+            UNION ALL SELECT 'promises' FROM promise WHERE merchant_id = i.merchant_id AND item_id = i.id
+            UNION ALL SELECT 'listings' FROM listing WHERE merchant_id = i.merchant_id AND item_id = i.id
+            UNION ALL SELECT 'locks' FROM lock WHERE merchant_id = i.merchant_id AND item_id = i.id
+                AND status IN ('requested', 'approved', 'active')
+            UNION ALL SELECT 'recipes' FROM component WHERE merchant_id = i.merchant_id AND item_id = i.id
+                AND (SELECT merged_into IS NULL FROM item b
+                    WHERE b.merchant_id = i.merchant_id AND b.id = component.bundle_item_id)
+            UNION ALL SELECT 'another that is part of a third' FROM item n WHERE n.merchant_id = i.merchant_id
+                AND n.id = i.merged_into AND n.merged_into IS NOT NULL) used
+        WHERE i.merchant_id = :merchant_id AND i.merged_into IS NOT NULL""",
     "10 a bundle has no stock and no demand of its own": """
         SELECT i.sku, w.item_id AS in_bins, s.item_id AS in_pools FROM item i
         LEFT JOIN (SELECT DISTINCT merchant_id, item_id FROM warehouse_balance
@@ -221,6 +283,38 @@ INVARIANTS: Mapping[str, str] = {
             WHERE free + reserved + sold + backordered > 0) s ON (s.merchant_id, s.item_id) = (i.merchant_id, i.id)
         WHERE i.merchant_id = :merchant_id AND i.kind = 'bundle'
             AND (w.item_id IS NOT NULL OR s.item_id IS NOT NULL)""",
+    "14 what lies unavailable is explained, and each unit once": """
+        WITH told AS (
+            SELECT item_id, grade, bin_id, sum(units_left) AS units FROM set_apart
+            WHERE merchant_id = :merchant_id GROUP BY 1, 2, 3
+        )
+        SELECT item_id, grade, bin_id, w.unavailable, t.units AS explained
+        FROM (SELECT * FROM warehouse_balance WHERE merchant_id = :merchant_id) w
+        FULL JOIN told t USING (item_id, grade, bin_id)
+        WHERE coalesce(w.unavailable, 0) <> coalesce(t.units, 0)
+        UNION ALL
+        SELECT a.item_id, a.grade, a.bin_id, a.units - a.units_left, coalesce(e.units, 0) FROM set_apart a
+        LEFT JOIN (SELECT set_apart_id, sum(units) AS units FROM set_apart_exit
+            WHERE merchant_id = :merchant_id GROUP BY 1) e ON e.set_apart_id = a.id
+        WHERE a.merchant_id = :merchant_id AND a.units - a.units_left <> coalesce(e.units, 0)""",
+    "16 what outside systems told was booked as it is kept": """
+        SELECT i.item_id, i.batch_id, '' AS key, 'not booked' AS wrong FROM mirror_batch b
+        JOIN mirror_batch_item i ON i.merchant_id = b.merchant_id AND i.batch_id = b.id AND i.outcome = 'open'
+        WHERE b.merchant_id = :merchant_id AND b.state = 'done'
+        UNION ALL
+        SELECT t.item_id, t.batch_id, t.key, 'no document' FROM (
+            SELECT item_id, NULL::bigint AS batch_id, key, document_id FROM mirror_message
+            WHERE merchant_id = :merchant_id AND outcome = 'booked'
+            UNION ALL SELECT item_id, batch_id, '', document_id FROM mirror_batch_item
+            WHERE merchant_id = :merchant_id AND outcome = 'booked') t
+        WHERE NOT EXISTS (SELECT FROM movement m WHERE m.merchant_id = :merchant_id AND m.document_id = t.document_id
+            AND m.item_id = t.item_id)
+        UNION ALL
+        SELECT n.item_id, NULL, '', 'not in its warehouse' FROM mirror_item n
+        LEFT JOIN mirror_source s ON s.merchant_id = n.merchant_id AND s.id = n.source_id
+        LEFT JOIN bin ON bin.merchant_id = n.merchant_id AND bin.id = n.bin_id
+        WHERE n.merchant_id = :merchant_id AND (s.id IS NULL OR s.by_bin <> (n.bin_id <> 0)
+            OR n.bin_id <> 0 AND bin.warehouse_id IS DISTINCT FROM s.warehouse_id)""",
 }
 LIMIT_S = 3600
 

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
-from core.errors import Broken, InsufficientStock, KeyReused
+from core.errors import Broken, InsufficientStock, KeyReused, Refused
 from core.stock import BUCKETS, GOOD, At, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Pool, Spot, Stocked
 
 K = TypeVar("K")
@@ -39,6 +39,7 @@ class OrderRow(NamedTuple):
     version: str
     fetch_seq: int
     applied_at: datetime | None
+    destination: str = ""
 
 
 class LineRow(NamedTuple):
@@ -69,6 +70,7 @@ class PromiseRow(NamedTuple):
     The promises of a hold have no line, and its document's id as ``order_id``. A hold with ``ttl_s`` that does not
     expire is being paid. ``per_unit``: units of the item for one unit of the line. ``presale_id``: the presale that
     sold it, also when its goods have arrived. ``balance_due_at``: its deposit is paid, and the rest is owed by then.
+    ``allocated``: of the live units, those that a warehouse is to send.
     """
 
     id: int
@@ -96,10 +98,18 @@ class PromiseRow(NamedTuple):
     presale: bool = False
     presale_id: int | None = None
     balance_due_at: datetime | None = None
+    allocated: int = 0
 
     @property
     def stocked(self) -> Stocked:
         return Stocked(self.item_id, self.grade)
+
+    @property
+    def to_allocate(self) -> int:
+        """Units that some warehouse should send and none is told to."""
+        if self.order_line_id is None or self.presale or not (self.paid and self.deducted):
+            return 0
+        return self.live - self.allocated
 
     @property
     def owner_id(self) -> int:
@@ -194,6 +204,69 @@ class LimitRow(NamedTuple):
     pool: str
 
 
+class FulfilmentRow(NamedTuple):
+    """What one warehouse was told to send of an order, for the ``nth`` time (>= 1) that any was told.
+
+    ``leaves_on``, ``earliest``, ``latest``: as the decision promised. ``why``: the warehouse rejected it.
+    """
+
+    id: int
+    order_id: int
+    nth: int
+    warehouse_id: int
+    decision_id: int | None
+    leaves_on: date | None
+    earliest: date | None
+    latest: date | None
+    made_at: datetime
+    made_by: str
+    rejected_at: datetime | None = None
+    why: str = ""
+
+
+class FulfilmentLineRow(NamedTuple):
+    """Units of a promise that a warehouse is to send: those handed over out of one bin, or (``bin_id`` None) those that
+    were not yet.
+
+    ``units`` are allocated now, ``shipped`` have left, ``back`` were given back. ``moved_at``: when units last
+    came to it.
+    """
+
+    id: int
+    fulfilment_id: int
+    order_id: int
+    order_line_id: int
+    promise_id: int
+    warehouse_id: int
+    item_id: int
+    grade: str
+    bin_id: int | None
+    units: int
+    shipped: int
+    back: int
+    moved_at: datetime
+
+    @property
+    def stocked(self) -> Stocked:
+        return Stocked(self.item_id, self.grade)
+
+
+class KeptRow(NamedTuple):
+    """A line of a transfer, asked for ``asked_at``, and the units that its first warehouse keeps for it."""
+
+    id: int
+    transfer_id: int
+    warehouse_id: int
+    item_id: int
+    grade: str
+    allocated: int
+    asked_at: datetime
+
+    @property
+    def stocked(self) -> Stocked:
+        return Stocked(self.item_id, self.grade)
+
+
 class Part(NamedTuple):
     """What one unit of a line or a bundle takes: ``per_unit`` (>= 1) units."""
 
@@ -209,6 +282,19 @@ class DocumentRow(NamedTuple):
     order_id: int | None
     reason: str
     corrects_id: int | None = None
+
+
+class ApartWish(NamedTuple):
+    """What a document says of the records of units that are set apart (see ``core.goods.set_apart``).
+
+    ``takes``: units by record that it moves. ``stays``: units by record that were looked at and stay where they lie.
+    ``at``: item, grade and bin of these records. ``inspect``: what it sets apart is still to be looked at.
+    """
+
+    takes: Mapping[int, int] = {}
+    stays: Mapping[int, int] = {}
+    at: Sequence[tuple[int, str, int]] = ()
+    inspect: bool = False
 
 
 class EffectRow(NamedTuple):
@@ -286,6 +372,9 @@ class Books:
     open_pools: dict[Stocked, list[int]] = field(default_factory=dict)
     pool_items: dict[tuple[Stocked, int], PoolItemRow] = field(default_factory=dict)  # made or changed here
     locks: dict[int, LockRow] = field(default_factory=dict)
+    fulfilments: dict[int, FulfilmentRow] = field(default_factory=dict)
+    fulfilment_lines: dict[int, FulfilmentLineRow] = field(default_factory=dict)
+    kept: dict[int, KeptRow] = field(default_factory=dict)
     spots: dict[Stocked, list[Spot]] = field(default_factory=dict)  # where goods stand; not the default place
     frozen: dict[int, str] = field(default_factory=dict)  # names of bins that are counted now, by id
     recipes: dict[int, list[Part]] = field(default_factory=dict)  # of virtual bundles, nested ones taken apart
@@ -300,10 +389,13 @@ class Books:
     movements: list[tuple[int, int, Movement]] = field(default_factory=list)  # document id, line number, movement
     effects: list[EffectRow] = field(default_factory=list)
     incidents: list[IncidentRow] = field(default_factory=list)
+    apart: dict[int, ApartWish] = field(default_factory=dict)  # by document
     counted: list[tuple[int, int]] = field(default_factory=list)  # listing id, units its store took off by itself
     items_of: dict[int, dict[Stocked, PoolItemRow]] = field(default_factory=dict)  # of pools that commands keep still
     shown_again: set[int] = field(default_factory=set)  # listings to compute again although no balance moved
     items_shown: set[int] = field(default_factory=set)  # items whose listings to compute again, likewise
+    merged: dict[int, str] = field(default_factory=dict)  # items that became part of others, with the SKUs of these
+    dispatches: bool = False  # are paid orders handed to warehouses by themselves?
     heard_at: datetime | None = None
     ours_since: datetime | None = None
     _undo: list[tuple[dict[Any, Any], Any, Any]] = field(default_factory=list)
@@ -311,6 +403,7 @@ class Books:
     _promises_of: dict[int, list[int]] = field(default_factory=dict)
     _waited: dict[Stocked, set[int]] = field(default_factory=dict)
     _promised_to: dict[str, set[int]] = field(default_factory=dict)
+    _sent_for: dict[int, list[int]] = field(default_factory=dict)  # fulfilment lines by promise
     _logs: tuple[list[Any], ...] = field(init=False)
 
     def put(self, rows: dict[K, V], key: K, value: V) -> None:
@@ -417,6 +510,8 @@ class Books:
         Raises: InsufficientStock when a bucket would fall below 0; Widen when a row is not in this batch.
         """
         document_id, posted = document_id or self.new_id(), self.movements
+        if self.merged:
+            self._refuse_merged(movements)
         for number, movement in enumerate(movements, start=1):
             try:
                 self._move(movement)
@@ -427,6 +522,11 @@ class Books:
         self.documents.append(DocumentRow(document_id, kind, effect_key, when, order_id, reason, corrects_id))
         self.note_effect(effect_key, f"{kind} {effect_key}" if content is None else content, document_id)
         return document_id
+
+    def _refuse_merged(self, movements: list[Movement]) -> None:
+        for movement in movements:
+            if into := self.merged.get(movement.stocked.item_id):
+                raise Refused(f"the item has just become part of {into}, or did before; say it of {into}")
 
     def note_effect(self, effect_key: str, content: object, document_id: int | None) -> None:
         """Take a key for good; without a document where it moves nothing and must never be used again."""
@@ -486,6 +586,21 @@ class Books:
         if was != becomes:
             self.items_shown.add(lock.item_id)
         self.put(self.locks, lock.id, lock)
+
+    def add_fulfilment(self, row: FulfilmentRow) -> None:
+        """Add or replace a fulfilment order."""
+        self.put(self.fulfilments, row.id, row)
+
+    def add_fulfilment_line(self, row: FulfilmentLineRow) -> None:
+        """Add or replace a line of a fulfilment order."""
+        if row.id not in self.fulfilment_lines:
+            self._sent_for.setdefault(row.promise_id, []).append(row.id)
+        self.put(self.fulfilment_lines, row.id, row)
+
+    def fulfilment_lines_of(self, promise_id: int) -> list[FulfilmentLineRow]:
+        """Lines by which warehouses are, or were, to send units of a promise."""
+        known = dict.fromkeys(self._sent_for.get(promise_id, ()))
+        return [self.fulfilment_lines[line_id] for line_id in known if line_id in self.fulfilment_lines]
 
     def add_pool(
         self,
@@ -557,7 +672,11 @@ class Books:
     def waiting(self, stocked: Stocked) -> list[PromiseRow]:
         """Promises that want goods: units that wait, or were sold in a presale."""
         rows = map(self.promises.get, sorted(self._waited.get(stocked, ())))
-        return [row for row in rows if row is not None and (row.waiting or (row.presale and row.live))]
+        return [
+            row
+            for row in rows
+            if row is not None and row.item_id == stocked.item_id and (row.waiting or (row.presale and row.live))
+        ]
 
     def waiting_locks(self, stocked: Stocked) -> list[LockRow]:
         if not self.locks:

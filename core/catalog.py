@@ -1,6 +1,6 @@
 """Merchants, items, and the listings that show them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -8,13 +8,11 @@ from core import bulk, marks, tables, work
 from core.alerts import rules as alert_rules
 from core.alerts.kinds import AlertKind
 from core.errors import ConfigError, NotFound
+from core.goods import skus
 from core.model import Sharing, StoreListing
 from core.transaction import Database, Transaction
 
-
-def sku_key(sku: str) -> str:
-    """The form in which SKUs are compared: codes that differ only in case or outer blanks are one item."""
-    return sku.strip().casefold()
+sku_key = skus.sku_key
 
 
 def ensure_merchant(
@@ -103,15 +101,15 @@ def import_listings(tx: Transaction, store_id: int, told: Sequence[StoreListing]
     A SKU that a store carries twice is mapped to its first listing only; the others are parked with the reason, for a
     person to map. What is mapped already is never mapped anew. ``believed`` starts as the number just read.
     """
-    _make_items(tx, told)
-    taken = _skus_mapped_elsewhere(tx, store_id, told)
+    items = _make_items(tx, told)
+    taken = _items_mapped_elsewhere(tx, store_id, items)
     rows, ambiguous = [], 0
     for listing in told:
-        key = sku_key(listing.sku)
+        item = items.get(sku_key(listing.sku))
         parked = ""
-        if not key:
+        if item is None:
             parked = "the listing has no SKU; map it to an item by hand"
-        elif taken.setdefault(key, listing.external_id) != listing.external_id:
+        elif taken.setdefault(item.id, listing.external_id) != listing.external_id:
             parked = f"another listing of this store carries SKU {listing.sku}, too; map it by hand"
             ambiguous += 1
         rows.append(
@@ -120,25 +118,24 @@ def import_listings(tx: Transaction, store_id: int, told: Sequence[StoreListing]
                 listing.external_id,
                 listing.sku,
                 listing.title,
-                key,
+                item.id if item and not parked else None,
                 parked,
                 listing.untracked_reason,
                 listing.quantity,
             )
         )
-    names = ["id", "external_id", "sku", "title", "key", "parked", "untracked", "quantity"]
+    names = ["id", "external_id", "sku", "title", "item_id", "parked", "untracked", "quantity"]
     _lock_known(tx, store_id, told)
     made = tx.run(
         """INSERT INTO listing AS l (merchant_id, id, store_id, external_id, sku, title, item_id, quarantine_reason,
                untracked_reason, believed, observed, observed_at)
-           SELECT :merchant_id, k.id, :store_id, k.external_id, k.sku, k.title,
-               CASE WHEN k.parked = '' THEN (SELECT i.id FROM item i
-                   WHERE i.merchant_id = :merchant_id AND i.sku_key = k.key) END,
-               k.parked, k.untracked, k.quantity, k.quantity, :now
+           SELECT :merchant_id, k.id, :store_id, k.external_id, k.sku, k.title, k.item_id, k.parked,
+               k.untracked, k.quantity, k.quantity, :now
            FROM unnest(CAST(:id AS bigint[]), CAST(:external_id AS text[]), CAST(:sku AS text[]),
                CAST(:title AS text[]),
-               CAST(:key AS text[]), CAST(:parked AS text[]), CAST(:untracked AS text[]), CAST(:quantity AS bigint[]))
-               WITH ORDINALITY k (id, external_id, sku, title, key, parked, untracked, quantity, nth)
+               CAST(:item_id AS bigint[]), CAST(:parked AS text[]), CAST(:untracked AS text[]),
+               CAST(:quantity AS bigint[]))
+               WITH ORDINALITY k (id, external_id, sku, title, item_id, parked, untracked, quantity, nth)
            ORDER BY k.external_id
            ON CONFLICT (merchant_id, store_id, external_id) DO UPDATE SET sku = EXCLUDED.sku, title = EXCLUDED.title,
                untracked_reason = EXCLUDED.untracked_reason
@@ -165,24 +162,25 @@ def _lock_known(tx: Transaction, store_id: int, told: Sequence[StoreListing]) ->
     )
 
 
-def _make_items(tx: Transaction, told: Sequence[StoreListing]) -> None:
+def _make_items(tx: Transaction, told: Sequence[StoreListing]) -> Mapping[str, skus.SkuItem]:
+    """Items by their keys; a SKU that no item has or had becomes one. None is merged before this transaction ends."""
     first = {sku_key(x.sku): x for x in reversed(told) if sku_key(x.sku)}
-    rows = [(tx.new_id(), x.sku.strip(), key, x.title, tx.now) for key, x in sorted(first.items())]
+    known = skus.find(tx, first)
+    rows = [(tx.new_id(), x.sku.strip(), key, x.title, tx.now) for key, x in sorted(first.items()) if key not in known]
     bulk.insert_missing(tx, tables.item, ["id", "sku", "sku_key", "title", "created_at"], rows, ["sku_key"])
+    return skus.keep(tx, first)
 
 
-def _skus_mapped_elsewhere(tx: Transaction, store_id: int, told: Sequence[StoreListing]) -> dict[str, str]:
-    """Per SKU key: the listing of this store that is mapped to its item already."""
+def _items_mapped_elsewhere(tx: Transaction, store_id: int, items: Mapping[str, skus.SkuItem]) -> dict[int, str]:
+    """Per item: the listing of this store that is mapped to it already."""
     rows = tx.run(
-        """SELECT i.sku_key, l.external_id FROM unnest(CAST(:keys AS text[])) k (sku_key)
-           CROSS JOIN LATERAL (SELECT id, sku_key FROM item WHERE merchant_id = :merchant_id
-               AND sku_key = k.sku_key OFFSET 0) i
-           CROSS JOIN LATERAL (SELECT external_id FROM listing WHERE merchant_id = :merchant_id AND item_id = i.id
-               AND store_id = :store_id ORDER BY id LIMIT 1) l""",
+        """SELECT DISTINCT ON (k.id) k.id, l.external_id FROM unnest(CAST(:ids AS bigint[])) k (id)
+           CROSS JOIN LATERAL (SELECT id, external_id FROM listing WHERE merchant_id = :merchant_id AND item_id = k.id
+               AND store_id = :store_id OFFSET 0) l ORDER BY k.id, l.id""",
         store_id=store_id,
-        keys=sorted({sku_key(x.sku) for x in told}),
+        ids=sorted({item.id for item in items.values()}),
     )
-    return {row.sku_key: row.external_id for row in rows}
+    return {row.id: row.external_id for row in rows}
 
 
 def map_listing(tx: Transaction, store_id: int, external_id: str, sku: str) -> None:
@@ -190,7 +188,7 @@ def map_listing(tx: Transaction, store_id: int, external_id: str, sku: str) -> N
 
     What the store shows is not believed any more until it was read again. Raises: NotFound.
     """
-    item_id = item_id_of(tx, sku)
+    item_id = skus.keep_one(tx, item_id_of(tx, sku))
     listing_id = tx.run(
         """SELECT id FROM listing
            WHERE merchant_id = :merchant_id AND store_id = :store_id AND external_id = :external_id""",
@@ -225,10 +223,11 @@ def _replay_held(tx: Transaction, store_id: int, external_ids: Sequence[str]) ->
 
 
 def item_id_of(tx: Transaction, sku: str) -> int:
-    """Raises: NotFound, naming items with a similar SKU."""
-    found = tx.run(
-        "SELECT id FROM item WHERE merchant_id = :merchant_id AND sku_key = :key", key=sku_key(sku)
-    ).scalar_one_or_none()
+    """An item by whatever it is called, see ``core.goods.skus``.
+
+    Raises: NotFound, naming items with a similar SKU; Refused for a code that means several items.
+    """
+    found = skus.look_up(tx, [sku]).get(sku_key(sku))
     if found is None:
         start = sku_key(sku)[:3]
         near = (
@@ -242,7 +241,7 @@ def item_id_of(tx: Transaction, sku: str) -> int:
         )
         hint = f"; did you mean {', '.join(near)}?" if near else ""
         raise NotFound(f"no item has SKU {sku}{hint}")
-    return int(found)
+    return found.id
 
 
 def set_low_stock(tx: Transaction, sku: str, threshold: int | None) -> None:

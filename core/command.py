@@ -1,13 +1,31 @@
 """What every command tells its batch before it decides."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from core.books import Books, StoreKey
 from core.stock import BalanceKey, Stocked
 
-# Units by what is counted, and by the warehouse of the physical locks whose they are (None: of no such lock).
-Short = Mapping[tuple[Stocked, int | None], int]
+
+@dataclass(frozen=True, slots=True)
+class SentFrom:
+    """Promises whose units a warehouse is to send."""
+
+    warehouse_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandedFrom:
+    """Promises whose units were handed over out of a bin."""
+
+    bin_id: int
+
+
+# Where to look for promises of units: among those that no warehouse is to send yet, by the warehouse of the physical
+# locks whose they are (None: of no such lock); or among those that one is to send, or that were handed over.
+Where = int | SentFrom | HandedFrom | None
+Short = Mapping[tuple[Stocked, Where], int]  # units
 _NOTHING: Short = {}
 
 
@@ -48,6 +66,14 @@ class Command(Protocol):
 
     def order_ids(self) -> Iterable[int]:
         """Orders, or holds by their document, whose promises to load by id; the orders are not locked."""
+        return ()
+
+    def sends(self) -> bool:
+        """It tells warehouses what to send: all that was told of its orders before is loaded, open or not."""
+        return False
+
+    def transfer_ids(self) -> Iterable[int]:
+        """Transfers to load what is kept for them, by id."""
         return ()
 
     def kits(self) -> Iterable[int]:

@@ -61,6 +61,15 @@ def scrap(home: Home, stocked: Stocked, quantity: int) -> list[Movement]:
     ]
 
 
+def release_apart(home: Home, stocked: Stocked, found: Stocked, quantity: int) -> list[Movement]:
+    """Unavailable units can be sold after all, in the grade that they were ``found`` to be of."""
+    if not quantity:
+        return []
+    if stocked == found:
+        return mend(home, stocked, quantity)
+    return scrap(home, stocked, quantity) + come_in(home, found, quantity)
+
+
 def turn_into(home: Home, before: Stocked, after: Stocked, quantity: int, into: int) -> list[Movement]:
     """Free units of one kind are gone and free units of another are found: another grade, or a kit of its parts."""
     return go_missing(home, before, quantity) + come_in(home, after, into)
@@ -138,6 +147,42 @@ def ship(home: Home, pool: Pool, stocked: Stocked, quantity: int, line_id: int |
         Movement(stocked, _WAREHOUSE, bin_(_AVAILABLE), bin_(Bucket.PICKING), quantity, line_id),
         Movement(stocked, _WAREHOUSE, bin_(Bucket.PICKING), WORLD, quantity, line_id),
         Movement(stocked, _DISPATCH, At(warehouse, Bucket.ALLOCATED), WORLD, quantity, line_id),
+        _sales(stocked, pool.at(_SOLD), WORLD, quantity, line_id),
+    ]
+
+
+# ---- a warehouse is to send them
+
+
+def allocate(pool: Pool, warehouse_id: int, stocked: Stocked, quantity: int, line_id: int | None) -> list[Movement]:
+    """A warehouse is to send promised units of a pool; those of a physical lock stand apart there already."""
+    stood, to = At(warehouse_id, _stood(pool)), At(warehouse_id, Bucket.ALLOCATED)
+    return [Movement(stocked, _DISPATCH, stood, to, quantity, line_id)] if quantity else []
+
+
+def deallocate(pool: Pool, warehouse_id: int, stocked: Stocked, quantity: int, line_id: int | None) -> list[Movement]:
+    """The opposite: some other warehouse may send them."""
+    from_, stood = At(warehouse_id, Bucket.ALLOCATED), At(warehouse_id, _stood(pool))
+    return [Movement(stocked, _DISPATCH, from_, stood, quantity, line_id)] if quantity else []
+
+
+def pick(bin_id: int, stocked: Stocked, quantity: int, line_id: int | None = None) -> list[Movement]:
+    """Units are handed to the people who pack: they stand in their bin for nobody else."""
+    from_, to = At(bin_id, _AVAILABLE), At(bin_id, Bucket.PICKING)
+    return [Movement(stocked, _WAREHOUSE, from_, to, quantity, line_id)] if quantity else []
+
+
+def put_back(bin_id: int, stocked: Stocked, quantity: int, line_id: int | None = None) -> list[Movement]:
+    """The opposite of ``pick``."""
+    from_, to = At(bin_id, Bucket.PICKING), At(bin_id, _AVAILABLE)
+    return [Movement(stocked, _WAREHOUSE, from_, to, quantity, line_id)] if quantity else []
+
+
+def leave(spot: Spot, pool: Pool, stocked: Stocked, quantity: int, line_id: int | None) -> list[Movement]:
+    """Units that were allocated and handed over out of a bin leave the house."""
+    return [
+        Movement(stocked, _WAREHOUSE, At(spot.bin_id, Bucket.PICKING), WORLD, quantity, line_id),
+        Movement(stocked, _DISPATCH, At(spot.warehouse_id, Bucket.ALLOCATED), WORLD, quantity, line_id),
         _sales(stocked, pool.at(_SOLD), WORLD, quantity, line_id),
     ]
 
@@ -301,6 +346,18 @@ def send(spot: Spot, to: int, stocked: Stocked, quantity: int) -> list[Movement]
     ]
 
 
+def keep(warehouse_id: int, stocked: Stocked, quantity: int) -> list[Movement]:
+    """A transfer is asked for: its first warehouse gives the units to nobody else."""
+    from_, to = At(warehouse_id, _AVAILABLE), At(warehouse_id, Bucket.ALLOCATED)
+    return [Movement(stocked, _DISPATCH, from_, to, quantity)] if quantity else []
+
+
+def let_go(warehouse_id: int, stocked: Stocked, quantity: int) -> list[Movement]:
+    """The opposite of ``keep``."""
+    from_, to = At(warehouse_id, Bucket.ALLOCATED), At(warehouse_id, _AVAILABLE)
+    return [Movement(stocked, _DISPATCH, from_, to, quantity)] if quantity else []
+
+
 def come_no_more(sent_to: int, stocked: Stocked, quantity: int, *, counted: bool) -> list[Movement]:
     """Units on their way were cut from their order, lost, or are of another grade; ``counted`` as above."""
     return [Movement(stocked, _DISPATCH, _on_way(sent_to, counted), WORLD, quantity)] if quantity else []
@@ -308,6 +365,11 @@ def come_no_more(sent_to: int, stocked: Stocked, quantity: int, *, counted: bool
 
 def _sales(stocked: Stocked, from_: At, to: At, quantity: int, line_id: int | None = None) -> Movement:
     return Movement(stocked, _SALES, from_, to, quantity, line_id)
+
+
+def _stood(pool: Pool) -> Bucket:
+    """Where goods behind a pool stand in the dispatch layer."""
+    return _AVAILABLE if pool.warehouse_id is None else _LOCKED
 
 
 def _at_warehouse(home: Home, pool: Pool) -> int:

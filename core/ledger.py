@@ -13,10 +13,12 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from core import bulk, marks, reading, tables
+from core import bulk, marks, reading, tables, work
 from core.alerts import lifecycle as alerts
 from core.alerts import watch as alert_watch
 from core.books import (
+    FulfilmentLineRow,
+    FulfilmentRow,
     LineRow,
     LockRow,
     OrderRow,
@@ -32,7 +34,7 @@ from core.pipe import Piped, pipe
 from core.sales.backorders import fill_waiting
 from core.stock import BalanceKey, Bucket, Home, Layer, Pool
 from core.transaction import Database, Transaction
-from core.writing import write_balances, write_documents, write_effects, write_rows
+from core.writing import write_balances, write_documents, write_effects, write_kept, write_rows
 
 _TRIES = 4
 _IDS_PER_COMMAND = 4
@@ -92,6 +94,7 @@ class Batch(Loader):
     def __init__(self, tx: Transaction, home: Home, *, careful: bool = False) -> None:
         super().__init__(tx, home, careful=careful)
         self._served: list[int] = []
+        self._to_dispatch: set[int] = set()
 
     def apply(
         self, commands: dict[int, Command], extra: dict[int, frozenset[BalanceKey]], *, commit: bool = False
@@ -164,6 +167,7 @@ class Batch(Loader):
         write_rows(sent, tables.order_line, LineRow._fields, lines, loaded["lines"])
         write_rows(sent, tables.promise, PromiseRow._fields, promises, loaded["promises"], ("order_id", "id"))
         self._served += self._served_lines(promises)
+        self._to_dispatch.update(row.order_id for row in promises if self._is_to_send(row))
         loaded["lines"].update((row.id, row) for row in lines)
         loaded["promises"].update((row.id, row) for row in promises)
 
@@ -174,12 +178,15 @@ class Batch(Loader):
         write_effects(sent, books)
         write_rows(sent, tables.store_order, OrderRow._fields, self._changed("orders"), self._known_orders)
         self._write_pools()
+        self._write_fulfilments()
         moved = self._moved()
         write_balances(sent, books, moved)
         piped = Piped(self.tx, sent, self._new_id)
         items = self._items_to_show(moved) | books.items_shown
         if items or books.shown_again or books.counted:
             marks.stale(piped, items, books.shown_again, books.counted, books.heard_at, books.ours_since)
+        if books.dispatches and self._to_dispatch:
+            work.want(piped, [work.Want("dispatch", 0, str(order_id)) for order_id in self._to_dispatch])
         crossed = alert_watch.crossed(self._watched, books.home, moved, self._loaded["cells"], books.cells)
         alerts.note_crossings(piped, crossed)
 
@@ -188,6 +195,14 @@ class Batch(Loader):
         write_rows(sent, tables.pool, Pool._fields, self._changed("pools"), loaded["pools"])
         write_rows(sent, tables.lock, LockRow._fields, self._changed("locks"), loaded["locks"])
         bulk.put(sent, tables.pool_item, PoolItemRow._fields, books.pool_items.values(), PoolItemRow._fields[:3])
+
+    def _write_fulfilments(self) -> None:
+        for name, table, columns in (
+            ("fulfilments", tables.fulfilment_order, FulfilmentRow._fields),
+            ("fulfilment_lines", tables.fulfilment_line, FulfilmentLineRow._fields),
+        ):
+            write_rows(self._sent, table, columns, self._changed(name), self._loaded[name])
+        write_kept(self._sent, self._changed("kept"))
 
     def _warn(self) -> None:
         alerts.open_incidents(self.tx, self.books.incidents)
@@ -208,6 +223,11 @@ class Batch(Loader):
             and any(before.get((key, bucket)) != cells[key, bucket] for bucket in (Bucket.FREE, Bucket.BACKORDERED))
         }
 
+    def _is_to_send(self, row: PromiseRow) -> bool:
+        """Are there more units than before that a warehouse should send and none is told to?"""
+        before = self._loaded["promises"].get(row.id)
+        return row.to_allocate > (before.to_allocate if before else 0)
+
     def _served_lines(self, promises: list[PromiseRow]) -> list[int]:
         """Lines and holds whose units waited, before or within this batch, and of which none waits any more."""
         before, short = self._loaded["promises"], {incident.order_line_id for incident in self.books.incidents}
@@ -226,11 +246,12 @@ def home_of(db: Database, merchant_id: int) -> Home:
     home = homes.get(merchant_id)
     if home is None:
         with db.begin(merchant_id, actor="ledger") as tx:
-            home = homes[merchant_id] = _read_home(tx)
+            home = homes[merchant_id] = home_in(tx)
     return home
 
 
-def _read_home(tx: Transaction) -> Home:
+def home_in(tx: Transaction) -> Home:
+    """The same, read in a transaction. Raises: NotFound."""
     row = tx.run(
         """SELECT b.id AS bin_id, b.warehouse_id, p.id AS shared_pool_id FROM bin b
            JOIN warehouse w ON (w.merchant_id, w.id) = (b.merchant_id, b.warehouse_id)

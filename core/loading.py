@@ -15,7 +15,9 @@ from core import reading
 from core.alerts import watch as alert_watch
 from core.alerts.kinds import Watch
 from core.books import Books, LimitRow, LockRow, OrderRow, PromiseRow, StoreKey, effect_key_of_hold, key_hash
-from core.command import Command
+from core.command import Command, SentFrom, Where
+from core.fulfilment import allocated
+from core.fulfilment import reading as sent_goods
 from core.pipe import Answer, Pipe
 from core.sales import giving_way, limits
 from core.stock import BUCKETS, MINOR_DEFECT, BalanceKey, Bucket, Home, Layer, PoolKind, Stocked
@@ -23,11 +25,13 @@ from core.transaction import Transaction
 from core.writing import make_missing
 
 _IDS_AT_ONCE = 256
-_KEPT = ("cells", "orders", "lines", "promises", "locks", "pools")
+_KEPT = ("cells", "orders", "lines", "promises", "locks", "pools", "fulfilments", "fulfilment_lines", "kept")
 _BACKORDERED, _RESERVED, _SOLD = Bucket.BACKORDERED, Bucket.RESERVED, Bucket.SOLD
 # Merchants that are known to have pools beside the shared one, bundles, purchase limits, or more than one bin. Most
 # have none and need not look for them; each batch finds out under its locks whether that is still so.
 _special: WeakKeyDictionary[Engine, set[int]] = WeakKeyDictionary()
+# Merchants of whom items became part of others, which never ends.
+_merging: WeakKeyDictionary[Engine, set[int]] = WeakKeyDictionary()
 # Balance rows that were there: rows stay, so nobody need look again whether they have to be made.
 _made: WeakKeyDictionary[Engine, set[BalanceKey]] = WeakKeyDictionary()
 _MOST_MADE = 200_000
@@ -78,10 +82,14 @@ class Loader:
         self._load_orders(sorted({key for c in commands for key in c.order_keys()}))
         self._load_holds({key for c in commands for key in c.hold_keys()})
         self._load_promises({order_id for c in commands for order_id in c.order_ids()})
+        sending = {books.orders[key].id for c in commands if c.sends() for key in c.order_keys()}
+        self._load_fulfilments(sending)
         self._load_locks({key for c in commands for key in c.lock_keys()})
         self._keep_pools({pool_id for c in commands for pool_id in c.whole_pools()})
         if listings := sorted({key for c in commands for key in c.listing_keys(books)}):
             books.listings.update(reading.find_listings(self._sent, listings))
+        if self.tx.merchant_id in _merging.setdefault(self.tx.connection.engine, set()):
+            self._follow_merged()
         self._load_pools(
             {stocked for c in commands for stocked in c.stocked(books)},
             {pool_id for c in commands for pool_id in c.pool_ids()},
@@ -95,6 +103,7 @@ class Loader:
             self._take_own_holds(giving_way.ask(self._sent, self._holders))
             self._load_open_pools({promise.stocked for promise in books.promises.values()})
         keys = {key for c in commands for key in c.balance_keys(books)}
+        keys |= allocated.keys_of(books)
         if again:
             keys |= giving_way.keys_of_open_holds(books)
         self._looked_up = self._effects_to_find(commands)
@@ -104,6 +113,7 @@ class Loader:
             self._take_own_holds(self._own_holds)
         self._load_waiting()
         self._load_newest(commands)
+        self._load_fulfilments(sending | {row.order_id for row in books.fulfilments.values()})
         if limited:
             limits.load_bought(self._sent, books, limited)
         self._loaded = {name: dict(getattr(books, name)) for name in _KEPT}
@@ -148,6 +158,17 @@ class Loader:
             if promise.id not in self.books.promises:
                 self.books.add_promise(promise)
 
+    def _load_fulfilments(self, order_ids: set[int]) -> None:
+        """What warehouses were told of these orders, and of all others of which they are to send something."""
+        books = self.books
+        wanted = order_ids | {promise.order_id for promise in books.promises.values() if promise.allocated}
+        if wanted:
+            fulfilments, lines = sent_goods.fulfilments_of(self._sent, wanted)
+            for fulfilment in fulfilments:
+                books.add_fulfilment(fulfilment)
+            for line in lines:
+                books.add_fulfilment_line(line)
+
     def _load_locks(self, keys: set[str]) -> None:
         if keys:
             for row in map(LockRow._make, reading.find_locks(self._sent, keys=keys).fetchall()):
@@ -162,6 +183,31 @@ class Loader:
         books.items_of = {pool_id: {} for pool_id in pool_ids}
         for row in reading.items_of_pools(self._sent, pool_ids):
             books.items_of[row.pool_id][Stocked(row.item_id, row.grade)] = row
+
+    def _follow_merged(self) -> None:
+        """What lines and listings sell is what their items have become."""
+        books = self.books
+        lines = [row for row in books.lines.values() if row.item_id is not None]
+        listings = [(key, row) for key, row in books.listings.items() if row.item_id is not None]
+        sold = {row.item_id for row in lines} | {row.item_id for _, row in listings}
+        merged = reading.find_merged(self._sent, {one for one in sold if one is not None}) if sold else {}
+        for line in lines:
+            if line.item_id in merged:
+                books.add_line(line._replace(item_id=merged[line.item_id][0]))
+        for key, listing in listings:
+            if listing.item_id in merged:
+                books.listings[key] = listing._replace(item_id=merged[listing.item_id][0])
+
+    def _merged_stand(self) -> bool:
+        """Returns: False when an item that lines or listings sell became part of another before our locks held."""
+        books, known = self.books, _merging[self.tx.connection.engine]
+        if self.tx.merchant_id not in known:
+            known.add(self.tx.merchant_id)
+            return False
+        merged = reading.find_merged(self._sent, {key.item_id for key, _ in books.cells})
+        books.merged = {item_id: sku for item_id, (_, sku) in merged.items()}
+        sold = {row.item_id for row in books.lines.values()} | {row.item_id for row in books.listings.values()}
+        return not sold & merged.keys()
 
     def _load_pools(self, stocked: set[Stocked], pool_ids: set[int], kits: set[int], *, flawed: bool) -> None:
         """Recipes of bundles, the open pools of all that is counted, and every pool that somebody names."""
@@ -285,9 +331,13 @@ class Loader:
     def _pools_stand(self, special: Answer | None) -> bool:
         """Pools and locks as they are under our row locks. Returns: False when there are others than we read before."""
         books, known = self.books, _special.setdefault(self.tx.connection.engine, set())
-        if special and (has := special.scalars()[0]) != (self.tx.merchant_id in known):
-            (known.add if has else known.discard)(self.tx.merchant_id)
-            return False
+        if special:
+            ((has, books.dispatches, merges),) = special.fetchall()
+            if merges and not self._merged_stand():
+                return False
+            if has != (self.tx.merchant_id in known):
+                (known.add if has else known.discard)(self.tx.merchant_id)
+                return False
         before, open_before, stood_before = set(books.pools), books.open_pools, books.spots
         if before:
             books.pools.update((pool.id, pool) for pool in reading.find_pools(self._sent, before))
@@ -328,10 +378,16 @@ class Loader:
 
     def _load_newest(self, commands: Collection[Command]) -> None:
         """The newest promises of what commands say is short, with those they are delivered with."""
-        short: Counter[tuple[Stocked, int | None]] = Counter()
+        short: Counter[tuple[Stocked, Where]] = Counter()
         for command in commands:
             short.update(command.short(self.books))
         if short:
-            rows = reading.find_newest(self._sent, short)
-            self._load_promises({row.order_id for row in rows})
+            standing = {(one, where): n for (one, where), n in short.items() if where is None or isinstance(where, int)}
+            orders = {row.order_id for row in reading.find_newest(self._sent, standing)}
+            if len(standing) < len(short):
+                orders |= sent_goods.find_sent(self._sent, short)
+            self._load_promises(orders)
             self._name_pools({promise.pool_id for promise in self.books.promises.values()})
+        transfers = {transfer_id for c in commands for transfer_id in c.transfer_ids()}
+        if transfers or any(isinstance(where, SentFrom) for _, where in short):
+            self.books.kept = {row.id: row for row in sent_goods.find_kept(self._sent, transfers, short)}

@@ -144,6 +144,7 @@ class StoreOrder:
     ``placed_at``     by the store's clock.
     ``version``       of this state, as in ``OrderChange``.
     ``look_again_at`` the state is known to change by itself then (a pending order's hold runs out).
+    ``destination``   COUNTRY-SUBDIVISION-POSTAL, of the postal code the first three characters; empty: not told.
     """
 
     external_id: str
@@ -155,6 +156,7 @@ class StoreOrder:
     paid: bool
     lines: Sequence[StoreOrderLine]
     look_again_at: datetime | None = None
+    destination: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,17 @@ from typing import Any
 from sqlalchemy import Table
 
 from core import tables
-from core.books import EffectRow, LineRow, ListingRow, LockRow, OrderRow, Part, PoolItemRow, PromiseRow, StoreKey
+from core.books import (
+    EffectRow,
+    LineRow,
+    ListingRow,
+    LockRow,
+    OrderRow,
+    Part,
+    PoolItemRow,
+    PromiseRow,
+    StoreKey,
+)
 from core.pipe import Answer, Runner
 from core.stock import BalanceKey, Home, Layer, Pool, PoolKind, Spot, Stocked
 from core.writing import BALANCES, balance_columns
@@ -37,12 +47,12 @@ def lock_orders(sent: Runner, keys: Sequence[StoreKey], row_lock: str) -> list[O
 
 def lines_of(sent: Runner, order_ids: Collection[int]) -> tuple[list[LineRow], list[PromiseRow]]:
     """All lines of these orders and their promises, oldest first."""
-    lines = _of_orders(sent, tables.order_line, LineRow._fields, order_ids)
+    lines = of_orders(sent, tables.order_line, LineRow._fields, order_ids)
     promises = promises_of(sent, order_ids)
     return list(map(LineRow._make, lines.fetchall())), promises
 
 
-def _of_orders(sent: Runner, table: Table, columns: Sequence[str], order_ids: Collection[int]) -> Any:
+def of_orders(sent: Runner, table: Table, columns: Sequence[str], order_ids: Collection[int]) -> Any:
     return sent.run(
         f"""SELECT {_columns("r", columns)} FROM unnest(CAST(:ids AS bigint[])) k (id)
             CROSS JOIN LATERAL (SELECT * FROM {table.name}
@@ -109,7 +119,7 @@ def effects_by_hash(answer: Answer) -> dict[bytes, EffectRow]:
 
 def promises_of(sent: Runner, order_ids: Collection[int]) -> list[PromiseRow]:
     """All promises of these orders or holds, oldest first."""
-    answer = _of_orders(sent, tables.promise, PromiseRow._fields, order_ids)
+    answer = of_orders(sent, tables.promise, PromiseRow._fields, order_ids)
     return list(map(PromiseRow._make, answer.fetchall()))
 
 
@@ -152,7 +162,8 @@ _LATER_THAN_ALL = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def find_newest(sent: Runner, short: Mapping[tuple[Stocked, int | None], int]) -> list[PromiseRow]:
-    """The newest promises with live units, as many as come to so many units, or all there are.
+    """The newest promises with live units that no warehouse is to send, as many as come to so many units, or all there
+    are.
 
     Looks at no more promises than are newer than the last it returns. Presales have no goods, so theirs are left out.
 
@@ -167,7 +178,7 @@ def find_newest(sent: Runner, short: Mapping[tuple[Stocked, int | None], int]) -
         for rows in page.values():
             found += rows
         last = {key: rows[-1] for key, rows in page.items() if len(rows) == _CHUNK}
-        left = {key: left[key] - sum(row.live for row in page[key]) for key in last}
+        left = {key: left[key] - sum(row.live - row.allocated for row in page[key]) for key in last}
         left = {key: units for key, units in left.items() if units > 0}
     return found
 
@@ -183,7 +194,7 @@ def _next_newest(
                 CAST(:times AS timestamptz[]), CAST(:ids AS bigint[]))
                 WITH ORDINALITY k (item_id, grade, place, promised_at, id, nth)
             CROSS JOIN LATERAL (SELECT * FROM promise r WHERE merchant_id = :merchant_id
-                AND item_id = k.item_id AND grade = k.grade AND live > 0 AND NOT presale
+                AND item_id = k.item_id AND grade = k.grade AND live > allocated AND NOT presale
                 AND (promised_at, r.id) < (k.promised_at, k.id)
                 AND k.place IS NOT DISTINCT FROM (SELECT warehouse_id FROM pool
                     WHERE merchant_id = :merchant_id AND id = r.pool_id)
@@ -202,17 +213,33 @@ def _next_newest(
 
 
 def has_special(sent: Runner, home: Home) -> Answer:
-    """One row of one flag: has the merchant any open pool beside the shared one, any bundle, any purchase limit, or any
-    bin beside the default one, or that one frozen?
+    """One row of three flags: has the merchant any open pool beside the shared one, any bundle, any purchase limit, or
+    any bin beside the default one, or that one frozen? Are paid orders handed to warehouses by themselves? And did any
+    item become part of another?
     """
     answer: Answer = sent.run(
         """SELECT EXISTS (SELECT FROM pool_item WHERE merchant_id = :merchant_id AND is_open)
                OR EXISTS (SELECT FROM component WHERE merchant_id = :merchant_id)
                OR EXISTS (SELECT FROM purchase_limit WHERE merchant_id = :merchant_id)
-               OR EXISTS (SELECT FROM bin WHERE merchant_id = :merchant_id AND (id <> :home OR frozen))""",
+               OR EXISTS (SELECT FROM bin WHERE merchant_id = :merchant_id AND (id <> :home OR frozen)),
+               (SELECT dispatches FROM merchant WHERE id = :merchant_id),
+               EXISTS (SELECT FROM item WHERE merchant_id = :merchant_id AND merged_into IS NOT NULL)""",
         home=home.bin_id,
     )
     return answer
+
+
+def find_merged(sent: Runner, item_ids: Collection[int]) -> dict[int, tuple[int, str]]:
+    """Those of the items that became part of another, with the id and the SKU of that one."""
+    rows = sent.run(
+        """SELECT i.id, n.id, n.sku FROM unnest(CAST(:ids AS bigint[])) k (id)
+           CROSS JOIN LATERAL (SELECT id, merged_into FROM item
+               WHERE merchant_id = :merchant_id AND id = k.id OFFSET 0) i
+           CROSS JOIN LATERAL (SELECT id, sku FROM item
+               WHERE merchant_id = :merchant_id AND id = i.merged_into OFFSET 0) n""",
+        ids=sorted(item_ids),
+    ).fetchall()
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 DEPTH = 8  # bundles in bundles; ``core.goods.recipes`` refuses more

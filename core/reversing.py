@@ -5,7 +5,7 @@ ordinary opposite is posted and names the document that it corrects. Either way 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,6 +29,9 @@ _INSTEAD = {
     DocumentKind.OPENING: "count the shelf: `holdfast stock set`",
     DocumentKind.RETURN: "say what is not there after all: `holdfast stock missing`",
     DocumentKind.DAMAGE: "the units can be sold after all: `holdfast stock mend`",
+    DocumentKind.SET_APART: "the units can be sold after all: `holdfast apart inspect`, or `holdfast stock mend`",
+    DocumentKind.INSPECTION: "say what they are after all: `holdfast stock damage`, or `holdfast stock regrade`",
+    DocumentKind.VENDOR_RETURN: "book in what came back: `holdfast stock return`",
     DocumentKind.MEND: "the units cannot be sold after all: `holdfast stock damage`",
     DocumentKind.REGRADE: "the opposite does it: `holdfast stock regrade` with the grades exchanged",
     DocumentKind.ASSEMBLY: "the opposite does it: `holdfast bundle disassemble`, or `assemble`",
@@ -37,6 +40,8 @@ _INSTEAD = {
     DocumentKind.PRESALE: "sell less of it: `holdfast pool resize`",
     DocumentKind.PRESALE_END: "open another one: `holdfast pool presale`",
     DocumentKind.REVERSAL: "enter again what was reversed",
+    DocumentKind.MERGE: "what belongs apart is split off again: `holdfast item split`",
+    DocumentKind.SPLIT: "make them one again: `holdfast item merge`",
 }
 _OPPOSITE_OF_POOLS = {
     DocumentKind.DEAL: "take back what is left: `holdfast pool collect`",
@@ -77,28 +82,42 @@ class Posted:
 
 def read_document(tx: Transaction, document_id: int) -> Posted:
     """Raises: NotFound."""
-    row = tx.run(
-        """SELECT d.kind, d.effect_key, d.order_id, CAST(e.result AS text) AS result FROM document d
+    return read_documents(tx, [document_id])[document_id]
+
+
+def read_documents(tx: Transaction, document_ids: Collection[int]) -> dict[int, Posted]:
+    """By id. Raises: NotFound for the first that is not there."""
+    rows = tx.run(
+        """SELECT d.id, d.kind, d.effect_key, d.order_id, CAST(e.result AS text) AS result
+           FROM unnest(CAST(:ids AS bigint[])) k (id)
+           CROSS JOIN LATERAL (SELECT * FROM document WHERE merchant_id = :merchant_id AND id = k.id OFFSET 0) d
            CROSS JOIN LATERAL (SELECT result FROM effect WHERE merchant_id = :merchant_id AND key_hash =
-               substring(sha256(convert_to(d.effect_key, 'UTF8')) FOR 16)) e
-           WHERE d.merchant_id = :merchant_id AND d.id = :id""",
-        id=document_id,
-    ).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no document {document_id}; `holdfast stock card SKU` lists those of an item")
-    moves = tx.run(
-        """SELECT item_id, grade, layer, from_place, from_bucket, to_place, to_bucket, quantity, order_line_id
-           FROM movement WHERE merchant_id = :merchant_id AND document_id = :id ORDER BY line_no""",
-        id=document_id,
-    )
-    movements = [
-        Movement(
-            Stocked(one.item_id, one.grade), Layer(one.layer), At(one.from_place, Bucket(one.from_bucket)),
-            At(one.to_place, Bucket(one.to_bucket)), one.quantity, one.order_line_id,
-        )
-        for one in moves
-    ]  # fmt: skip
-    return Posted(document_id, DocumentKind(row.kind), row.effect_key, movements, row.order_id, row.result)
+               substring(sha256(convert_to(d.effect_key, 'UTF8')) FOR 16) OFFSET 0) e""",
+        ids=list(document_ids),
+    ).all()
+    lacking = set(document_ids) - {row.id for row in rows}
+    if lacking:
+        raise NotFound(f"there is no document {min(lacking)}; `holdfast stock card SKU` lists those of an item")
+    movements: dict[int, list[Movement]] = {row.id: [] for row in rows}
+    for one in tx.run(
+        """SELECT m.document_id, m.item_id, m.grade, m.layer, m.from_place, m.from_bucket, m.to_place, m.to_bucket,
+               m.quantity, m.order_line_id
+           FROM unnest(CAST(:ids AS bigint[])) k (id)
+           CROSS JOIN LATERAL (SELECT * FROM movement WHERE merchant_id = :merchant_id AND document_id = k.id
+               OFFSET 0) m
+           ORDER BY m.document_id, m.line_no""",
+        ids=list(document_ids),
+    ):
+        movements[one.document_id].append(
+            Movement(
+                Stocked(one.item_id, one.grade), Layer(one.layer), At(one.from_place, Bucket(one.from_bucket)),
+                At(one.to_place, Bucket(one.to_bucket)), one.quantity, one.order_line_id,
+            )
+        )  # fmt: skip
+    return {
+        row.id: Posted(row.id, DocumentKind(row.kind), row.effect_key, movements[row.id], row.order_id, row.result)
+        for row in rows
+    }
 
 
 class Reversed(NamedTuple):
@@ -111,6 +130,10 @@ class Reversed(NamedTuple):
     kind: DocumentKind
     obstacles: Sequence[str] = ()
     losses: Sequence[Loss] = ()
+
+
+class TakenBackBefore(Refused):
+    """A document is taken back once."""
 
 
 class NeedsForce(Refused):
@@ -182,7 +205,7 @@ class Reverse(Command):
         document = self.document
         earlier = books.known_effects.get(key_hash(self.effect_key))
         if earlier is not None:
-            raise Refused(f"document {document.id} was taken back before, by document {earlier.document_id}")
+            raise TakenBackBefore(f"document {document.id} was taken back before, by document {earlier.document_id}")
         if not self.reason.strip():
             raise Refused("say why: a change of stock without a reason helps nobody later")
         if document.order_id is not None and document.kind not in _OPPOSITE_OF_POOLS:

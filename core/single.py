@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from core.command import Command
 from core.errors import Broken, Refused
-from core.ledger import Batch, home_of
+from core.ledger import Batch, home_in, home_of
+from core.pipe import pipe
 from core.stock import BalanceKey
 from core.transaction import Database, Transaction
 
@@ -45,3 +46,28 @@ def do(
             return ended
         wider |= more[0]
     raise Broken(f"an act found no stable set of rows in {_TRIES} batches")
+
+
+def within(tx: Transaction, command: Command) -> object:
+    """Do one command in a transaction that is under way; its owner commits.
+
+    Raises: what the command is refused with; Broken when no batch was wide enough.
+    """
+    home, wider = home_in(tx), frozenset[BalanceKey]()
+    for _ in range(_TRIES):
+        _tell(tx, b"SAVEPOINT within")
+        done, more = Batch(tx, home, careful=True).apply({0: command}, {0: wider})
+        if not more:
+            answer: object = done[0]
+            if isinstance(answer, Refused):
+                raise answer
+            return answer
+        _tell(tx, b"ROLLBACK TO SAVEPOINT within")
+        wider |= more[0]
+    raise Broken(f"a command found no stable set of rows in {_TRIES} batches")
+
+
+def _tell(tx: Transaction, command: bytes) -> None:
+    """Through a pipe: the driver forgets statements that batches have prepared when it is told itself to roll back."""
+    with pipe(tx) as sent:
+        sent.command(command)

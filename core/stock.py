@@ -50,6 +50,9 @@ class DocumentKind(StrEnum):
     FOUND = "found"
     MISSING = "missing"
     SCRAP = "scrap"
+    SET_APART = "set_apart"
+    INSPECTION = "inspection"
+    VENDOR_RETURN = "vendor_return"
     REGRADE = "regrade"
     ASSEMBLY = "assembly"
     LOCK = "lock"
@@ -67,6 +70,12 @@ class DocumentKind(StrEnum):
     LOST = "lost"
     COUNT_INCOMING = "count_incoming"
     UNCOUNT_INCOMING = "uncount_incoming"
+    MERGE = "merge"
+    SPLIT = "split"
+    ALLOCATION = "allocation"
+    DEALLOCATION = "deallocation"
+    HAND_OVER = "hand_over"
+    PUT_BACK = "put_back"
 
 
 class PoolKind(StrEnum):

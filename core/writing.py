@@ -1,12 +1,13 @@
 """How a batch's rows reach their tables: for ``core.ledger`` alone."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Table
 
 from core import bulk, tables
-from core.books import Books, DocumentRow, EffectRow
+from core.books import Books, DocumentRow, EffectRow, KeptRow
+from core.goods import set_apart
 from core.pipe import Runner
 from core.stock import BUCKETS, BalanceKey, Layer
 from core.transaction import Transaction
@@ -45,6 +46,7 @@ def write_documents(sent: Runner, tx: Transaction, books: Books) -> None:
     ]
     bulk.insert(sent, tables.document, _DOCUMENT_COLUMNS, documents)
     bulk.insert(sent, tables.movement, _MOVEMENT_COLUMNS, movements)
+    set_apart.keep(sent, books)
     books.documents.clear()
     books.movements.clear()
 
@@ -71,6 +73,18 @@ def write_rows(
         (old if row[0] in known else new).append(row)
     bulk.insert(sent, table, columns, new)
     bulk.put(sent, table, columns, old, key)
+
+
+def write_kept(sent: Runner, rows: Collection[KeptRow]) -> None:
+    """What warehouses keep for transfers; the rest of these lines is their transfer's to change."""
+    if rows:
+        sent.run(
+            """UPDATE transfer_line l SET allocated = k.units
+               FROM unnest(CAST(:ids AS bigint[]), CAST(:units AS bigint[])) k (id, units)
+               WHERE l.merchant_id = :merchant_id AND l.id = k.id""",
+            ids=[row.id for row in rows],
+            units=[row.allocated for row in rows],
+        )
 
 
 def write_balances(sent: Runner, books: Books, keys: Iterable[BalanceKey]) -> None:

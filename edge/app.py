@@ -1,4 +1,4 @@
-"""The web application: webhook receivers, liveness, readiness and metrics."""
+"""The web application: webhook receivers, what outside systems tell, liveness, readiness and metrics."""
 
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -6,13 +6,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from config.wiring import App
-from edge import webhooks
+from edge import mirror, webhooks
 
 
 def create(app: App) -> FastAPI:
     """All doors that open by HTTP."""
     web = FastAPI(title="Holdfast", docs_url=None, redoc_url=None, openapi_url=None)
     web.include_router(webhooks.router(app))
+    web.include_router(mirror.router(app))
 
     @web.get("/live")
     def live() -> dict[str, str]:

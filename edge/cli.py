@@ -7,15 +7,24 @@ import typer
 from core.errors import HoldfastError
 from edge.commands import (
     alerts,
+    apart,
     backorders,
     bins,
     books,
     bundles,
     campaigns,
+    count,
+    count_views,
     demo,
     doctor,
     explain,
+    exports,
+    fulfil,
+    fulfil_views,
     history,
+    import_views,
+    imports,
+    item_life,
     items,
     keys,
     listings,
@@ -24,6 +33,8 @@ from edge.commands import (
     locks,
     log,
     merchant,
+    mirror,
+    mirror_batches,
     orders,
     pool_views,
     pools,
@@ -43,6 +54,7 @@ from edge.commands import (
     sync,
     transfers,
     users,
+    values,
     warehouses,
 )
 
@@ -65,6 +77,7 @@ for run in (
     purchase_receipts.receive,
     books.audit,
     history.rebuild,
+    exports.export,
     log.log,
     merchant.merchant,
     processes.migrate,
@@ -75,11 +88,24 @@ for run in (
     app.command()(run)
 stock.commands.command("at")(history.at)
 stock.commands.command("card")(history.card)
+stock.commands.command("value")(values.value)
+for change in (item_life.rename, item_life.merge, item_life.split, item_life.reference, values.cost):
+    items.commands.command()(change)
 app.add_typer(stores.commands, name="store")
 app.add_typer(stock.commands, name="stock")
 app.add_typer(warehouses.commands, name="warehouse")
 app.add_typer(bins.commands, name="bin")
 app.add_typer(transfers.commands, name="transfer")
+for on_batch in (
+    mirror_batches.read, mirror_batches.review, mirror_batches.approve, mirror_batches.reject, mirror_batches.resume,
+):  # fmt: skip
+    mirror.commands.command()(on_batch)
+app.add_typer(mirror.commands, name="mirror")
+count.commands.command("list")(count_views.list_)
+for look in (count_views.sheet, count_views.show, count_views.variance):
+    count.commands.command()(look)
+app.add_typer(count.commands, name="count")
+app.add_typer(apart.commands, name="apart")
 app.add_typer(items.commands, name="item")
 app.add_typer(bundles.commands, name="bundle")
 for limit in (reserve_rules.ttl, reserve_rules.limit, reserve_rules.limits):
@@ -111,6 +137,13 @@ for on_order in (purchase_views.show, purchase_receipts.receive, purchase_receip
 app.add_typer(purchases.commands, name="purchase")
 app.add_typer(suppliers.commands, name="supplier")
 app.add_typer(replenish.commands, name="replenish")
+imports.commands.command("list")(import_views.list_imports)
+for on_import in (import_views.show, import_views.undo):
+    imports.commands.command()(on_import)
+app.add_typer(imports.commands, name="import")
+fulfil.commands.command("list")(fulfil_views.list_fulfilments)
+fulfil.commands.command()(fulfil_views.show)
+app.add_typer(fulfil.commands, name="fulfil")
 app.add_typer(route.commands, name="route")
 app.add_typer(rules.commands, name="rule")
 app.add_typer(listings.commands, name="listing")

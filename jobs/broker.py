@@ -14,11 +14,12 @@ from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
 
 from config.wiring import App
-from jobs import alerts, backorders, locks, mail, orders, poll, pools, push, sync, upkeep
+from jobs import alerts, backorders, dispatch, locks, mail, orders, poll, pools, push, sync, upkeep
 from jobs.registry import JOBS, TIME_LIMIT_S
 
 QUEUES = ("order", "push", "upkeep")
-_KEEP = (alerts, backorders, locks, mail, orders, poll, pools, push, sync, upkeep)  # importing them registers jobs
+# Importing them registers jobs.
+_KEEP = (alerts, backorders, dispatch, locks, mail, orders, poll, pools, push, sync, upkeep)
 
 _closed: Any = ConnectionClosed  # carries no types, like the broker's constructor
 _TOKENS_KEPT = 64

@@ -10,10 +10,11 @@ class Right(StrEnum):
     STOCK_VIEW = "stock.view"  # read everything about goods, orders, promises, stores and the merchant
     STOCK_RECEIVE = "stock.receive"  # book units in
     STOCK_ADJUST = "stock.adjust"  # say that units were found, missing, damaged, mended or scrapped
-    STOCK_MOVE = "stock.move"  # put goods into other bins, send them between warehouses, freeze bins for a count
+    STOCK_MOVE = "stock.move"  # put goods into other bins or warehouses, pack and ship them, freeze bins for a count
+    COUNT_APPROVE = "count.approve"  # approve what a stocktake found, and see the books while others count blind
     STOCK_CORRECT = "stock.correct"  # reverse what was entered by mistake
     HOLD_MAKE = "hold.make"  # promise units to somebody, extend and release such a promise
-    ORDER_CHANGE = "order.change"  # step into an order: release, move or settle what it holds
+    ORDER_CHANGE = "order.change"  # step into an order: release, move or settle what it holds, say who sends it
     LOCK_REQUEST = "lock.request"  # ask for a lock
     LOCK_DECIDE = "lock.decide"  # approve or refuse what somebody asks for
     LOCK_CHANGE = "lock.change"  # release, extend, migrate or close a lock
@@ -51,6 +52,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
             Right.STOCK_RECEIVE,
             Right.STOCK_ADJUST,
             Right.STOCK_MOVE,
+            Right.COUNT_APPROVE,
             Right.STOCK_CORRECT,
             Right.HOLD_MAKE,
             Right.ORDER_CHANGE,

@@ -40,12 +40,13 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def record(tx: Transaction, decisions: Sequence[New]) -> list[int]:
+def record(tx: Transaction, decisions: Sequence[New], ids: Sequence[int] | None = None) -> list[int]:
     """Put decisions in force, each in the place of the one it replaces; returns their ids.
 
+    Args: ids: where the caller has taken them already.
     Raises: Refused when somebody else decided about one of the orders meanwhile, for all of them.
     """
-    ids = tx.new_ids(len(decisions))
+    ids = tx.new_ids(len(decisions)) if ids is None else list(ids)
     _supersede(tx, {new.replaces: id_ for new, id_ in zip(decisions, ids, strict=True) if new.replaces is not None})
     rows = [_row(id_, new) for id_, new in zip(ids, decisions, strict=True)]
     _insert(tx, rows)
@@ -79,9 +80,15 @@ def _supersede(tx: Transaction, by: Mapping[int, int]) -> None:
     ).rowcount
     if ended != len(known):
         raise _decided_meanwhile()
+    # What a warehouse was told by then, and is still to send or has sent, goes as it was told.
     tx.run(
         """DELETE FROM route_parcel p USING unnest(CAST(:ids AS bigint[])) k (id)
-           WHERE p.merchant_id = :merchant_id AND p.decision_id = k.id""",
+           WHERE p.merchant_id = :merchant_id AND p.decision_id = k.id AND NOT EXISTS (
+               SELECT FROM route_decision d JOIN fulfilment_order f ON f.merchant_id = d.merchant_id
+                   AND f.order_id = d.order_id AND f.decision_id = d.id AND f.warehouse_id = p.warehouse_id
+               JOIN fulfilment_line l ON l.merchant_id = d.merchant_id AND l.order_id = d.order_id
+                   AND l.fulfilment_id = f.id AND l.units + l.shipped > 0
+               WHERE d.merchant_id = p.merchant_id AND d.id = k.id)""",
         ids=known,
     )
 

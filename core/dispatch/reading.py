@@ -119,8 +119,10 @@ def weights_of(tx: Runner, items: Iterable[int]) -> dict[int, int]:
 
 
 def lines_of_orders(tx: Runner, order_ids: Collection[int]) -> dict[int, list[Line]]:
-    """What paid lines of these orders are still promised, by order; those without any are left out."""
-    return _lines(tx, order_ids, "p.live", "p.waiting", "paid AND live + waiting > 0")
+    """What paid lines of these orders are still promised and no warehouse is to send, by order; those without any are
+    left out.
+    """
+    return _lines(tx, order_ids, "p.live - p.allocated", "p.waiting", "paid AND live + waiting > allocated")
 
 
 def lines_once_ordered(tx: Runner, order_ids: Collection[int]) -> dict[int, list[Line]]:

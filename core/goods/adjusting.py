@@ -69,9 +69,17 @@ class _Adjust(Command):
         return None
 
 
+_BECAME = {
+    DocumentKind.MISSING: "missing",
+    DocumentKind.DAMAGE: "damaged",
+    DocumentKind.SET_APART: "held back",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Lose(_Adjust):
-    """Units are gone (MISSING), or there and not to be sold (DAMAGE). Never refused while the shelf has as many.
+    """Units are gone (MISSING), or there and not to be sold: broken (DAMAGE), or held back until somebody has looked at
+    them (SET_APART). Never refused while the shelf has as many.
 
     Each quantity is >= 1. Units that nobody was promised go first; see ``core.sales.shortage``.
     """
@@ -92,10 +100,8 @@ class Lose(_Adjust):
             return earlier
         _require_units(self.quantities.values())
         units = sum(self.quantities.values())
-        damaged = self.kind is DocumentKind.DAMAGE
-        shortage = Shortage(
-            books, damaged, f"{units} were {'damaged' if damaged else 'missing'} ({self.reason})", self.place(books)
-        )
+        what = f"{units} were {_BECAME[self.kind]} ({self.reason})"
+        shortage = Shortage(books, self.kind is not DocumentKind.MISSING, what, self.place(books))
         moves = [move for stocked, n in self.quantities.items() for move in shortage.of(stocked, n)]
         document_id = books.post(self.kind, self.effect_key, moves, content=content, reason=self.reason)
         shortage.note()

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from core.goods import renames
+from core.goods.renames import Former
 from core.model import StoreMode
 from core.selling import facts
 from core.selling.availability import Facts, explain, number_to_write
@@ -17,6 +19,7 @@ class ItemView:
     sku: str
     title: str
     low_stock_threshold: int | None
+    formerly: Sequence[Former] = ()
 
 
 def item_view(tx: Transaction, item_id: int) -> ItemView:
@@ -27,7 +30,7 @@ def item_view(tx: Transaction, item_id: int) -> ItemView:
            FROM item i WHERE merchant_id = :merchant_id AND id = :id""",
         id=item_id,
     ).one()
-    return ItemView(**row._mapping)
+    return ItemView(**row._mapping, formerly=renames.history(tx, item_id))
 
 
 def skus(tx: Transaction, item_ids: Collection[int]) -> dict[int, str]:

@@ -6,22 +6,18 @@ from typing import Any
 
 from core.catalog import item_id_of, sku_key
 from core.errors import NotFound, Refused
-from core.goods import recipes
+from core.goods import recipes, references, skus
 from core.goods.recipes import Component
 from core.transaction import Transaction
 
 MOST_IN_A_UNIT = 1_000_000
-_LONGEST = 200
 
 
 def add_item(tx: Transaction, sku: str, title: str = "") -> int:
     """Make a plain item; returns its id. Raises: Refused for a SKU that is taken or that is none."""
-    sku, title = sku.strip(), title.strip()
-    for name, text in (("SKU", sku), ("title", title)):
-        if len(text) > _LONGEST or not text.isprintable():
-            raise Refused(f"a {name} is at most {_LONGEST} letters in one line")
-    if not sku:
-        raise Refused("an item needs a SKU: the code by which stores and people name it")
+    sku, title = skus.read_sku(sku), title.strip()
+    skus.require_line("title", title)
+    references.refuse_taken(tx, sku)
     item_id = tx.new_id()
     made = tx.run(
         """INSERT INTO item (merchant_id, id, sku, sku_key, title, created_at)
@@ -140,6 +136,7 @@ def listed(tx: Transaction, *, kind: str = "", like: str = "", after: str = "", 
         """SELECT i.sku, i.title, i.kind, coalesce(sum(b.free) FILTER (WHERE b.grade = 'good'), 0)::bigint AS free,
                coalesce(sum(b.free) FILTER (WHERE b.grade <> 'good'), 0)::bigint AS free_minor_defect
            FROM (SELECT * FROM item WHERE merchant_id = :merchant_id AND sku_key > :after
+                   AND merged_into IS NULL
                    AND (:kind = '' OR kind = :kind)
                    AND (:like = '' OR position(:like IN sku_key) > 0 OR position(:like IN lower(title)) > 0)
                ORDER BY sku_key LIMIT :limit) i

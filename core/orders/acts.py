@@ -7,7 +7,9 @@ from datetime import datetime
 
 from core import flows
 from core.books import Books, OrderRow, PromiseRow
+from core.fulfilment import allocated, kept
 from core.orders.between_lines import BetweenLines
+from core.orders.leaving import Leaving
 from core.orders.parts import PartOfLine, Target, Work, parts_of
 from core.sales import oversold
 from core.sales.giving_way import frees, give_way
@@ -42,6 +44,7 @@ class Act:
         self._release(work)
         self._take_over(work)
         self._hold(work)
+        self._take_unpaid(work)
         self._deduct(work)
         self._pay(work)
         self._write_off(work)
@@ -99,14 +102,20 @@ class Act:
                 moves += flows.stop_waiting(home, part.stocked, waiting, part.line_id)
                 self._end(promise, waiting=waiting)
                 units -= waiting
-        for promise in reversed(part.promises):
-            live = min(units, promise.live)
+        for row in reversed(part.promises):
+            live = min(units, row.live)
             if live:
+                promise = self._take_from_warehouses(row, live)
                 pool = self.books.pool(promise.pool_id)
                 moves += flows.release(home, pool, part.stocked, live, promise.deducted, part.line_id)
                 self._end(promise, live=live)
                 units -= live
         return moves
+
+    def _take_from_warehouses(self, promise: PromiseRow, units: int) -> PromiseRow:
+        """No warehouse is to send ``units`` of these. Returns: the promise as it is then."""
+        why = f"order {self.row.number} does not want them any more"
+        return allocated.keep(self.books, promise, promise.live - units, why)
 
     def _end(self, promise: PromiseRow, *, waiting: int = 0, live: int = 0, damaged: int = 0) -> None:
         """Units of a promise that are released."""
@@ -231,6 +240,12 @@ class Act:
 
     # ---- what became of them
 
+    def _take_unpaid(self, work: Sequence[Work]) -> None:
+        """No warehouse sends what the store says is not paid after all."""
+        if not self.row.paid:
+            for promise in [promise for one in work for part in one.parts for promise in part.promises]:
+                allocated.keep(self.books, promise, 0, f"order {self.row.number} is not paid any more")
+
     def _deduct(self, work: Sequence[Work]) -> None:
         final: list[Movement] = []
         undone: list[Movement] = []
@@ -262,10 +277,11 @@ class Act:
             due = [(part, units) for part in one.parts if (units := part.left(one.target)[1]) > 0]
             for part, left in due:
                 units = left
-                for promise in part.promises:
-                    live = 0 if promise.presale else min(units, promise.live)
+                for row in part.promises:
+                    live = 0 if row.presale else min(units, row.live)
                     units -= live
                     if live:
+                        promise = self._take_from_warehouses(row, live)
                         released += self._give_up(part, promise, live)
                         spoiled[part.stocked] += live
                         self._end(promise, live=live, damaged=live)
@@ -281,6 +297,7 @@ class Act:
         picker, here, damaged = Picker(self.books), list[Movement](), list[Movement]()
         for stocked, units in spoiled.items():
             left = units
+            kept.make_room(self.books, stocked, units, f"units of order {self.row.number} were written off")
             for home, n in picker.take(stocked, units):
                 damaged += flows.damage(home, stocked, n)
                 left -= n
@@ -301,69 +318,9 @@ class Act:
         return moves
 
     def _ship(self, work: Sequence[Work]) -> None:
-        found: list[Movement] = []
-        filled: list[Movement] = []
         due = [(part, units) for part, target in parts_of(work) if (units := part.ships(target))]
-        free = {part.stocked: self.books.free(part.stocked) for part, _ in due}
-        for part, units in due:
-            self._find(part, units, free, found, filled)
-        self._post(DocumentKind.FOUND, found, reason="shipped by the store although no unit was known")
-        self._post(DocumentKind.FILL, filled)
-        picker, here, shipped = Picker(self.books), list[Movement](), list[Movement]()
-        for part, units in due:
-            self._send(part, units, picker, here, shipped)
-        self._post(DocumentKind.FOUND, here, "/here", "shipped by the store although it was thought to be on its way")
-        self._post(DocumentKind.SHIPMENT, shipped)
-
-    def _find(
-        self, part: PartOfLine, units: int, free: dict[Stocked, int], found: list[Movement], filled: list[Movement]
-    ) -> None:
-        """The goods left the house, so they were there: a physical fact is never refused.
-
-        ``free``: units that nobody was promised, of which some may lie there although a bundle waits for its other
-        components. They left before any that the books do not know of.
-        """
-        home = self.books.home
-        lacking = units - sum(row.live for row in part.promises if not row.presale)
-        # What the line was dealt before what it waits for; else it would depend on its other units which of them left.
-        for promise in sorted(part.promises, key=lambda row: not row.presale):
-            more = min(lacking, promise.live if promise.presale else promise.waiting)
-            if more <= 0:
-                continue
-            known = min(more, free[part.stocked])
-            free[part.stocked] -= known
-            found += flows.come_in(home, part.stocked, more - known) if more > known else []
-            if promise.presale:
-                self._hand_over(part, promise, more, filled)
-            else:
-                filled += flows.fill(home, part.stocked, more, promise.deducted, part.line_id)
-                self.books.add_promise(promise._replace(waiting=promise.waiting - more, live=promise.live + more))
-            lacking -= more
-
-    def _hand_over(self, part: PartOfLine, promise: PromiseRow, units: int, filled: list[Movement]) -> None:
-        pool = self.books.pool(promise.pool_id)
-        filled += flows.hand_over(self.books.home, pool, part.stocked, units, promise.deducted, part.line_id)
-        self.books.add_promise(promise._replace(wanted=promise.wanted - units, live=promise.live - units))
-        shared = part.promise_in(self.books.home.shared_pool, promise.presale_id)
-        self.books.add_promise(shared._replace(wanted=shared.wanted + units, live=shared.live + units))
-
-    def _send(
-        self, part: PartOfLine, units: int, picker: Picker, here: list[Movement], shipped: list[Movement]
-    ) -> None:
-        """Units leave the bins that they stand in. What is promised and stands in none was on its way, and has come."""
-        for promise in part.promises:
-            sent = min(units, promise.live)
-            if not sent:
-                continue
-            pool, left = self.books.pool(promise.pool_id), sent
-            for home, n in picker.take(part.stocked, sent, pool):
-                shipped += flows.ship(home, pool, part.stocked, n, part.line_id)
-                left -= n
-            if left:
-                here += flows.come_in(self.books.home, part.stocked, left)
-                shipped += flows.ship(self.books.home, pool, part.stocked, left, part.line_id)
-            self.books.add_promise(promise._replace(live=promise.live - sent, shipped=promise.shipped + sent))
-            units -= sent
+        if due:
+            Leaving(self.books, self.row, self._post).run(due)
 
     def _take_back(self, work: Sequence[Work]) -> None:
         """Returns: what came back, in the grade in which it was found to be."""

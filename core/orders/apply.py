@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.books import Books, LineRow, ListingRow, OrderRow, StoreKey
-from core.command import Command, Short
+from core.command import Command, HandedFrom, SentFrom, Short, Where
 from core.errors import Broken
+from core.goods.receiving import keys_of_goods
 from core.model import Deduct, StoreOrder, StoreOrderLine
 from core.orders.acts import Act
 from core.orders.between_lines import in_turn
 from core.orders.parts import PartOfLine, Target, Work
 from core.sales.drawing import draws
 from core.sales.held import keys_of, promises_of_hold
-from core.stock import GOOD, MINOR_DEFECT, BalanceKey, Layer, Stocked
+from core.stock import GOOD, MINOR_DEFECT, BalanceKey, Bucket, Layer, Stocked
 
 
 def target_of(order: StoreOrder, line: StoreOrderLine | None, deduct: Deduct = Deduct.RESERVE_THEN_DEDUCT) -> Target:
@@ -99,27 +100,51 @@ class ApplyOrder(Command):
         promises = [promise for line in books.lines_of(row.id) for promise in books.promises_of(line.id)]
         promises += [promise for key in self.takes for promise in promises_of_hold(books, key)]
         keys = keys_of(books, promises).union(key for part in parts for key in books.sales_keys(part))
-        if any(line.shipped or line.written_off or line.returned for line in self.order.lines):
+        # What is told as written off no more is mended where it was set apart.
+        were_off = any(line.written_off for line in books.lines_of(row.id))
+        if were_off or any(line.shipped or line.written_off or line.returned for line in self.order.lines):
             moved = parts.union(promise.stocked for promise in promises)
             if any(line.returned_minor_defect for line in self.order.lines):
                 moved |= {one._replace(grade=MINOR_DEFECT) for one in moved}
-            keys.update(books.home.key(layer, one) for one in moved for layer in Layer)
+            keys |= keys_of_goods(books, moved)
         return keys
 
     def short(self, books: Books) -> Short:
-        """Goods that came back as good and turned out to have a flaw may have been promised to others since."""
+        """What leaves or breaks may have been kept for a transfer. Goods that came back as good and turned out to have
+        a flaw may have been promised to others since.
+        """
         row = books.orders[StoreKey(self.store_id, self.order.external_id)]
-        found: Counter[tuple[Stocked, int | None]] = Counter()
+        found: Counter[tuple[Stocked, Where]] = Counter()
         for told in self.order.lines:
             known = books.line(row.id, told.line_id)
+            gone = told.shipped + told.written_off
+            for stocked, per_unit in self._parts(books, told, known) if gone else ():
+                for place in {spot.warehouse_id for spot in books.spots_of(stocked)}:
+                    key = BalanceKey(Layer.DISPATCH, *stocked, place)
+                    if books.cells.get((key, Bucket.ALLOCATED)):
+                        found[stocked, SentFrom(place)] += gone * per_unit
             if known is None or told.returned_minor_defect <= known.returned_minor_defect:
                 continue
             for promise in books.promises_of(known.id):
                 # What this order ships now leaves the shelf before those who are left make room.
                 units = (told.returned_minor_defect + told.shipped) * promise.per_unit
-                for place in {None, *(spot.warehouse_id for spot in books.spots_of(promise.stocked))}:
+                found[promise.stocked, None] += units
+                for spot in books.spots_of(promise.stocked):
+                    found[promise.stocked, HandedFrom(spot.bin_id)] += units
+                for place in {spot.warehouse_id for spot in books.spots_of(promise.stocked)}:
                     found[promise.stocked, place] += units
+                    found[promise.stocked, SentFrom(place)] += units
         return found
+
+    def _parts(self, books: Books, told: StoreOrderLine, known: LineRow | None) -> Iterator[tuple[Stocked, int]]:
+        """What a line is made of, and units of it for one that the store sold."""
+        promises = list(books.promises_of(known.id)) if known else []
+        for promise in promises:
+            yield promise.stocked, promise.per_unit
+        listing = books.listings.get(StoreKey(self.store_id, told.external_id or ""))
+        sold = self._sold(known, listing, told.external_id)
+        for part in books.parts(sold) if sold and not promises else ():
+            yield part.stocked, part.per_unit * self._pack(books, told.external_id)
 
     def decide(self, books: Books) -> bool:
         """Post what is missing. Returns: False when a newer fetch was applied before."""
@@ -130,6 +155,7 @@ class ApplyOrder(Command):
         order = self.order
         row = row._replace(number=order.number, state=order.state, holds=order.holds, paid=order.paid,
             placed_at=order.placed_at, version=order.version, fetch_seq=self.fetch_seq, applied_at=books.now,
+            destination=order.destination or row.destination,
         )  # fmt: skip
         books.put(books.orders, key, row)
         work = sorted(self._bind(books, row), key=lambda one: in_turn(books.lines[one.line_id]))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from core import flows
 from core.alerts.incidents import BROKEN
 from core.books import Books, LineRow, OrderRow, PromiseRow
+from core.fulfilment import allocated
 from core.orders.parts import PartOfLine, Wanted
 from core.sales import oversold
 from core.sales.drawing import turn
@@ -128,6 +129,9 @@ class BetweenLines:
                 if not change:
                     continue
                 row = _aged(part.promise_in(pool, place.presale_id), givers.get(place, ()))
+                if change < 0:
+                    why = f"lines of order {self.row.number} share what it has"
+                    row = allocated.keep(self.books, row, row.live + change, why)
                 self.books.add_promise(row._replace(wanted=row.wanted + change, live=row.live + change))
                 if change > 0:
                     taken += flows.hold(pool, part.stocked, change, row.deducted, part.line_id)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from core.catalog import sku_key
+from core.dispatch.destinations import read_destination
 from core.errors import Refused
 from core.goods import skus
 from core.goods.skus import SkuItem
@@ -82,6 +83,7 @@ class OwnOrder(_Told):
     ``version``  a number of the shop's own that rises with each state, so that late ones are dropped; without it the
                  state told last counts.
     ``takes``    keys of holds that became this order.
+    ``to``       where it goes: COUNTRY-SUBDIVISION-POSTAL, of the postal code no more than three characters are kept.
     """
 
     number: _Word
@@ -95,6 +97,7 @@ class OwnOrder(_Told):
     priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
     takes: Annotated[tuple[_Key, ...], Field(max_length=MOST_TAKES, strict=False)] = ()
     deduct: Annotated[Deduct, Field(strict=False)] = Deduct.RESERVE_THEN_DEDUCT
+    to: Annotated[str, StringConstraints(max_length=40)] = ""
 
     @model_validator(mode="after")
     def _is_clear(self) -> "OwnOrder":
@@ -103,11 +106,13 @@ class OwnOrder(_Told):
             if line.line_id in seen:
                 raise ValueError(f"two lines have the line_id {line.line_id}; give each its own")
             seen.add(line.line_id)
-        if self.holder:
-            try:
+        try:
+            if self.holder:
                 holder_of(self.holder)
-            except Refused as error:
-                raise ValueError(str(error)) from error
+            if self.to:
+                read_destination(self.to)
+        except Refused as error:
+            raise ValueError(str(error)) from error
         return self
 
 
@@ -204,6 +209,7 @@ def _command(order: OwnOrder, seq: int, items: Mapping[str, SkuItem], may_wait: 
             holds=order.holds,
             paid=order.paid,
             lines=[_line(line, item) for line, item in sold],
+            destination=str(read_destination(order.to)) if order.to else "",
         ),
         seq if order.version is None else order.version,
         deduct=order.deduct,

@@ -92,7 +92,7 @@ def view(tx: Transaction, number: str, *, store: str = "") -> OrderView:
 
     Raises: NotFound, naming the cure.
     """
-    order = _find(tx, number, store)
+    order = row_of(tx, number, store)
     return OrderView(
         store=order.store, number=order.number, external_id=order.external_id, state=order.state, holds=order.holds,
         paid=order.paid, placed_at=order.placed_at, version=order.version, applied_at=order.applied_at,
@@ -100,7 +100,8 @@ def view(tx: Transaction, number: str, *, store: str = "") -> OrderView:
     )  # fmt: skip
 
 
-def _find(tx: Transaction, number: str, store: str) -> Any:
+def row_of(tx: Transaction, number: str, store: str = "") -> Any:
+    """The row of that order, with the name of its ``store``. Raises: as ``view``."""
     rows = tx.run(
         """SELECT o.*, coalesce(s.name, :own_shop) AS store FROM (
                SELECT n.id FROM unnest(CAST(:numbers AS text[])) k (number) CROSS JOIN LATERAL (

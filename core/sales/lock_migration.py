@@ -179,7 +179,8 @@ class MigrateLock(OnLock):
 
 @dataclass(frozen=True, slots=True)
 class MovePromises(OnLock):
-    """Let the promises of these orders and holds that stand in the lock's pool stand in that of the lock ``to``.
+    """Let the promises of these orders and holds that stand in the lock's pool stand in that of the lock ``to``, but for
+    units that a warehouse is to send.
 
     ``orders``: ids of orders, and of holds their documents. Repeating it changes nothing.
     """
@@ -208,7 +209,7 @@ class MovePromises(OnLock):
             )
         from_, to = pool_of(books, lock), pool_of(books, target)
         mine = self._mine(books, lock)
-        units = sum(row.live for row in mine)
+        units = sum(row.live - row.allocated for row in mine)
         if not units:
             return 0
         _require_goods(books, from_, target, units)
@@ -221,19 +222,20 @@ class MovePromises(OnLock):
 
     def _mine(self, books: Books, lock: LockRow) -> list[PromiseRow]:
         orders = set(self.orders)
-        rows = [row for row in books.promises.values() if row.order_id in orders and row.live]
+        rows = [row for row in books.promises.values() if row.order_id in orders and row.live > row.allocated]
         return [row for row in rows if row.pool_id == lock.id and row.stocked == lock.stocked]
 
     def _move(self, books: Books, row: PromiseRow, from_: Pool, to: Pool) -> list[Movement]:
-        bucket = flows.promised(row.deducted)
-        if row.waiting:
-            # What waits stays with the old row: one promise has one pool.
-            books.add_promise(row._replace(wanted=row.wanted - row.live, live=0))
+        bucket, units = flows.promised(row.deducted), row.live - row.allocated
+        if row.waiting or row.allocated:
+            # What waits, and what a warehouse is to send, stays with the old row: one promise has one pool.
+            books.add_promise(row._replace(wanted=row.wanted - units, live=row.allocated))
             row = row._replace(
-                id=books.new_id(), wanted=row.live, waiting=0, shipped=0, released=0, damaged=0, broken=False
-            )
+                id=books.new_id(), wanted=units, waiting=0, live=units, shipped=0, released=0, damaged=0,
+                broken=False, allocated=0,
+            )  # fmt: skip
         books.add_promise(row._replace(pool_id=to.id))
-        return flows.migrate(from_, to, bucket, row.stocked, row.live, row.order_line_id)
+        return flows.migrate(from_, to, bucket, row.stocked, units, row.order_line_id)
 
 
 def _promised(books: Books, lock: LockRow) -> int:
@@ -277,7 +279,9 @@ def orders_in(tx: Transaction, key: str, *, limit: int) -> list[int]:
     The item's promises are looked through from the newest on, until all units that stand there are accounted for.
     """
     lock = tx.run(
-        """SELECT l.id, l.item_id, l.grade, b.reserved + b.sold AS units FROM lock l
+        """SELECT l.id, l.item_id, l.grade, b.reserved + b.sold - coalesce((SELECT sum(allocated) FROM promise
+               WHERE merchant_id = :merchant_id AND item_id = l.item_id AND grade = l.grade AND pool_id = l.id
+               AND allocated > 0), 0) AS units FROM lock l
            CROSS JOIN LATERAL (SELECT * FROM sales_balance WHERE merchant_id = :merchant_id AND item_id = l.item_id
                AND grade = l.grade AND pool_id = l.id) b
            WHERE l.merchant_id = :merchant_id AND l.key = :key""",
@@ -291,15 +295,15 @@ def orders_in(tx: Transaction, key: str, *, limit: int) -> list[int]:
         if not rows:
             break
         for row in rows:
-            if row.pool_id == lock.id and row.grade == lock.grade and row.live:
+            if row.pool_id == lock.id and row.grade == lock.grade and row.live > row.allocated:
                 found[row.order_id] = None
-                left -= row.live
+                left -= row.live - row.allocated
         at, last = rows[-1].promised_at, rows[-1].id
     return list(found)[:limit]
 
 
 _NEWEST = """
-    SELECT order_id, id, promised_at, pool_id, grade, live FROM promise
+    SELECT order_id, id, promised_at, pool_id, grade, live, allocated FROM promise
     WHERE merchant_id = :merchant_id AND item_id = :item_id
       AND (CAST(:at AS timestamptz) IS NULL OR (promised_at, id) < (:at, :last))
     ORDER BY promised_at DESC, id DESC LIMIT :most

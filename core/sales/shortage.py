@@ -1,8 +1,10 @@
 """The shortage rule: goods that are gone are gone, and those who were to have them make room in a fixed order.
 
-A physical fact is never refused. What nobody was promised goes first: units of the shared pool, of channels and
-activities, then of locks, which wait again. Then the newest promise is broken and waits like a backorder, with an
-incident. The goods of a physical lock stand apart, so they go last: its unsold units, then its own newest promise.
+A physical fact is never refused. Where a bin has too few, what was handed over last is put back. Where a warehouse has
+too few that it is not to send, transfers and then the newest of its orders give theirs back. What nobody was promised
+goes first: units of the shared pool, of channels and activities, then of locks, which wait again. Then the newest
+promise that no warehouse is to send is broken and waits like a backorder, with an incident. The goods of a physical
+lock stand apart, so they go last: its unsold units, then its own newest promise.
 """
 
 from collections import Counter
@@ -13,10 +15,11 @@ from datetime import UTC, datetime
 from core import flows
 from core.alerts.incidents import BROKEN
 from core.books import Books, LockRow, PromiseRow, Widen
-from core.command import Short
+from core.command import HandedFrom, SentFrom, Short, Where
 from core.errors import Refused
+from core.fulfilment import allocated, kept
 from core.sales import oversold
-from core.stock import Bucket, Home, Layer, Movement, Pool, PoolKind, Stocked
+from core.stock import Bucket, DocumentKind, Home, Layer, Movement, Pool, PoolKind, Stocked
 from core.touched import Touched
 
 _FIRST_TO_LAST = {PoolKind.SHARED: 0, PoolKind.CHANNEL: 1, PoolKind.ACTIVITY: 1, PoolKind.LOCK: 2}
@@ -45,12 +48,22 @@ class Sold:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """A promise whose units stand in one warehouse: ``allocated`` there, or ``locked`` in the physical lock's part."""
+
+    promise: PromiseRow
+    allocated: int
+    locked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Shelf:
     """Who may sell, or was promised, the goods of one item in one grade in one warehouse.
 
     ``available``  units (>= 0) that no physical lock holds: as many as the unsold and the promised ones of all pools
                    without a warehouse come to.
-    ``sold``       of the pools without a warehouse, and of those with one, at least the newest promises.
+    ``sold``       of the pools without a warehouse, and of those with one, at least the newest promises; what a
+                   warehouse is to send of them does not count.
     """
 
     available: int
@@ -65,6 +78,25 @@ class Loss:
     pool: Pool
     units: int
     promise: PromiseRow | None = None
+
+
+def decide_back(units: int, bound: Iterable[Bound]) -> list[tuple[PromiseRow, int]]:
+    """Which promises a warehouse that lacks ``units`` is not to send any more, and how much of them. Pure.
+
+    The newest give way. Those of its physical locks lose units that stand apart for them: these need not be given back.
+
+    Returns: what is to be given back. Raises: Widen when ``bound`` has fewer.
+    """
+    back = []
+    newest_first = sorted(bound, key=lambda one: (one.promise.promised_at, one.promise.id), reverse=True)
+    for one in newest_first:
+        taken = min(units, one.allocated + one.locked)
+        units -= taken
+        if taken > one.locked:
+            back.append((one.promise, taken - one.locked))
+    if units:
+        raise Widen(())
+    return back
 
 
 def decide_shortage(units: int, shelf: Shelf) -> list[Loss]:
@@ -85,7 +117,7 @@ def _from(left: int, shelf: Shelf, *, physical: bool) -> Iterable[Loss]:
             left -= taken
     sold = [one for one in shelf.sold if _is_physical(one.pool) is physical]
     for promised in sorted(sold, key=lambda one: (one.promise.promised_at, one.promise.id), reverse=True):
-        if taken := min(left, promised.promise.live):
+        if taken := min(left, promised.promise.live - promised.promise.allocated):
             yield Loss(promised.pool, taken, promised.promise)
             left -= taken
     if left:
@@ -125,13 +157,16 @@ def short(books: Books, gone: Mapping[Stocked, int], place: Home | None = None) 
 def short_of(books: Books, gone: Iterable[tuple[Home, Stocked, int]]) -> Short:
     """The same for units that are gone from several bins."""
     from_all: Counter[Stocked] = Counter()
-    found: Counter[tuple[Stocked, int | None]] = Counter()
+    found: Counter[tuple[Stocked, Where]] = Counter()
     for home, stocked, units in gone:
+        if units > (in_bin := books.units(Layer.WAREHOUSE, stocked, home.bin(Bucket.AVAILABLE))):
+            found[stocked, HandedFrom(home.bin_id)] += units - in_bin
         outside = min(units, _available(books, stocked, home))
         from_all[stocked] += outside
-        unsold = sum(one.units for one in _unsold(books, stocked, home) if _is_physical(one.pool))
-        if units - outside > unsold:
-            found[stocked, home.warehouse_id] += units - outside - unsold
+        if (lacking := _lacking(books, stocked, units, home)) > 0:
+            from_all[stocked] += lacking
+            found[stocked, home.warehouse_id] += lacking
+            found[stocked, SentFrom(home.warehouse_id)] += lacking
     for stocked, units in from_all.items():
         unsold = sum(one.units for one in _unsold(books, stocked, books.home) if not _is_physical(one.pool))
         if units > unsold:
@@ -167,6 +202,7 @@ class Shortage:
             raise Refused(
                 f"the books know of {there} on the shelf, so {units} cannot be gone; count what is there{elsewhere}"
             )
+        self._make_room(stocked, units)
         losses = decide_shortage(units, self._shelf(stocked))
         self.losses += losses
         return _summed(move for loss in losses for move in self._give_up(stocked, loss))
@@ -179,6 +215,33 @@ class Shortage:
         """Keep with the effect posted last which records this changed, so that a reversal can restore them."""
         if self._promises or self._locks:
             self.books.note_result(Touched.between(self._promises, self._locks, self.books).as_json())
+
+    def _make_room(self, stocked: Stocked, units: int) -> None:
+        """Units for sale in the bin, and units that its warehouse is not to send. Raises: Widen."""
+        books, home = self.books, self.home
+        lacking = units - books.units(Layer.WAREHOUSE, stocked, home.bin(Bucket.AVAILABLE))
+        if lacking > 0:
+            handed = allocated.share(allocated.handed_last(books, stocked, home.bin_id), lacking)
+            moves = [move for row, n in handed for move in allocated.put_back(books, row, n)]
+            books.post(DocumentKind.PUT_BACK, f"put_back/{books.new_id()}", moves, reason=self.what)
+        lacking = _lacking(books, stocked, units, home)
+        if lacking > 0:
+            lacking -= kept.give_way(books, stocked, home.warehouse_id, lacking, self.what)
+        if lacking > 0:
+            for promise, n in decide_back(lacking, self._bound(stocked)):
+                here = [row for row in allocated.open_lines(books, promise.id) if row.warehouse_id == home.warehouse_id]
+                allocated.give_back(books, allocated.share(here[::-1], n), self.what)
+
+    def _bound(self, stocked: Stocked) -> list[Bound]:
+        books, place = self.books, self.home.warehouse_id
+        found = []
+        for promise in [row for row in books.promises.values() if row.live and row.stocked == stocked]:
+            lines = allocated.open_lines(books, promise.id) if promise.allocated else []
+            here = sum(row.units for row in lines if row.warehouse_id == place)
+            locked = promise.live - promise.allocated if books.pool(promise.pool_id).warehouse_id == place else 0
+            if here or locked:
+                found.append(Bound(promise, here, locked))
+        return found
 
     def _shelf(self, stocked: Stocked) -> Shelf:
         books = self.books
@@ -222,8 +285,9 @@ class Shortage:
             if (other.pool_id, other.stocked, other.deducted, other.presale_id) == same:
                 return other
         return row._replace(
-            id=self.books.new_id(), pool_id=shared, wanted=0, waiting=0, live=0, shipped=0, released=0, damaged=0
-        )
+            id=self.books.new_id(), pool_id=shared, wanted=0, waiting=0, live=0, shipped=0, released=0, damaged=0,
+            allocated=0,
+        )  # fmt: skip
 
     def _put(self, row: PromiseRow) -> None:
         self._promises.setdefault(row.id, self.books.promises.get(row.id))
@@ -237,6 +301,12 @@ def _waiting(row: PromiseRow, units: int) -> PromiseRow:
 
 def _available(books: Books, stocked: Stocked, home: Home) -> int:
     return books.units(Layer.DISPATCH, stocked, home.warehouse(Bucket.AVAILABLE))
+
+
+def _lacking(books: Books, stocked: Stocked, units: int, home: Home) -> int:
+    """Units that a warehouse has in promises alone; below 1 when it has so many in none."""
+    unsold = sum(one.units for one in _unsold(books, stocked, home) if _is_physical(one.pool))
+    return units - _available(books, stocked, home) - unsold
 
 
 def _unsold(books: Books, stocked: Stocked, home: Home) -> list[Unsold]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from core.books import Books
-from core.command import Short
+from core.command import Short, Where
 from core.sales.shortage import Shortage, decide_shortage
 from core.stock import Layer, Movement, PoolKind, Stocked
 
@@ -24,7 +24,7 @@ class Owed(Shortage):
 
 def short(books: Books, gone: Mapping[Stocked, int]) -> Short:
     """Units that must come out of promises when so many counted ones do not come; for ``Command.short``."""
-    found: Counter[tuple[Stocked, int | None]] = Counter()
+    found: Counter[tuple[Stocked, Where]] = Counter()
     for stocked, units in gone.items():
         pools = [books.home.shared_pool, *books.open_pools_of(stocked)]
         standing = (pool for pool in pools if pool.kind is not PoolKind.PRESALE and pool.warehouse_id is None)

@@ -12,7 +12,7 @@ from core.command import Short
 from core.errors import Refused
 from core.goods.receiving import keys_at, refuse_bundles, refuse_frozen
 from core.stock import BalanceKey, DocumentKind, Home, Movement, Spot, Stocked
-from core.supply import acting, owed
+from core.supply import acting, costs, owed
 from core.supply.acting import Acted, OnPurchase, Receipt, require_lines
 from core.supply.lines import Came, PurchaseLine, Split, split
 from core.supply.owed import Owed
@@ -144,4 +144,4 @@ def receive(
         effect_key, units = f"purchase/{purchase.row.id}/receipt/{key}", delivery.units(purchase)
         return ReceivePurchase(effect_key, purchase, units, delivery.spot, delivery.reason, asked)
 
-    return acting.act(db, merchant_id, number, build, actor=actor, dry_run=dry_run)
+    return acting.act(db, merchant_id, number, build, actor=actor, dry_run=dry_run, then=costs.landed)

@@ -103,6 +103,9 @@ class SendTransfer(_OnTransfer):
     spot: Spot
     reason: str = ""
 
+    def transfer_ids(self) -> Iterable[int]:
+        return (self.transfer.row.id,)
+
     def moving(self) -> Mapping[int, int]:
         return self.units
 
@@ -126,14 +129,24 @@ class SendTransfer(_OnTransfer):
                     f"{line.unsent} {self.transfer.name(line)} are still to be sent, not {units}; ask for more with "
                     "another transfer"
                 )
-            self._require(books, line, units)
+            # What came beyond what was sent, or was lost and came after all, is here: these units are on their way.
+            after = line._replace(sent=max(line.sent, line.came + line.lost) + units)
+            moves += self._taken(books, line, units, after.unsent)
             moves += flows.send(self.spot, row.to_id, line.stocked, units)
-            lines.append(line._replace(sent=line.sent + units))
+            lines.append(after)
         return Moved(self.post(books, DocumentKind.TRANSFER, moves, self.reason), lines)
 
-    def _require(self, books: Books, line: TransferLine, units: int) -> None:
+    def _taken(self, books: Books, line: TransferLine, units: int, unsent: int) -> list[Movement]:
+        """What was kept for the units leaves with them; of the rest no more is kept than is still ``unsent``."""
+        kept = books.kept[line.id]
+        stays = min(max(kept.allocated - units, 0), unsent)
+        self._require(books, line, units, kept.allocated - stays)
+        books.put(books.kept, line.id, kept._replace(allocated=stays))
+        return flows.let_go(self.spot.warehouse_id, line.stocked, kept.allocated - stays)
+
+    def _require(self, books: Books, line: TransferLine, units: int, kept: int) -> None:
         in_bin = books.units(Layer.WAREHOUSE, line.stocked, At(self.spot.bin_id, Bucket.AVAILABLE))
-        available = books.units(Layer.DISPATCH, line.stocked, At(self.spot.warehouse_id, Bucket.AVAILABLE))
+        available = kept + books.units(Layer.DISPATCH, line.stocked, At(self.spot.warehouse_id, Bucket.AVAILABLE))
         if units > in_bin:
             raise Refused(
                 f"only {in_bin} {self.transfer.name(line)} stand in that bin, not {units}; `holdfast bin list` tells "
@@ -142,7 +155,7 @@ class SendTransfer(_OnTransfer):
         if units > available:
             raise Refused(
                 f"only {available} {self.transfer.name(line)} may leave that warehouse, not {units}; the others are "
-                "locked there, `holdfast lock list` shows for whom"
+                "locked or to be sent there: `holdfast lock list` and `holdfast fulfil list` show for whom"
             )
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from core.books import Books
 from core.errors import InsufficientStock, NotFound, Refused
-from core.goods.receiving import keys_at
+from core.goods.receiving import keys_at, refuse_frozen
 from core.reversing import Posted, read_document
 from core.stock import BalanceKey, Bucket, DocumentKind, Layer, Movement, Spot, Stocked
-from core.supply import acting
+from core.supply import acting, costs
 from core.supply.acting import Acted, OnPurchase, Receipt
 from core.supply.lines import PurchaseLine, Split, Taken
 from core.supply.purchases import Purchase
@@ -59,6 +59,7 @@ class TakeBack(OnPurchase):
             return earlier
         if not self.reason.strip():
             raise Refused("say why: a change of stock without a reason helps nobody later")
+        refuse_frozen(books, self.spot.bin_id)
         row, home = self.purchase.row, books.home.at(self.spot)
         moves: list[Movement] = []
         after: list[PurchaseLine] = []
@@ -121,7 +122,7 @@ def take_back(
         spot = _spot(tx, next(iter(receipts.values())).bin_id)
         return TakeBack(f"reversal/{document_id}", purchase, read_document(tx, document_id), receipts, spot, reason)
 
-    return acting.act(db, merchant_id, number, build, actor=actor, dry_run=dry_run)
+    return acting.act(db, merchant_id, number, build, actor=actor, dry_run=dry_run, then=costs.taken_back)
 
 
 def _spot(tx: Transaction, bin_id: int) -> Spot:

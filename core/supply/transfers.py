@@ -1,7 +1,7 @@
 """Transfers between our own warehouses: what is asked for, sent, on its way, and here.
 
-Units on their way stay on sale: who bought them gets them from wherever they are. Asking for a transfer moves nothing;
-goods move when they are sent. Whoever changes a transfer holds its row.
+Units on their way stay on sale: who bought them gets them from wherever they are. What is asked for is kept in the
+first warehouse as far as it is there, and goods move when they are sent. Whoever changes a transfer holds its row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +12,8 @@ from typing import NamedTuple
 from core import bulk, tables
 from core.errors import NotFound, Refused
 from core.stock import GOOD, GRADES, Stocked
+from core.supply import keeping
+from core.supply.keeping import Keep
 from core.transaction import Transaction
 
 ROW_LOCK = "FOR NO KEY UPDATE"
@@ -32,7 +34,9 @@ class TransferRow(NamedTuple):
 
 
 class TransferLine(NamedTuple):
-    """Sale units. ``came``: whatever their state, and more than were sent, if more came."""
+    """Sale units. ``came``: whatever their state, and more than were sent, if more came; once more is sent, these count
+    as sent, too.
+    """
 
     id: int
     transfer_id: int
@@ -96,7 +100,7 @@ def ask(
     expected_on: date | None = None,
     note: str = "",
 ) -> int:
-    """A new transfer from one warehouse to another; nothing moves yet. Returns: its id. Raises: Refused."""
+    """A new transfer to another warehouse; the first keeps what is there of it. Returns: its id. Raises: Refused."""
     number, (from_id, to_id) = number.strip(), warehouses
     if not number:
         raise Refused("a transfer needs a number, like T-7")
@@ -117,6 +121,7 @@ def ask(
         for nth, (stocked, units) in enumerate(wanted.items(), start=1)
     ]
     bulk.insert(tx, tables.transfer_line, TransferLine._fields, lines)
+    keeping.keep(tx, Keep(transfer_id, number, from_id, {line.id: (line.stocked, line.asked) for line in lines}))
     return transfer_id
 
 
@@ -125,7 +130,9 @@ def close(tx: Transaction, number: str) -> bool:
 
     Returns: False when that was so. Raises: NotFound.
     """
-    unsent = [line for line in locked(tx, number).lines if line.unsent]
+    transfer = locked(tx, number)
+    unsent, row = [line for line in transfer.lines if line.unsent], transfer.row
+    keeping.keep(tx, Keep(row.id, row.number, row.from_id, {line.id: (line.stocked, -line.unsent) for line in unsent}))
     write_lines(tx, [line._replace(asked=line.sent) for line in unsent])
     return bool(unsent)
 

@@ -15,8 +15,20 @@ from core.tables.catalog import (
     store,
     warehouse,
 )
+from core.tables.files import import_, import_row
+from core.tables.fulfilment import fulfilment_line, fulfilment_order
 from core.tables.history import balance_checkpoint, checkpoint_mark
+from core.tables.inspection import inspection_rule, set_apart, set_apart_exit, vendor_return, vendor_return_line
+from core.tables.items import item_change, item_cost, item_reference, item_rename
 from core.tables.ledger import dispatch_balance, document, effect, movement, sales_balance, warehouse_balance
+from core.tables.mirror import (
+    mirror_batch,
+    mirror_batch_item,
+    mirror_item,
+    mirror_message,
+    mirror_refusal,
+    mirror_source,
+)
 from core.tables.pools import campaign, expected, promise_date
 from core.tables.replenishment import flow_day, flow_mark, replenish_default, replenish_item
 from core.tables.routing import (
@@ -38,6 +50,14 @@ from core.tables.sales import (
     promise,
     purchase_limit,
     store_order,
+)
+from core.tables.stocktake import (
+    stocktake,
+    stocktake_bin,
+    stocktake_count,
+    stocktake_item,
+    stocktake_line,
+    stocktake_rule,
 )
 from core.tables.supply import (
     purchase,
@@ -70,9 +90,18 @@ __all__ = [
     "expected",
     "flow_day",
     "flow_mark",
+    "fulfilment_line",
+    "fulfilment_order",
     "hold_rule",
+    "import_",
+    "import_row",
     "incident",
+    "inspection_rule",
     "item",
+    "item_change",
+    "item_cost",
+    "item_reference",
+    "item_rename",
     "item_unit",
     "listing",
     "lock",
@@ -80,6 +109,12 @@ __all__ = [
     "member",
     "merchant",
     "metadata",
+    "mirror_batch",
+    "mirror_batch_item",
+    "mirror_item",
+    "mirror_message",
+    "mirror_refusal",
+    "mirror_source",
     "movement",
     "order_line",
     "pool",
@@ -104,6 +139,14 @@ __all__ = [
     "sales_pace",
     "schedule",
     "serving_rule",
+    "set_apart",
+    "set_apart_exit",
+    "stocktake",
+    "stocktake_bin",
+    "stocktake_count",
+    "stocktake_item",
+    "stocktake_line",
+    "stocktake_rule",
     "store",
     "store_order",
     "supplier",
@@ -112,6 +155,8 @@ __all__ = [
     "transfer",
     "transfer_line",
     "transit_time",
+    "vendor_return",
+    "vendor_return_line",
     "warehouse",
     "warehouse_balance",
     "work",

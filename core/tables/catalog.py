@@ -15,6 +15,7 @@ merchant = Table(
     words("sharing"),
     units("share_below"),
     instant("created_at"),
+    Column("dispatches", Boolean, nullable=False),  # paid orders go to warehouses without anybody asking
 )
 
 warehouse = Table(
@@ -116,6 +117,7 @@ item = Table(
     words("backorder", nullable=True),
     Column("backorder_limit", Integer, nullable=True),
     Column("weight_g", Integer, nullable=True),  # of one sale unit, packed
+    reference("merged_into", nullable=True),  # the item that it is part of now, never one that is part of another
 )
 
 store = Table(

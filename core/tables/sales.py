@@ -21,6 +21,7 @@ store_order = Table(
     words("version"),
     Column("fetch_seq", BigInteger, nullable=False),
     instant("applied_at", nullable=True),
+    words("destination"),  # COUNTRY-SUBDIVISION-POSTAL, of the postal code the first characters; empty: not known
 )
 
 order_line = Table(
@@ -79,6 +80,7 @@ promise = Table(
     Column("presale", Boolean, nullable=False),  # promised before goods were there, in a presale pool
     reference("presale_id", nullable=True),  # the presale that sold it, also when its goods have arrived
     instant("balance_due_at", nullable=True),  # its deposit is paid, and the rest is owed by then
+    units("allocated"),  # of the live ones: those that a warehouse is to send
 )
 
 # Has the id of its pool.

@@ -31,4 +31,5 @@ transfer_line = Table(
     units("sent"),
     units("came"),
     units("lost"),
+    units("allocated"),  # kept for it in the first warehouse
 )

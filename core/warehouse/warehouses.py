@@ -1,6 +1,6 @@
 """Warehouses as places: where they are, when they send, and what they can do; and the spots that people name."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -133,6 +133,23 @@ def spot_of(tx: Transaction, place: str) -> Spot:
     if bin_id is None:
         raise NotFound(f"warehouse {code} has no bin {bin_code}; `holdfast bin add {code}/{bin_code}` makes one")
     return Spot(warehouse_id, bin_id)
+
+
+def spots_of(tx: Transaction, places: Iterable[str]) -> dict[str, Spot]:
+    """The same for many places at a time, by their names as given; those that are not there are left out."""
+    wanted = sorted(set(places))
+    named = [[part.strip() for part in place.partition("/")[::2]] for place in wanted]
+    rows = tx.run(
+        """SELECT k.nth, w.id AS warehouse_id, b.id AS bin_id
+           FROM unnest(CAST(:codes AS text[]), CAST(:bins AS text[])) WITH ORDINALITY k (code, bin, nth)
+           CROSS JOIN LATERAL (SELECT id FROM warehouse
+               WHERE merchant_id = :merchant_id AND code = k.code OFFSET 0) w
+           CROSS JOIN LATERAL (SELECT id FROM bin WHERE merchant_id = :merchant_id AND warehouse_id = w.id
+               AND CASE WHEN k.bin = '' THEN is_default ELSE code = k.bin END OFFSET 0) b""",
+        codes=[code for code, _ in named],
+        bins=[bin_code for _, bin_code in named],
+    )
+    return {wanted[nth - 1]: Spot(warehouse_id, bin_id) for nth, warehouse_id, bin_id in rows}
 
 
 def code_of(code: str) -> str:

@@ -11,6 +11,7 @@ from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, 
 from edge.commands.parts import Parts, read_parts
 
 if TYPE_CHECKING:
+    from core.goods.item_life import Life
     from core.goods.items import Card, Listed
 
 commands = typer.Typer(
@@ -68,19 +69,34 @@ def show(
 ) -> None:
     """Show an item: its kind, its units, and what it is made of.
 
-    What there is of it, `holdfast stock show` tells.
+    With what it was called before, and what others call it. What there is of it, `holdfast stock show` tells.
 
     \b
     Example: holdfast item show TEA-SET
     """
-    from core.goods import items
+    from core.goods import item_life, items
+    from core.goods.skus import sku_key
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         card = items.card(tx, sku)
+        life = item_life.life(tx, card.item_id)
     if as_json:
-        say_json(dataclasses.asdict(card))
-    else:
-        _show(card)
+        say_json({**dataclasses.asdict(card), **dataclasses.asdict(life)})
+        return
+    if sku_key(sku) != sku_key(card.sku):
+        say(f"{sku} is {card.sku} now.")
+    _show(card)
+    _show_life(life)
+
+
+def _show_life(life: "Life") -> None:
+    for former in life.formerly:
+        say(f"It was {former.sku} until {former.until:%Y-%m-%d}.")
+    for one in life.changes:
+        what = "became a part of" if one.kind == "merge" else "gave units to"
+        say(f"{one.item} {what} {one.other} on {one.at:%Y-%m-%d}, document {one.document_id}. {one.reason}".rstrip())
+    if life.references:
+        say_table(["called by", "value"], [[one.kind, one.value] for one in life.references])
 
 
 def _show(card: "Card") -> None:

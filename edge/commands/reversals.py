@@ -37,6 +37,7 @@ def reverse(
     \b
     Example: holdfast stock reverse 2049 --reason "typed 400 for 40" --dry-run
     """
+    from core.goods import costs
     from core.reversing import Reverse, read_document
 
     with door(merchant, data_dir, as_, Right.STOCK_CORRECT) as entered:
@@ -46,6 +47,7 @@ def reverse(
         views = loss_views(entered, done.losses)
         if not dry_run:
             with entered.begin() as tx:
+                costs.take_back(tx, document)
                 entered.log(tx, "stock.reverse", f"document:{document}", by=done.document_id, force=force)
         needs_force = done.kind is DocumentKind.MISSING
         if as_json:

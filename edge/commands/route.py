@@ -120,6 +120,42 @@ def _route(
     return decide(lines, destination, places, supply, laid, chosen, tx.now, excluded=excluded)
 
 
+@commands.command("auto")
+def auto(
+    switch: Annotated[str, typer.Argument(metavar="[on|off]", help="else it tells whether it is on")] = "",
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let paid orders go to warehouses by themselves, those that wait now among them, or stop that.
+
+    It is off to begin with. Who sends an order is decided again when goods are short, when a warehouse rejects it, and
+    when a warehouse is paused. Switched off, what warehouses were told stays with them.
+
+    \b
+    Example: holdfast route auto on
+             holdfast route auto
+    """
+    from core.fulfilment import automatic
+
+    if switch not in ("", "on", "off"):
+        raise typer.BadParameter(f"{switch!r} is neither on nor off")
+    right = Right.RULE_CHANGE if switch else Right.STOCK_VIEW
+    with door(merchant, data_dir, as_, right) as entered, entered.begin() as tx:
+        changed = bool(switch) and automatic.switch(tx, switch == "on")
+        if changed:
+            entered.log(tx, "route.auto", "merchant", switch=switch)
+        on = automatic.is_on(tx)
+    if as_json:
+        say_json({"on": on, "changed": changed})
+    else:
+        where = (
+            "go to warehouses by themselves" if on else "are given to warehouses by `holdfast fulfil allocate` alone"
+        )
+        say(f"Paid orders {where}{' from now on' if changed else ''}.")
+
+
 @commands.command("compare")
 def compare(
     strategy: Annotated[str, typer.Option("--strategy", metavar="NAME", help="the one to try")],

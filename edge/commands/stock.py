@@ -69,6 +69,8 @@ def show(
 def _show_layers(item: "ItemView", balances: "Sequence[BalanceView]") -> None:
     warning = "" if item.low_stock_threshold is None else f", warns at {item.low_stock_threshold}"
     say(f"{item.sku}  {item.title}{warning}")
+    for former in item.formerly:
+        say(f"It was {former.sku} until {former.until:%Y-%m-%d}.")
     if not balances:
         say(
             f"Nothing was ever booked; `holdfast stock receive {item.sku} N` books units in. "

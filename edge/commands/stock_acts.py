@@ -123,6 +123,7 @@ def return_(  # noqa: PLR0913, PLR0917  each is an option of the command line
     damaged: Damaged = 0,
     grade: Grade = "good",
     to: Into = "",
+    inspected: Annotated[bool, typer.Option("--inspected", help="where returns wait: these were looked at")] = False,
     key: Key = "",
     reason: Note = "",
     as_: As = "",
@@ -132,20 +133,26 @@ def return_(  # noqa: PLR0913, PLR0917  each is an option of the command line
 ) -> None:
     """Book in goods that came back, in the grade they are of.
 
-    What a store puts back on sale by itself is booked by itself. This is for all that comes back otherwise.
+    What a store puts back on sale by itself is booked by itself. This is for all that comes back otherwise. Where
+    returns wait (`holdfast apart returns`), `holdfast apart inspect` says what they are.
 
     \b
     Example: holdfast stock return MUG-RED 1 --grade minor_defect
              holdfast stock return MUG-RED 2 --damaged 2
     """
     with door(merchant, data_dir, as_, Right.STOCK_RECEIVE) as entered:
+        from core.goods import inspection
+
+        with entered.begin() as tx:
+            waits = not inspected and inspection.returns_wait(tx)
         asked = _Asked(sku, units, grade, key, reason or key, as_json, place=to)
-        _bring_in(entered, asked, DocumentKind.RETURN, damaged)
+        _bring_in(entered, asked, DocumentKind.RETURN, units if waits else damaged, waits=waits)
 
 
-def _bring_in(entered: Door, asked: _Asked, kind: DocumentKind, damaged: int = 0) -> None:
+def _bring_in(entered: Door, asked: _Asked, kind: DocumentKind, damaged: int = 0, *, waits: bool = False) -> None:
     from core import catalog
     from core.errors import Refused
+    from core.goods.inspection import ReturnToInspect
     from core.goods.receiving import Receive
     from core.warehouse import warehouses
 
@@ -157,22 +164,20 @@ def _bring_in(entered: Door, asked: _Asked, kind: DocumentKind, damaged: int = 0
     what = Stocked(item_id, asked.grade)
     good = {what: asked.units - damaged}
     broken = {what: damaged} if damaged else {}
-    document_id = act(entered, Receive(effect_key(kind, asked.key), kind, good, asked.reason, broken, spot))
+    comes_in = ReturnToInspect if waits else Receive
+    document_id = act(entered, comes_in(effect_key(kind, asked.key), kind, good, asked.reason, broken, spot))
     with entered.begin() as tx:
         repeated = was_done_before(tx, document_id, asked_at)
         if not repeated:
             detail = {"units": asked.units, "damaged": damaged, "grade": asked.grade, "document": document_id}
-            entered.log(tx, f"stock.{_VERBS[kind]}", f"item:{item_id}", **detail)
+            entered.log(tx, f"stock.{'receive' if kind is DocumentKind.RECEIPT else kind}", f"item:{item_id}", **detail)
     if asked.as_json:
         say_json(asked.told(damaged=damaged, document_id=document_id, repeated=repeated))
     elif repeated:
         say(f"{str(kind).capitalize()} {asked.key} was booked before, as document {document_id}; nothing was changed.")
     else:
-        apart = f", {damaged} of them not to be sold" if damaged else ""
+        apart = f", {damaged} of them not to be sold{' before they are inspected' * waits}" if damaged else ""
         say(f"{asked.goods} booked in{apart}, document {document_id}.")
-
-
-_VERBS = {DocumentKind.RECEIPT: "receive", DocumentKind.FOUND: "found", DocumentKind.RETURN: "return"}
 
 
 def missing(  # noqa: PLR0913, PLR0917  each is an option of the command line

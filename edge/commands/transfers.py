@@ -41,7 +41,7 @@ def ask(  # noqa: PLR0913, PLR0917  each is an option of the command line
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for goods to be sent; nothing moves yet.
+    """Ask for goods to be sent; their warehouse keeps what is there of them.
 
     \b
     Example: holdfast transfer ask T-7 MUG-RED=20 POT=5 --from MAIN --to HAMBURG

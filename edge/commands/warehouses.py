@@ -241,8 +241,9 @@ def totals(
         say_json([dataclasses.asdict(one) for one in found])
         return
     rows = [
-        [one.scope, one.place, one.book, one.available, one.allocated, one.locked, one.unavailable, one.in_transit]
+        [one.scope, one.place, one.book, one.available, one.allocated, one.picking, one.locked, one.unavailable,
+         one.in_transit]
         for one in found
-    ]
-    columns = ["", "place", ">book", ">available", ">allocated", ">locked", ">unavailable", ">on its way"]
-    say_table(columns, rows)
+    ]  # fmt: skip
+    columns = [">book", ">available", ">allocated", ">being packed", ">locked", ">unavailable", ">on its way"]
+    say_table(["", "place", *columns], rows)

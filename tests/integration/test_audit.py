@@ -39,6 +39,8 @@ CORRUPTIONS = {
     "5j": ["UPDATE dispatch_balance SET incoming = incoming + 1"],
     "5k": ["INSERT INTO purchase VALUES (1, 5, 'PO-7', 1, 1, NULL, '', now(), 'test', now(), NULL)",
            "INSERT INTO purchase_line VALUES (1, 6, 5, 1, 1, 'good', 2, 0, 2, 0, 1, NULL, NULL)"],
+    "5l": ["UPDATE promise SET allocated = live WHERE paid AND deducted AND live > 0"],
+    "5m": ["UPDATE dispatch_balance SET allocated = allocated + 1, available = available - 1 WHERE available > 0"],
     "6a": ["DELETE FROM effect WHERE document_id = (SELECT min(id) FROM document)"],
     "6b": ["INSERT INTO document SELECT merchant_id, id + 1000000, recorded_at, kind, effect_key, actor, source,"
            " correlation_id, happened_at, corrects_id, order_id, reason FROM document LIMIT 1"],
@@ -53,6 +55,11 @@ CORRUPTIONS = {
     "7": ["UPDATE incident SET closed_at = now()"],
     "8": ["ALTER TABLE movement DISABLE TRIGGER stays"],
     "10": ["UPDATE item SET kind = 'bundle'"],
+    "10b": ["INSERT INTO item (merchant_id, id, sku, sku_key, title, created_at) VALUES (1, 9, 'x', 'x', '', now())",
+            "UPDATE item SET merged_into = 9 WHERE sku = 'mug'"],
+    "14": ["UPDATE warehouse_balance SET unavailable = unavailable + 1",
+           "UPDATE dispatch_balance SET unavailable = unavailable + 1"],
+    "16": ["INSERT INTO mirror_message VALUES (1, 1, 'id/m', 1, 'good', 0, 1, 5, now(), 'test', 'booked', 5, 7)"],
     "9": [
         """INSERT INTO balance_checkpoint SELECT 1, id, now(), '[["sales", "good", 1, "free", 7]]' FROM item LIMIT 1"""
     ],

@@ -17,6 +17,7 @@ from core.supply import counting, placing, purchases, suppliers, taking_back
 from core.supply.acting import Acted
 from core.supply.lines import Came
 from core.transaction import Database
+from core.warehouse import bins
 from jobs.backorders import look_after_backorders
 from tests import supply_world as sup
 from tests.builders import FAR_OFF, Clock, Units, World, line, order
@@ -201,6 +202,17 @@ def test_a_receipt_of_an_order_is_not_reversed_behind_its_back(world: World) -> 
 
 def take_back(world: World, document_id: int, number: str = "PO-7", **told: Any) -> Acted:
     return taking_back.take_back(world.db, 1, number, document_id, actor="test", **{"reason": "typed", **told})
+
+
+def test_nothing_is_taken_back_out_of_a_bin_that_is_counted(world: World) -> None:
+    world.stocked("mug", units=0)
+    sup.placed(world, "PO-7", {"mug": 10})
+    (document_id,) = sup.receive(world, "PO-7", {"mug": 5}).document_ids
+    with world.db.begin(world.merchant_id, actor="test") as tx:
+        bins.freeze(tx, "MAIN", True)
+
+    with pytest.raises(Refused, match="frozen for a count"):
+        take_back(world, document_id)
 
 
 def test_a_receipt_entered_by_mistake_is_taken_back_once(world: World) -> None:

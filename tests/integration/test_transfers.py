@@ -7,10 +7,13 @@ from collections.abc import Mapping
 import pytest
 
 from core.errors import KeyReused, NotFound, Refused
+from core.goods.adjusting import Lose
+from core.stock import DocumentKind
 from core.supply import sending, transfers
 from core.supply.sending import Arrived, Moved
 from core.supply.transfers import Transfer
 from tests.builders import World, line, order
+from tests.integration import fulfilment_acts
 from tests.integration.test_places import in_bin, place, tell
 
 _keys = itertools.count(1)
@@ -60,13 +63,101 @@ def dispatch(world: World, sku: str, at: str) -> tuple[int, int]:
     return tuple(rows[0]) if rows else (0, 0)
 
 
-def test_asking_for_a_transfer_moves_nothing(world: World) -> None:
+def kept(world: World, sku: str = "mug") -> tuple[int, int]:
+    """In MAIN: available, and kept for transfers or orders."""
+    (row,) = world.ask(
+        """SELECT available, allocated FROM dispatch_balance WHERE merchant_id = :merchant_id
+           AND item_id = :item_id AND warehouse_id = :warehouse_id""",
+        item_id=world.item(sku).item_id, warehouse_id=place(world, "MAIN").warehouse_id,
+    )  # fmt: skip
+    return row.available, row.allocated
+
+
+def test_what_is_asked_for_is_kept_and_stays_on_sale(world: World) -> None:
     world.stocked("mug", units=5)
 
     transfer = asked(world, mug=3)
 
     assert transfer.state == "asked"
     assert in_bin(world, "mug", "MAIN") == (5, 0, 0)
+    assert (kept(world), world.units("mug").free) == ((2, 3), 5)
+
+
+def test_no_more_is_kept_than_is_there(world: World) -> None:
+    world.stocked("mug", units=5)
+
+    asked(world, mug=3)
+    asked(world, "T-8", mug=3)
+
+    assert kept(world) == (0, 5)
+    with pytest.raises(Refused, match="only 2"):
+        send(world, number="T-8")
+    send(world)
+    assert kept(world) == (0, 2)
+
+
+def test_what_is_sent_in_parts_and_closed_is_kept_no_more(world: World) -> None:
+    world.stocked("mug", units=5)
+    asked(world, mug=4)
+
+    send(world, 3)
+    assert kept(world) == (1, 1)
+    tell(world, transfers.close, "T-7")
+
+    assert kept(world) == (2, 0)
+
+
+def test_goods_that_are_gone_are_taken_from_the_newest_transfer_before_any_order(world: World) -> None:
+    store_id = world.stocked("mug", units=6)
+    asked(world, mug=1)
+    world.hear(store_id, order(line("mug", 3), paid=True))
+    fulfilment_acts.dispatch(world)
+    asked(world, "T-8", mug=2)
+
+    world.do(Lose("fire", "fire", DocumentKind.MISSING, {world.item("mug"): 2}))
+
+    assert kept(world) == (0, 4)
+    with pytest.raises(Refused, match="may leave"):
+        send(world, number="T-8")
+    send(world)
+    assert fulfilment_acts.goods(world, "mug")["MAIN"] == (0, 3, 0)
+
+
+def test_what_a_store_ships_is_taken_from_a_transfer_that_was_not_sent(world: World) -> None:
+    store_id = world.stocked("mug", units=3)
+    world.hear(store_id, order(line("mug", 3), paid=True))
+    asked(world, mug=2)
+
+    world.hear(store_id, order(line("mug", 3, shipped=3), paid=True))
+
+    assert kept(world) == (0, 0)
+    assert in_bin(world, "mug", "MAIN") == (0, 0, 0)
+
+
+def test_what_a_store_writes_off_is_taken_from_a_transfer_that_was_not_sent(world: World) -> None:
+    store_id = world.stocked("mug", units=3)
+    world.hear(store_id, order(line("mug", 3), paid=True))
+    asked(world, mug=3)
+
+    world.hear(store_id, order(line("mug", 3, written_off=2), paid=True))
+
+    assert kept(world) == (0, 1)
+    assert in_bin(world, "mug", "MAIN") == (1, 0, 2)
+
+
+def test_orders_leave_to_a_transfer_what_it_was_promised(world: World) -> None:
+    store_id = world.stocked("mug", units=4)
+    asked(world, mug=3)
+    world.hear(store_id, order(line("mug", 4), paid=True))
+
+    fulfilment_acts.dispatch(world)
+
+    assert fulfilment_acts.goods(world, "mug")["MAIN"] == (0, 4, 0)
+    send(world)
+    assert fulfilment_acts.goods(world, "mug")["MAIN"] == (0, 1, 0)
+    receive(world)
+    fulfilment_acts.dispatch(world)
+    assert fulfilment_acts.goods(world, "mug")["HAMBURG"] == (0, 3, 0)
 
 
 def test_goods_on_their_way_stay_on_sale_and_arrive(world: World) -> None:
@@ -111,6 +202,31 @@ def test_more_than_was_sent_is_found(world: World) -> None:
 
     assert world.units("mug").free == 6
     assert in_bin(world, "mug", "HAMBURG") == (4, 0, 0)
+
+
+def test_what_is_sent_after_more_came_than_was_sent_is_on_its_way(world: World) -> None:
+    world.stocked("mug", units=9)
+    transfer = asked(world, mug=5)
+    send(world, 2)
+    receive(world, {transfer.lines[0].id: Arrived(3)})
+
+    send(world, 3)
+
+    assert found(world).lines[0].on_its_way == 3
+    assert dispatch(world, "mug", "HAMBURG") == (3, 3)
+
+
+def test_what_is_sent_after_lost_goods_came_after_all_is_on_its_way(world: World) -> None:
+    world.stocked("mug", units=9)
+    transfer = asked(world, mug=5)
+    send(world, 2)
+    lose(world)
+    receive(world, {transfer.lines[0].id: Arrived(2)})
+
+    send(world, 3)
+
+    assert found(world).lines[0].on_its_way == 3
+    assert dispatch(world, "mug", "HAMBURG") == (2, 3)
 
 
 def test_units_lost_on_the_way_that_were_promised_make_the_newest_buyer_wait(world: World) -> None:

@@ -20,7 +20,8 @@ TENANT_TABLES = (
     "supplier", "supplier_item", "supply_rule", "purchase", "purchase_line", "purchase_notice", "purchase_receipt",
     "region", "carrier_rate", "transit_time", "serving_rule", "working_week", "routing_setting", "route_decision",
     "route_parcel", "transfer", "transfer_line", "replenish_default", "replenish_item",
-    "flow_day", "flow_mark",
+    "flow_day", "flow_mark", "import", "import_row",
+    "mirror_source", "mirror_item", "mirror_message", "mirror_batch", "mirror_batch_item", "mirror_refusal",
 )  # fmt: skip
 SECOND = 2
 

@@ -1,5 +1,6 @@
 """Whatever order fetched states arrive in, and however often, the books end as if only the newest had come."""
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,13 +12,14 @@ from hypothesis import strategies as st
 
 from core import audit, catalog
 from core.books import Part
+from core.errors import Refused
 from core.goods import recipes
 from core.model import StoreOrder
 from core.sales.pools import Preload
 from core.stock import PoolKind
 from core.transaction import Database
 from tests.builders import FAR_OFF, NOON, World, line, order
-from tests.integration import lock_acts
+from tests.integration import fulfilment_acts, lock_acts
 from tests.pool_world import open_pool
 
 # A desk is told the failing history as it was found; making it short takes minutes and is for the soak.
@@ -118,14 +120,22 @@ def set_apart(world: World, store: int, kind: str, code: str, sku: str, units: i
         open_pool(world, code, PoolKind.CHANNEL, {sku: units}, store_id=store)
 
 
-def books_after(told: tuple[World, int], states: list[StoreOrder], arriving: list[int]) -> dict[str, Any]:
+def books_after(
+    told: tuple[World, int], states: list[StoreOrder], arriving: list[int], sends: Sequence[str] = ()
+) -> dict[str, Any]:
     """All that the books say of units: by item and pool, in the house, by line, and what is expected to be shown.
 
     Of units that have left, each line and each pool has its number; which line had which pool's is history.
+
+    Args: sends: what warehouses do after each state that arrives, in turn; at the end all of it is allocated.
     """
     world, store = told
-    for place in arriving:
+    for nth, place in enumerate(arriving):
         world.hear(store, states[place], fetch_seq=place + 1)
+        if sends:
+            send(world, sends[nth % len(sends)])
+    if sends:
+        send(world, "allocate")
     with world.db.begin(world.merchant_id, actor="test") as tx:
         assert audit.audit(tx) == []
     promised = world.ask(
@@ -153,6 +163,25 @@ def books_after(told: tuple[World, int], states: list[StoreOrder], arriving: lis
         "lost": units(((p.line, p.sku), p.damaged) for p in promised),
         "shown": {sku: world.listing(store, sku).believed for sku in (*ITEMS, "set", "six-pack")},
     }
+
+
+def send(world: World, what: str) -> None:
+    """Warehouses take, pack or give back what they can of the order."""
+    if what == "allocate":
+        fulfilment_acts.dispatch(world)
+    elif what != "nothing":
+        for nth in range(len(fulfilment_acts.fulfilments(world))):
+            with contextlib.suppress(Refused):  # nothing of that one is left
+                fulfilment_acts.act(world, what, nth + 1)
+
+
+def allocated(world: World) -> Counter[tuple[Any, ...]]:
+    rows = world.ask(
+        """SELECT l.external_line_id AS line, i.sku, p.allocated FROM promise p
+           JOIN order_line l ON l.merchant_id = p.merchant_id AND l.id = p.order_line_id
+           JOIN item i ON i.merchant_id = p.merchant_id AND i.id = p.item_id WHERE p.merchant_id = :merchant_id"""
+    )
+    return units(((row.line, row.sku), row.allocated) for row in rows)
 
 
 def units(told: Iterable[tuple[tuple[Any, ...], int]]) -> Counter[tuple[Any, ...]]:
@@ -201,3 +230,20 @@ def test_so_they_do_when_units_are_set_apart_for_the_store(
     assert books_after(shop(db, stock, apart), states, arriving) == books_after(
         shop(db, stock, apart), states, [newest]
     )
+
+
+@PLAYED
+@given(
+    arrived=arrivals(scarce=False),
+    sends=st.lists(st.sampled_from(["allocate", "hand", "put back", "give back", "nothing"]), min_size=1, max_size=6),
+)
+def test_so_they_do_whatever_warehouses_do_between_them(
+    db: Database, arrived: tuple[list[StoreOrder], list[int]], sends: list[str]
+) -> None:
+    """What is to be sent in the end is what the newest state has paid and not sent, whoever was told of it before."""
+    states, arriving = arrived
+    plenty = dict.fromkeys(ITEMS, 400)
+    newest = len(states) - 1
+    busy, calm = shop(db, plenty), shop(db, plenty)
+    assert books_after(busy, states, arriving, sends) == books_after(calm, states, [newest], ["nothing"])
+    assert allocated(busy[0]) == allocated(calm[0])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.books import LockRow, PromiseRow, Widen
-from core.sales.shortage import Loss, Shelf, Sold, Unsold, decide_shortage
+from core.sales.shortage import Bound, Loss, Shelf, Sold, Unsold, decide_back, decide_shortage
 from core.stock import Pool, PoolKind
 from tests.builders import HOME, at, promise
 
@@ -134,3 +134,22 @@ def test_the_newest_promises_are_enough_to_know_what_all_of_them_would_say(shelf
 def test_with_too_few_promises_at_hand_it_asks_for_more_and_never_lets_units_vanish(shelf: Shelf) -> None:
     with pytest.raises(Widen):
         decide_shortage(total(shelf) + 1, replace(shelf, available=shelf.available + 1))
+
+
+class TestWhoGivesUnitsBackToAWarehouse:
+    """``allocated`` to be sent, ``locked`` for a physical lock's own orders; the newest give way."""
+
+    def test_the_newest_first(self) -> None:
+        old, new = promise(1, promised_at=at(1), live=3), promise(2, promised_at=at(2), live=2)
+
+        assert decide_back(3, [Bound(old, 3), Bound(new, 2)]) == [(new, 2), (old, 1)]
+
+    def test_what_stands_apart_need_not_be_given_back(self) -> None:
+        old, new = promise(1, promised_at=at(1), live=3), promise(2, promised_at=at(2), live=3)
+
+        assert decide_back(4, [Bound(old, 3), Bound(new, 1, 2)]) == [(new, 1), (old, 1)]
+        assert decide_back(2, [Bound(old, 3), Bound(new, 1, 2)]) == []
+
+    def test_more_must_be_looked_for_when_they_are_not_enough(self) -> None:
+        with pytest.raises(Widen):
+            decide_back(2, [Bound(promise(live=1), 1)])

@@ -113,9 +113,12 @@ def _stands(tx: Transaction, ids: Sequence[int], grade: str) -> dict[tuple[int, 
 
 
 def _asked(tx: Transaction, grade: str) -> dict[tuple[int, int], tuple[int, int]]:
-    """By item and warehouse: what transfers were asked to take there and bring there, and did not send yet."""
+    """By item and warehouse: what transfers were asked to take there and bring there, and did not send yet; what is
+    kept for them is available there no more.
+    """
     rows = tx.run(
-        """SELECT l.item_id, t.from_id, t.to_id, CAST(sum(l.asked - l.sent) AS bigint) AS units FROM transfer_line l
+        """SELECT l.item_id, t.from_id, t.to_id, CAST(sum(l.asked - l.sent) AS bigint) AS units,
+               CAST(sum(l.allocated) AS bigint) AS kept FROM transfer_line l
            JOIN transfer t ON t.merchant_id = l.merchant_id AND t.id = l.transfer_id
            WHERE l.merchant_id = :merchant_id AND l.grade = :grade AND l.asked > l.sent GROUP BY 1, 2, 3""",
         grade=grade,
@@ -123,7 +126,7 @@ def _asked(tx: Transaction, grade: str) -> dict[tuple[int, int], tuple[int, int]
     found: dict[tuple[int, int], tuple[int, int]] = {}
     for row in rows:
         leaves, comes = found.get((row.item_id, row.from_id), (0, 0))
-        found[row.item_id, row.from_id] = leaves + row.units, comes
+        found[row.item_id, row.from_id] = leaves + row.units - row.kept, comes
         leaves, comes = found.get((row.item_id, row.to_id), (0, 0))
         found[row.item_id, row.to_id] = leaves, comes + row.units
     return found

@@ -1,0 +1,1 @@
+"""Outside systems that are the truth for what stands in a warehouse, and what they tell."""

@@ -1,0 +1,230 @@
+"""``holdfast count sheet``, ``show``, ``variance`` and ``list``: looking at stocktakes."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from core.access.rights import Right
+from edge.commands.common import (
+    FIRST_MERCHANT,
+    As,
+    AsJson,
+    DataDir,
+    Door,
+    Merchant,
+    counted,
+    door,
+    say,
+    say_json,
+    say_table,
+)
+from edge.commands.count import Number
+from edge.commands.count_sheets import COUNTED, COUNTED_AT, GRADE, PLACE, SKU
+
+if TYPE_CHECKING:
+    from core.stocktake.papers import StocktakeRow
+    from core.transaction import Transaction
+
+
+def sheet(
+    number: Number,
+    only: Annotated[
+        Literal["uncounted", "recount"] | None, typer.Option("--only", help="only lines that are still to be counted")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--file", metavar="CSV", help="write it there; else to stdout")] = None,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the sheet to count with, as CSV: `holdfast count enter` takes it when it is filled in.
+
+    Fill in the column counted, and counted_at where it was counted earlier than it is entered. Of a blind stocktake
+    the sheet does not say what the books hold. What stands there and is on no line is added as a line of its own.
+
+    \b
+    Example: holdfast count sheet S-7 --file sheet.csv
+    """
+    from core.stocktake import papers, views
+    from edge.csv_files import written
+
+    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        row = papers.find(tx, number)
+        lines = views.lines(tx, row, [only] if only else [])
+    books = {} if row.blind else {"book": "opened"}
+    if as_json:
+        names = ("place", "sku", "title", "grade", "state", *books.values())
+        say_json([{name: getattr(line, name) for name in names} for line in lines])
+        return
+    with written(file, [PLACE, SKU, "title", GRADE, *books, COUNTED, COUNTED_AT]) as write:
+        for line in lines:
+            held = [] if row.blind else [line.opened]
+            write([line.place, line.sku, line.title, line.grade, *held, "", ""])
+    if file is not None and str(file) != "-":
+        say(f"{counted(len(lines), 'line')} written to {file}.")
+
+
+def show(
+    number: Number,
+    sku: Annotated[str, typer.Option("--sku", help="all counts of this item, replaced ones too")] = "",
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far a stocktake is, and who did what.
+
+    \b
+    Example: holdfast count show S-7
+             holdfast count show S-7 --sku MUG-RED
+    """
+    from core import catalog
+    from core.stocktake import papers, views
+
+    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        row = papers.find(tx, number)
+        if sku:
+            counts = [dataclasses.asdict(one) for one in views.counts(tx, row, catalog.item_id_of(tx, sku))]
+            _say_counts(entered, tx, row, counts, as_json)
+            return
+        told = _told(tx, row)
+    if as_json:
+        say_json(told)
+        return
+    done = told["progress"]
+    say(
+        f"{row.number}  {row.state}, {_kind(row)}, of {', '.join(told['bins'])}"
+        + (f" ({row.chosen})" if row.chosen else "")
+    )
+    say(
+        f"{counted(done['lines'], 'line')}: {done['counted']} counted, {done['uncounted']} not counted, "
+        f"{done['recount']} to be counted again; {done['posted']} posted, {done['left_out']} left alone."
+    )
+    say_table(["what", "who", "when"], [[one["what"], one["who"], one["at"]] for one in told["history"]])
+    if told["counters"]:
+        columns = ["counter", "entered by", ">lines", "last"]
+        say_table(columns, [list(one.values()) for one in told["counters"]])
+
+
+def _kind(row: "StocktakeRow") -> str:
+    uncounted = "what nobody counts was gone" if row.uncounted_is_zero else "what nobody counts is left alone"
+    return f"{'blind' if row.blind else 'open'}, {uncounted}"
+
+
+def _told(tx: "Transaction", row: "StocktakeRow") -> dict[str, Any]:
+    from core.access.actors import names_of
+    from core.stocktake import views
+
+    history = [
+        ("opened", row.opened_by, row.opened_at), ("approved", row.approved_by, row.approved_at),
+        ("posting begun", row.posting_by, row.posting_at), ("posted", row.posting_by, row.posted_at),
+        ("cancelled", row.cancelled_by, row.cancelled_at),
+    ]  # fmt: skip
+    counters = views.counters(tx, row)
+    refs = [*(who for _, who, _ in history), *(one.counter for one in counters), *(one.entered_by for one in counters)]
+    names = names_of(tx, refs)
+    return {
+        "number": row.number, "state": row.state, "blind": row.blind, "chosen": row.chosen, "note": row.note,
+        "uncounted": "zero" if row.uncounted_is_zero else "leave", "revision": row.revision, "reason": row.reason,
+        "bins": views.bins(tx, row), "progress": dataclasses.asdict(views.progress(tx, row)),
+        "history": [
+            {"what": what, "who": names.get(who, who), "at": at} for what, who, at in history if at is not None
+        ],
+        "counters": [
+            {"counter": names.get(one.counter, one.counter), "entered_by": names.get(one.entered_by, one.entered_by),
+             "lines": one.lines, "last_at": one.last_at}
+            for one in counters
+        ],
+    }  # fmt: skip
+
+
+def _say_counts(
+    entered: Door, tx: "Transaction", row: "StocktakeRow", counts: list[dict[str, Any]], as_json: bool
+) -> None:
+    from core.access.actors import names_of
+    from core.stocktake import papers
+
+    names = names_of(tx, [one[key] for one in counts for key in ("counter", "entered_by")])
+    for one in counts:
+        one.update({key: names.get(one[key], one[key]) for key in ("counter", "entered_by")})
+        if papers.is_hidden(row, entered.actor):
+            del one["book"]
+    if as_json:
+        say_json(counts)
+    elif counts:
+        say_table(list(counts[0]), [list(one.values()) for one in counts])
+    else:
+        say("Nobody has counted that yet.")
+
+
+def variance(
+    number: Number,
+    all_of_them: Annotated[bool, typer.Option("--all", help="also lines that do not vary")] = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was counted against the books, and what posting would change.
+
+    `book` is what the books held when the line was counted, `now` what they hold now: what moved in between is neither
+    lost nor found. Lines named corrected have to be counted again.
+
+    \b
+    Example: holdfast count variance S-7
+    """
+    from core.stocktake import approving, papers, posting, views
+
+    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        row = papers.find(tx, number)
+        papers.require_sight(row, entered.actor)
+        lines = views.lines(tx, row, varying=not all_of_them)
+        varies, needed = approving.variance(tx, row), approving.needed(tx, row) is not None
+        is_open = row.state in ("counting", "approved")
+        again = views.names(tx, list(posting.to_count_again(tx, row))) if is_open else []
+    told = [{**dataclasses.asdict(line), "percent": line.percent} for line in lines]
+    if as_json:
+        total = {**dataclasses.asdict(varies), "approval_needed": needed and row.approved_at is None}
+        say_json({"number": number, "revision": row.revision, "total": total, "count_again": again, "lines": told})
+        return
+    columns = ["place", "SKU", "grade", "state", ">book", ">counted", ">variance", ">%", ">now", ">posted"]
+    names = ("place", "sku", "grade", "state", "book", "counted", "variance", "percent", "now", "posted")
+    say_table(columns, [[one[name] for name in names] for one in told])
+    say(
+        f"{varies.found} found and {varies.missing} missing on {counted(varies.varying, 'line')} of {varies.lines}, "
+        f"revision {row.revision}." + (" A second person has to approve it." if needed and not row.approved_at else "")
+    )
+    for name in again:
+        say(f"To be counted again: {name}.")
+
+
+def list_(
+    all_of_them: Annotated[bool, typer.Option("--all", help="also those that are posted or cancelled")] = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List stocktakes that are open, the newest first.
+
+    \b
+    Example: holdfast count list
+    """
+    from core.stocktake import papers
+
+    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        found = papers.every(tx, all_of_them=all_of_them)
+    told = [
+        {"number": row.number, "state": row.state, "opened_at": row.opened_at, "chosen": row.chosen or "everything",
+         "blind": row.blind, "note": row.note}
+        for row in found
+    ]  # fmt: skip
+    if as_json:
+        say_json(told)
+    elif told:
+        columns = ["number", "state", "opened", "what", "blind", "note"]
+        say_table(columns, [[*list(one.values())[:4], "yes" if one["blind"] else "", one["note"]] for one in told])
+    else:
+        say("No stocktake is open. `holdfast count start` opens one.")

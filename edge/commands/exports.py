@@ -1,0 +1,51 @@
+"""``holdfast export``: what there is, as a CSV file that can be read in again."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from core.access.rights import Right
+from edge.commands.common import FIRST_MERCHANT, As, DataDir, Merchant, counted, door, say
+
+KindName = Literal["items", "suppliers", "stock", "purchases", "receipts", "transfers", "locks"]
+DelimiterName = Literal["comma", "semicolon", "tab"]
+_DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+
+
+def export(
+    kind: Annotated[KindName, typer.Argument(metavar="KIND", help="what to write: items, suppliers, stock, purchases, "
+                                             "receipts, transfers or locks")],
+    to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="where to; else to stdout")] = None,
+    all_of_them: Annotated[bool, typer.Option("--all", help="also papers that are done")] = False,
+    delimiter: Annotated[DelimiterName, typer.Option("--delimiter", help="what stands between cells")] = "comma",
+    excel: Annotated[bool, typer.Option("--excel", help="with the mark by which Excel knows UTF-8")] = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+) -> None:  # fmt: skip
+    """Write what there is as a CSV file.
+
+    Read in again, such a file changes nothing. Cells that a spreadsheet would take for a formula begin with ', which
+    is taken off again.
+
+    \b
+    Example: holdfast export stock --to stock.csv
+             holdfast export purchases --all --to orders.csv --delimiter semicolon --excel
+    """
+    from core.files.kinds import kind_named
+    from edge.csv_files import written
+
+    found = kind_named(kind)
+    rows = 0
+    with (
+        door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered,
+        entered.begin() as tx,
+        written(to, found.exported, delimiter=_DELIMITERS[delimiter], bom=excel) as write,
+    ):
+        for page in found.pages(tx, all_of_them):
+            for row in page:
+                write(row)
+            rows += len(page)
+    if to is not None:
+        say(f"{counted(rows, 'row')} written to {to}.")

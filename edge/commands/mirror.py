@@ -1,0 +1,301 @@
+"""``holdfast mirror``: outside systems that are the truth for what stands in a warehouse."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from core.access.rights import Right
+from edge.commands.common import (
+    FIRST_MERCHANT,
+    As,
+    AsJson,
+    DataDir,
+    Merchant,
+    ago,
+    confirm,
+    counted,
+    door,
+    say,
+    say_json,
+    say_table,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from core.mirror.views import Status
+
+commands = typer.Typer(
+    help="Take over what another system counts in a warehouse.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="what you call the system, like wms")]
+Missing = Annotated[
+    Literal["keep", "zero"] | None,
+    typer.Option("--missing", help="what a full batch says of items that it does not name: nothing, or 0"),
+]
+MostPercent = Annotated[
+    str | None, typer.Option("--most-percent", metavar="N|off", help="share of items that a batch may change by itself")
+]
+MostZeroed = Annotated[
+    str | None, typer.Option("--most-zeroed", metavar="N|off", help="items whose last unit it may take by itself")
+]
+MostUnits = Annotated[
+    str | None, typer.Option("--most-units", metavar="N|off", help="units that it may move by itself")
+]
+Silent = Annotated[
+    str | None, typer.Option("--silent-after", metavar="TIME|off", help="it is silent after such a time, like 2h")
+]
+
+
+@commands.command()
+def add(  # noqa: PLR0913, PLR0917  each is an option of the command line
+    name: Name,
+    warehouse: Annotated[str, typer.Option("--warehouse", metavar="CODE", help="what it counts, like MAIN")],
+    by_time: Annotated[bool, typer.Option("--by-time", help="its messages have a time; else a version that rises")] = (
+        False
+    ),
+    by_bin: Annotated[bool, typer.Option("--by-bin", help="it counts bins; else the whole warehouse")] = False,
+    missing: Missing = None,
+    most_percent: MostPercent = None,
+    most_zeroed: MostZeroed = None,
+    most_units: MostUnits = None,
+    silent_after: Silent = None,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name the system that is the truth for a warehouse.
+
+    A full batch that would change more than 20 % of the items, take the last unit of more than 20 items, or move more
+    than 5,000 units waits for a person, unless you say other bounds.
+
+    \b
+    Example: holdfast mirror add wms --warehouse MAIN --missing zero --silent-after 2h
+    """
+    from core.mirror import sources
+
+    terms = _terms(missing, most_percent, most_zeroed, most_units, silent_after)
+    with door(merchant, data_dir, as_, Right.PLACE_CHANGE) as entered, entered.begin() as tx:
+        source_id = sources.add(tx, name, warehouse, terms, by_time=by_time, by_bin=by_bin)
+        entered.log(tx, "mirror.add", f"mirror:{source_id}", warehouse=warehouse)
+        source = sources.find(tx, name)
+    if as_json:
+        say_json(dataclasses.asdict(source))
+    else:
+        say(
+            f"{source.name} counts {source.warehouse}. It tells so by POST /mirror/{source.name}/items with the key "
+            f"that `holdfast key make {source.name} --scope stock.adjust` makes, or you read its files: "
+            f"`holdfast mirror read FILE.csv --source {source.name} --dry-run`."
+        )
+
+
+@commands.command("set")
+def change(  # noqa: PLR0913, PLR0917  each is an option of the command line
+    name: Name,
+    missing: Missing = None,
+    most_percent: MostPercent = None,
+    most_zeroed: MostZeroed = None,
+    most_units: MostUnits = None,
+    silent_after: Silent = None,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say other bounds for a system, or what missing items mean.
+
+    \b
+    Example: holdfast mirror set wms --most-percent 40 --most-units off
+    """
+    from core.mirror import sources
+
+    terms = _terms(missing, most_percent, most_zeroed, most_units, silent_after)
+    if not terms:
+        raise typer.BadParameter("say what is to change, like --most-percent 40")
+    with door(merchant, data_dir, as_, Right.PLACE_CHANGE) as entered, entered.begin() as tx:
+        changed = sources.change(tx, name, terms)
+        if changed:
+            entered.log(tx, "mirror.set", f"mirror:{sources.find(tx, name).id}", terms=sorted(terms))
+    if as_json:
+        say_json({"name": name, "changed": changed})
+    else:
+        say(f"{name} is changed." if changed else f"All of that is said of {name} already.")
+
+
+@commands.command("list")
+def list_(as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the systems, with when each spoke last, and what waits.
+
+    \b
+    Example: holdfast mirror list
+    """
+    from core.mirror import views
+
+    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        found, now = views.every(tx), tx.now
+    if as_json:
+        say_json([_told(one) for one in found])
+    elif found:
+        columns = ["name", "counts", "last message", "last batch", ">items", ">late", ">refused", "state"]
+        say_table(columns, [_line(one, now) for one in found])
+    else:
+        say("No outside system is named. `holdfast mirror add NAME --warehouse MAIN` names one.")
+
+
+@commands.command()
+def show(
+    name: Name, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
+    """Show a system: its last batches, what came late or was refused, and what should be counted again.
+
+    \b
+    Example: holdfast mirror show wms
+    """
+    from core.mirror import batches, sources, views
+    from edge.mirror_told import row_as_json
+
+    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        source = sources.find(tx, name)
+        status, now = views.status(tx, source), tx.now
+        parts: dict[str, list[Any]] = {
+            "late_messages": views.late(tx, source),
+            "refusals": views.refused(tx, source),
+            "unsettled": views.unsettled(tx, source),
+        }
+        told = {name: [dataclasses.asdict(one) for one in rows] for name, rows in parts.items()}
+        last = [row_as_json(source, row) for row in batches.newest(tx, source, 10)]
+    if as_json:
+        say_json({**_told(status), "batches": last, **told})
+        return
+    say_table(["name", "counts", "last message", "last batch", ">items", ">late", ">refused", "state"],
+              [_line(status, now)])  # fmt: skip
+    _say_rows("Batches", last, ("batch", "state", "received_at", "named", "same", "why"))
+    _say_rows("Late, and changed nothing", told["late_messages"], ("received_at", "sku", "grade", "bin", "units"))
+    _say_rows("Refused, and not told rightly since", told["refusals"], ("subject", "why", "times", "last_at"))
+    _say_rows("Left since they were counted; a new count may be higher", told["unsettled"],
+              ("sku", "grade", "bin", "units", "as_of"))  # fmt: skip
+
+
+@commands.command()
+def restart(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a system count its versions anew, when it was set up again; stock stays as it is.
+
+    What it told before is no longer newer than anything, so nothing of its past may still be under way.
+
+    \b
+    Example: holdfast mirror restart wms
+    """
+    from core.mirror import sources
+
+    with door(merchant, data_dir, as_, Right.PLACE_CHANGE) as entered:
+        with entered.begin() as tx:
+            sources.find(tx, name)
+        confirm(f"Forget how far {name} has counted its versions?", yes=yes)
+        with entered.begin() as tx:
+            items = sources.restart(tx, name)
+            entered.log(tx, "mirror.restart", f"mirror:{sources.find(tx, name).id}", items=items)
+    if as_json:
+        say_json({"name": name, "items": items})
+    else:
+        say(f"{name} may begin again with version 0; {counted(items, 'item')} can be told anew.")
+
+
+@commands.command()
+def remove(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a warehouse back from a system: it tells nothing any more. Stock and documents stay.
+
+    \b
+    Example: holdfast mirror remove wms
+    """
+    from core.mirror import sources
+
+    with door(merchant, data_dir, as_, Right.PLACE_CHANGE) as entered:
+        with entered.begin() as tx:
+            source = sources.find(tx, name)
+        confirm(f"Forget {name} and what it said?", yes=yes)
+        with entered.begin() as tx:
+            sources.remove(tx, name)
+            entered.log(tx, "mirror.remove", f"mirror:{source.id}", warehouse=source.warehouse)
+    if as_json:
+        say_json({"name": name, "removed": True})
+    else:
+        say(f"{source.warehouse} is counted by nobody else now.")
+
+
+def _terms(
+    missing: str | None, percent: str | None, zeroed: str | None, units: str | None, silent: str | None
+) -> dict[str, object]:
+    """What was said. Raises: typer.BadParameter."""
+    from edge.durations import read_duration
+
+    terms: dict[str, object] = {} if missing is None else {"zero_missing": missing == "zero"}
+    for name, words in (("most_percent", percent), ("most_zeroed", zeroed), ("most_units", units)):
+        if words is not None:
+            terms[name] = _bound(words)
+    if silent is not None:
+        terms["silent_after_s"] = None if silent == "off" else int(read_duration(silent).total_seconds())
+    return terms
+
+
+def _bound(words: str) -> int | None:
+    if words == "off":
+        return None
+    if not (words.isascii() and words.isdigit() and len(words) < 12):
+        raise typer.BadParameter(f"{words!r} is no bound; write a number, or off")
+    return int(words)
+
+
+def _line(one: "Status", now: "datetime") -> list[object]:
+    source, told_all_at = one.source, one.last_batch and one.last_batch.received_at
+    return [source.name, source.warehouse, ago(one.last_message_at, now), ago(told_all_at, now), one.items, one.late,
+            one.refused, _state(one)]  # fmt: skip
+
+
+def _state(one: "Status") -> str:
+    """What somebody has to do."""
+    held = [str(row.id) for row in one.waiting if row.state == "held"]
+    torn = [str(row.id) for row in one.waiting if row.state != "held"]
+    told = ["silent"] if one.silent else []
+    told += [f"`holdfast mirror review {' '.join(held)}`"] if held else []
+    told += [f"`holdfast mirror resume {' '.join(torn)}`"] if torn else []
+    return ", ".join(told) or "well"
+
+
+def _told(one: "Status") -> dict[str, Any]:
+    from edge.mirror_told import row_as_json
+
+    last = one.last_batch and row_as_json(one.source, one.last_batch)
+    return {**dataclasses.asdict(one.source), "items": one.items, "last_message_at": one.last_message_at,
+            "last_batch": last, "late": one.late, "refused": one.refused, "silent": one.silent,
+            "waiting": [row_as_json(one.source, row) for row in one.waiting]}  # fmt: skip
+
+
+def _say_rows(title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+    if rows:
+        say(f"\n{title}")
+        say_table(
+            [name.replace("_", " ") for name in columns], [[_short(row, name) for name in columns] for row in rows]
+        )
+
+
+def _short(row: Mapping[str, Any], name: str) -> object:
+    value = row[name]
+    return f"{value:%Y-%m-%d %H:%M}" if hasattr(value, "isoformat") else value

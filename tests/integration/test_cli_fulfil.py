@@ -1,0 +1,150 @@
+"""``holdfast fulfil`` and ``holdfast route auto`` on a real database, as those in a warehouse use them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.builders import World, line, order
+from tests.conftest import Logins
+from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.fulfilment_acts import goods, place, put
+
+
+@pytest.fixture
+def holdfast(
+    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Holdfast:
+    settle_in(monkeypatch, logins, tmp_path)
+    return runner(monkeypatch, capsys)
+
+
+@pytest.fixture
+def shop(world: World) -> World:
+    """Order #1001 wants 3 mugs; MAIN has 2 and is asked first, HAMBURG has 5."""
+    place(world, "HAMBURG", priority=-1)
+    store = world.stocked("MUG", units=2)
+    put(world, "HAMBURG", MUG=5)
+    world.hear(store, order(line("MUG", 3), paid=True))
+    return world
+
+
+def test_an_order_is_allocated_packed_and_shipped(holdfast: Holdfast, shop: World) -> None:
+    assert "No warehouse is to send anything" in holdfast("fulfil", "list").out
+
+    told = holdfast("fulfil", "allocate", "1001", "--to", "DE-BY-80331").out
+
+    assert "MAIN sends 2 MUG" in told
+    assert "HAMBURG sends 1 MUG" in told
+    rows = holdfast("fulfil", "list").out.splitlines()
+    assert {row.split()[0] for row in rows[1:]} == {"1001/1", "1001/2"}
+    assert holdfast("fulfil", "hand", "1001/1", "MUG=1").out == "1 unit of 1001/1 is handed over; it is packing now.\n"
+    assert holdfast("fulfil", "ship", "1001/1").out == "2 units of 1001/1 are shipped; it is shipped now.\n"
+    assert goods(shop, "MUG") == {"MAIN": (0, 0, 0), "HAMBURG": (4, 1, 0)}
+    shown = holdfast("fulfil", "show", "#1001/1").out
+    assert "by MAIN: shipped" in shown
+    (only,) = holdfast("fulfil", "list", "--json").json
+    assert (only["ref"], only["warehouse"], only["state"]) == ("1001/2", "HAMBURG", "told")
+
+
+def test_doing_it_again_changes_nothing(holdfast: Holdfast, shop: World) -> None:
+    holdfast("fulfil", "allocate", "1001")
+    assert "nothing paid is still to be given" in holdfast("fulfil", "allocate", "1001").out
+
+    holdfast("fulfil", "hand", "1001/1", "MUG=1", "--key", "k")
+    again = holdfast("fulfil", "hand", "1001/1", "MUG=1", "--key", "k")
+
+    assert "booked before" in again.out
+    assert goods(shop, "MUG")["MAIN"] == (0, 2, 1)
+
+
+def test_trying_it_out_books_nothing(holdfast: Holdfast, shop: World) -> None:
+    assert "only tried out" in holdfast("fulfil", "allocate", "1001", "--dry-run").out
+    assert goods(shop, "MUG")["MAIN"] == (2, 0, 0)
+    holdfast("fulfil", "allocate", "1001")
+
+    assert "Only tried out: 2 units" in holdfast("fulfil", "ship", "1001/1", "--dry-run").out
+
+    assert goods(shop, "MUG")["MAIN"] == (0, 2, 0)
+
+
+def test_goods_are_put_back_and_taken_from_the_warehouse(holdfast: Holdfast, shop: World) -> None:
+    holdfast("fulfil", "allocate", "1001")
+    holdfast("fulfil", "hand", "1001/1")
+
+    assert "is told now" in holdfast("fulfil", "put-back", "1001/1").out
+    assert "is taken back now" in holdfast("fulfil", "cancel", "1001/1", "--reason", "picked up").out
+    holdfast("fulfil", "reject", "1001/2", "--reason", "the shelf fell over")
+
+    assert goods(shop, "MUG") == {"MAIN": (2, 0, 0), "HAMBURG": (5, 0, 0)}
+    assert "Rejected" in holdfast("fulfil", "show", "1001/2").out
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    ["1001", "/1", "1001/x", "1001/0", "1001/9", "nobody/1", "1001/99999999999", "1001/²", "'; DROP TABLE item/1"],
+)
+def test_what_is_no_fulfilment_order_is_refused_with_a_cure(holdfast: Holdfast, shop: World, rubbish: str) -> None:
+    holdfast("fulfil", "allocate", "1001")
+
+    said = holdfast("fulfil", "ship", rubbish)
+
+    assert said.code == 1
+    assert "holdfast " in said.err
+
+
+def test_goods_that_make_no_sense_are_refused(holdfast: Holdfast, shop: World) -> None:
+    holdfast("fulfil", "allocate", "1001")
+
+    assert holdfast("fulfil", "ship", "1001/1", "MUG=3").err.strip().endswith("say 1 to 2 units")
+    assert holdfast("fulfil", "ship", "1001/1", "MUG=1", "MUG=1").code == 2
+    assert holdfast("fulfil", "ship", "1001/1", "MUG=-1").code == 2
+    assert holdfast("fulfil", "hand", "1001/1", "--from", "HAMBURG").code == 1
+    assert holdfast("fulfil", "reject", "1001/1").code == 1
+    assert goods(shop, "MUG")["MAIN"] == (0, 2, 0)
+
+
+def test_a_frozen_bin_gives_nothing_out_by_command(holdfast: Holdfast, shop: World) -> None:
+    holdfast("fulfil", "allocate", "1001")
+    holdfast("bin", "freeze", "MAIN/DEFAULT")
+
+    assert holdfast("fulfil", "hand", "1001/1").code == 1
+    assert holdfast("fulfil", "hand", "1001/1", "--from", "MAIN").code == 1
+
+    assert goods(shop, "MUG")["MAIN"] == (0, 2, 0)
+
+
+def test_automatic_dispatch_is_switched_on_and_off(holdfast: Holdfast, shop: World) -> None:
+    assert "`holdfast fulfil allocate` alone" in holdfast("route", "auto").out
+    assert holdfast("route", "auto", "on", "--json").json == {"on": True, "changed": True}
+    assert len(shop.work("dispatch")) == 1
+    assert holdfast("route", "auto", "on", "--json").json == {"on": True, "changed": False}
+    assert holdfast("route", "auto", "off", "--json").json == {"on": False, "changed": True}
+    assert holdfast("route", "auto", "perhaps").code == 2
+
+
+def test_the_totals_of_warehouses_show_what_is_to_be_sent(holdfast: Holdfast, shop: World) -> None:
+    holdfast("fulfil", "allocate", "1001")
+    holdfast("fulfil", "hand", "1001/1", "MUG=1")
+
+    told = holdfast("warehouse", "totals", "MUG", "--json").json
+
+    main = next(row for row in told if row["place"] == "MAIN")
+    assert (main["available"], main["allocated"], main["picking"]) == (0, 2, 1)
+
+
+def test_an_order_of_ones_own_shop_says_where_it_goes(holdfast: Holdfast, shop: World, tmp_path: Path) -> None:
+    told = {
+        "number": "2041", "placed_at": "2026-11-20T10:00:00Z", "paid": True, "to": "de-by-80331",
+        "lines": [{"line_id": "1", "sku": "MUG", "quantity": 1}],
+    }  # fmt: skip
+    file = tmp_path / "orders.json"
+    file.write_text(json.dumps(told))
+    holdfast("order", "apply", str(file))
+
+    (route,) = holdfast("fulfil", "allocate", "2041", "--json").json
+
+    assert route["route"]["to"] == "DE-BY-803"
+    assert shop.scalar("SELECT destination FROM store_order WHERE number = '2041'") == "DE-BY-803"
+    file.write_text(json.dumps(told | {"to": "Munich, 2nd floor"}))
+    assert "is no destination" in holdfast("order", "apply", str(file)).err
