@@ -272,7 +272,7 @@ def test_every_kind_may_be_turned_off(kind: AlertKind) -> None:
 def test_every_kind_has_words_for_whatever_was_noted(kind: str) -> None:
     facts = {
         "sku": "mug", "free": 3, "days_left": 2, "lock": "fair", "quantity": 9, "units": 1, "order": "#1",
-        "store": "Berlin", "expires_at": at(0).isoformat(), "odd_detail": "kept",
+        "store": "Berlin", "pool": "SALE", "purchase": "PO-7", "expires_at": at(0).isoformat(), "odd_detail": "kept",
     }  # fmt: skip
 
     told = tell(kind, facts, BERLIN)
@@ -292,6 +292,9 @@ def test_every_kind_has_words_for_whatever_was_noted(kind: str) -> None:
         ("low_cover", {"sku": "mug", "days_left": 0}, "Low cover: mug lasts less than a day"),
         ("lock_expiring", {"lock": "fair", "sku": "mug", "expires_at": "2020-11-20T12:00:00+00:00"},
             "Lock fair of mug ends 2020-11-20 13:00 CET"),
+        ("not_preloaded", {"pool": "SALE", "trouble": "mug lacks 6"}, "Activity SALE has not got its units"),
+        ("goods_late", {"sku": "mug", "units": 10, "purchase": "PO-7"},
+            "Late: 10 units of mug that were on sale, purchase order PO-7"),
         ("oversell", {"sku": "mug", "units": 1, "order": "#7", "store": "Berlin"},
             "Oversold: 1 unit of mug, order #7 of Berlin"),
         ("oversell", {"sku": "mug", "units": 2, "order": ""}, "Oversold: 2 units of mug"),
