@@ -55,6 +55,10 @@ _ON_SALE = """
     JOIN sales_balance b ON b.item_id = i.id JOIN pool p ON p.id = b.pool_id
     WHERE p.closed_at IS NULL AND coalesce(p.starts_at <= %(now)s, true) AND coalesce(p.ends_at > %(now)s, true)
         AND CASE WHEN p.kind = 'lock' THEN NOT p.pure AND p.store_id = s.id
+            WHEN p.kind = 'shared' THEN coalesce((SELECT bool_or(l.overflow = 'yes')
+                FROM lock l JOIN pool o ON o.id = l.id WHERE l.item_id = i.id AND l.status = 'active'
+                  AND o.store_id = s.id AND NOT o.pure
+                  AND coalesce(o.starts_at <= %(now)s, true) AND coalesce(o.ends_at > %(now)s, true)), true)
             ELSE coalesce(p.store_id = s.id, true) END GROUP BY 1, 2
 """
 _ALL_FREE = "SELECT i.sku, sum(b.free)::bigint FROM item i JOIN sales_balance b ON b.item_id = i.id GROUP BY 1"
