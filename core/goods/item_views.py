@@ -7,7 +7,8 @@ from typing import Any
 
 from core.model import StoreMode
 from core.selling import facts
-from core.selling.availability import Facts, explain, number_to_write
+from core.selling.availability import Facts, number_to_write
+from core.selling.wording import explain
 from core.transaction import Transaction
 
 
