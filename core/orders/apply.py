@@ -13,13 +13,14 @@ from datetime import datetime
 from core.books import Books, LineRow, ListingRow, OrderRow, StoreKey
 from core.command import Command, Short
 from core.errors import Broken
+from core.goods.receiving import keys_of_goods
 from core.model import Deduct, StoreOrder, StoreOrderLine
 from core.orders.acts import Act
 from core.orders.between_lines import in_turn
 from core.orders.parts import PartOfLine, Target, Work
 from core.sales.drawing import draws
 from core.sales.held import keys_of, promises_of_hold
-from core.stock import GOOD, MINOR_DEFECT, BalanceKey, Layer, Stocked
+from core.stock import GOOD, MINOR_DEFECT, BalanceKey, Stocked
 
 
 def target_of(order: StoreOrder, line: StoreOrderLine | None, deduct: Deduct = Deduct.RESERVE_THEN_DEDUCT) -> Target:
@@ -103,7 +104,7 @@ class ApplyOrder(Command):
             moved = parts.union(promise.stocked for promise in promises)
             if any(line.returned_minor_defect for line in self.order.lines):
                 moved |= {one._replace(grade=MINOR_DEFECT) for one in moved}
-            keys.update(books.home.key(layer, one) for one in moved for layer in Layer)
+            keys |= keys_of_goods(books, moved)
         return keys
 
     def short(self, books: Books) -> Short:

@@ -150,6 +150,19 @@ def test_a_frozen_bin_takes_nothing_in_and_gives_nothing_out_but_by_a_count(worl
     assert in_bin(world, "mug", "MAIN") == (6, 0, 0)
 
 
+def test_an_order_ships_several_kinds_of_goods_out_of_other_bins_at_once(world: World) -> None:
+    skus = ("mug", "cup", "pot", "lid", "jar")
+    store = world.stocked(*skus, units=0)
+    for n, sku in enumerate(skus):
+        receive(world, sku, 2, ("HAMBURG", "MAIN")[n % 2] + f"/A-{n}")
+    world.hear(store, order(*(line(sku, 1) for sku in skus), paid=True))
+
+    world.hear(store, order(*(line(sku, 1, shipped=1) for sku in skus), paid=True))
+
+    assert [in_bin(world, sku, ("HAMBURG", "MAIN")[n % 2] + f"/A-{n}")[0] for n, sku in enumerate(skus)] == [1] * 5
+    assert "found" not in world.documents()
+
+
 def test_kits_are_not_made_and_bundles_do_not_come_back_where_goods_are_counted(world: World) -> None:
     world.stocked("mug", units=9)
     mug = world.item("mug").item_id
