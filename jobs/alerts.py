@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from config.wiring import App
-from core import ledger, work
+from core import ledger, troubles, work
 from core.alerts import channels as alert_channels
 from core.alerts import lifecycle as alerts
 from core.alerts import locks as alert_locks
 from core.alerts import pace as alert_pace
 from core.alerts import scan as alert_scan
-from core.alerts import troubles as alert_troubles
 from core.alerts.kinds import Spot
 from core.alerts.lifecycle import Ending, NewAlert
 from core.alerts.rules import TOPIC
@@ -38,7 +37,7 @@ def watch(app: App, merchant_id: int, _store_id: int) -> None:
         _note(tx, *alert_pace.look(tx))
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
         _note(tx, *alert_locks.look(tx))
-        _note(tx, *alert_troubles.look(tx))
+        _note(tx, *troubles.look(tx))
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
         work.settle(tx, leases)
 
