@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from config.wiring import App
-from core import ledger, work
+from core import ledger, troubles, work
 from core.alerts import channels as alert_channels
 from core.alerts import lifecycle as alerts
 from core.alerts import locks as alert_locks
 from core.alerts import pace as alert_pace
 from core.alerts import scan as alert_scan
-from core.alerts import views as alert_views
 from core.alerts.kinds import Spot
 from core.alerts.lifecycle import Ending, NewAlert
 from core.alerts.rules import TOPIC
@@ -18,7 +17,7 @@ from core.transaction import Transaction
 from jobs.registry import LEASE_S, job
 
 _ACTOR = "job:alerts"
-_ITEMS_AT_ONCE, _LISTINGS_AT_ONCE, _JUDGED_AT_ONCE, _PACES_AT_ONCE = 5_000, 500, 200, 50
+_ITEMS_AT_ONCE, _LISTINGS_AT_ONCE, _JUDGED_AT_ONCE, _PACES_AT_ONCE = 5_000, 500, 200, 500
 # Paces are computed once a day for each item; what one run leaves over, the next ones do.
 _MOST_PACES = 5_000
 
@@ -33,11 +32,12 @@ def watch(app: App, merchant_id: int, _store_id: int) -> None:
     home = ledger.home_of(app.db, merchant_id)
     _watch_stock(app, merchant_id, home)
     _watch_channels(app, merchant_id)
-    _refresh_paces(app, merchant_id, home)
+    _refresh_paces(app, merchant_id)
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
         _note(tx, *alert_pace.look(tx))
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
         _note(tx, *alert_locks.look(tx))
+        _note(tx, *troubles.look(tx))
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
         work.settle(tx, leases)
 
@@ -80,13 +80,12 @@ def _watch_channels(app: App, merchant_id: int) -> None:
         _note(tx, (), alert_channels.unwatched(is_open, watched))
 
 
-def _refresh_paces(app: App, merchant_id: int, home: Home) -> None:
+def _refresh_paces(app: App, merchant_id: int) -> None:
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-        zone = alert_views.zone_of(tx)
-        due = alert_pace.due(tx, zone, limit=_MOST_PACES)
+        due = alert_pace.due(tx, limit=_MOST_PACES)
     for start in range(0, len(due), _PACES_AT_ONCE):
         with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-            alert_pace.refresh(tx, zone, home.shared_pool_id, due[start : start + _PACES_AT_ONCE])
+            alert_pace.refresh(tx, due[start : start + _PACES_AT_ONCE])
 
 
 def _note(tx: Transaction, opened: Sequence[NewAlert], ended: Sequence[Ending]) -> None:

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 from config.wiring import App
 from core import audit, patience, work
+from core.alerts.kinds import LONGEST_WINDOW_DAYS
+from core.demand import flows
 from core.past import checkpoints
 from core.past.checkpoints import Window
 from core.sales import holds
@@ -79,7 +81,7 @@ def _add_months(tx: Transaction) -> None:
 
 @job("checkpoint", limit_s=_CHECKPOINT_LIMIT_S)
 def make_checkpoints(app: App, merchant_id: int, _store_id: int) -> None:
-    """Write down the balances of items that moved much, so that their past stays quick to read."""
+    """Write down the balances of items that moved much, so that their past stays quick to read, and sum up days."""
     leases = _claim(app, merchant_id, "checkpoint", lease_s=_CHECKPOINT_LIMIT_S + _AFTER_THE_LIMIT_S)
     if not leases:
         return
@@ -89,6 +91,9 @@ def make_checkpoints(app: App, merchant_id: int, _store_id: int) -> None:
         _fill(app, merchant_id, window)
         with app.db.begin(merchant_id, actor=_ACTOR) as tx:
             checkpoints.close_window(tx, window)
+        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+            patience.allow(tx, _CHECKPOINT_LIMIT_S)
+            flows.settle(tx, flows.window(tx, LONGEST_WINDOW_DAYS), flows.pools(tx))
     _settle(app, merchant_id, leases)
 
 

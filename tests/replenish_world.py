@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, text
 
+from core.demand import days, flows
+from core.demand.velocity import Daily, Moved, daily
 from core.model import StoreOrder
 from core.replenish.settings import set_defaults
-from core.replenish.velocity import Daily, Moved, daily
-from core.replenish.views import days, flows
 from core.transaction import wall_clock
 from tests.builders import Clock, World, line, order
 

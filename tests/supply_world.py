@@ -11,6 +11,7 @@ from core.supply.acting import Acted
 from core.supply.lines import Came
 from core.supply.purchases import Purchase
 from core.warehouse import warehouses
+from core.zones import zone_of
 from tests.builders import World
 
 ACTOR = "test"
@@ -27,7 +28,7 @@ class OnWay(NamedTuple):
 
 def today(world: World) -> date:
     with world.db.begin(world.merchant_id, actor=ACTOR) as tx:
-        return tx.now.astimezone(expected.zone_of(tx)).date()
+        return tx.now.astimezone(zone_of(tx)).date()
 
 
 def supplier(world: World, code: str = "ACME", **terms: object) -> int:

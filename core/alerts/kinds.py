@@ -21,6 +21,8 @@ class AlertKind(StrEnum):
     LOW_COVER = "low_cover"  # what is free lasts few days at the pace at which it sells
     BACKORDER_FILLED = "backorder_filled"  # an event: it is over when it is told
     BACKORDER_WAITS = "backorder_waits"
+    NOT_PRELOADED = "not_preloaded"  # an activity that lacks the units it is to begin with
+    GOODS_LATE = "goods_late"  # goods on their way that were on sale and have not come by their day
     LOCK_EXPIRING = "lock_expiring"
     LOCK_USED_UP = "lock_used_up"
     LOCK_IDLE = "lock_idle"  # units that nobody has drawn on for long
@@ -28,7 +30,12 @@ class AlertKind(StrEnum):
 
 EVENTS = frozenset({AlertKind.BACKORDER_FILLED})
 # Recorded in any case; that they are off means that nobody gets a mail.
-ALWAYS_NOTED = frozenset({AlertKind.OVERSELL, AlertKind.BACKORDER_WAITS, AlertKind.BACKORDER_FILLED})
+ALWAYS_NOTED = frozenset(
+    {
+        AlertKind.OVERSELL, AlertKind.BACKORDER_WAITS, AlertKind.BACKORDER_FILLED, AlertKind.NOT_PRELOADED,
+        AlertKind.GOODS_LATE,
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,8 @@ KINDS: Mapping[AlertKind, KindOfRule] = MappingProxyType(
         AlertKind.LOW_COVER: KindOfRule("days", None, "free units last so many days, at the pace of the last days"),
         AlertKind.BACKORDER_FILLED: KindOfRule("", None, "an order that waited has its units"),
         AlertKind.BACKORDER_WAITS: KindOfRule("", None, "an order has to wait for units"),
+        AlertKind.NOT_PRELOADED: KindOfRule("", None, "an activity cannot get the units that it is to begin with"),
+        AlertKind.GOODS_LATE: KindOfRule("", None, "goods that were sold while on their way are late"),
         AlertKind.LOCK_EXPIRING: KindOfRule("days", 3, "a lock ends in so many days"),
         AlertKind.LOCK_USED_UP: KindOfRule("", None, "all units of a lock are drawn"),
         AlertKind.LOCK_IDLE: KindOfRule("days", 14, "nobody drew on a lock for so many days, and units are left"),

@@ -22,7 +22,7 @@ def opened(tx: Transaction, home: Home, kind: AlertKind) -> Sequence[AlertView]:
     if kind is AlertKind.LOW_STOCK:
         _open_low_stock(tx, home)
     elif kind is AlertKind.LOW_COVER:
-        _open_low_cover(tx, home)
+        _open_low_cover(tx)
     elif kind in alert_locks.LOCK_KINDS:
         alerts.open_alerts(tx, alert_locks.look(tx)[0])
     return alert_views.newest(tx, _MOST, open_only=True, kind=kind, since=tx.now)
@@ -41,7 +41,6 @@ def _open_low_stock(tx: Transaction, home: Home) -> None:
         last = page.last
 
 
-def _open_low_cover(tx: Transaction, home: Home) -> None:
-    zone = alert_views.zone_of(tx)
-    alert_pace.refresh(tx, zone, home.shared_pool_id, alert_pace.due(tx, zone, limit=_AT_ONCE))
+def _open_low_cover(tx: Transaction) -> None:
+    alert_pace.refresh(tx, alert_pace.due(tx, limit=_AT_ONCE))
     alerts.open_alerts(tx, alert_pace.look(tx)[0])

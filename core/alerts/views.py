@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from core.alerts.kinds import AlertKind
 from core.alerts.words import headline
 from core.transaction import Transaction
+from core.zones import zone_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,6 @@ class AlertView:
     @property
     def is_open(self) -> bool:
         return self.closed_at is None
-
-
-def zone_of(tx: Transaction) -> ZoneInfo:
-    """The merchant's time zone."""
-    return ZoneInfo(tx.run("SELECT time_zone FROM merchant WHERE id = :merchant_id").scalar_one())
 
 
 def newest(

@@ -104,6 +104,7 @@ class ReturnBundle(Command):
         parts = books.recipes.get(self.bundle_id)
         if parts is None:
             raise Refused("it is no bundle; what comes back in one piece is booked with `holdfast stock return`")
+        refuse_frozen(books, books.home.bin_id)
         if self.units < 1 or min((*self.flawed.values(), *self.damaged.values()), default=1) < 1:
             raise Refused("say how many came back, 1 or more")
         back = decide_return(parts, self.units, self.flawed, self.damaged)

@@ -9,7 +9,8 @@ from core.goods import renames
 from core.goods.renames import Former
 from core.model import StoreMode
 from core.selling import facts
-from core.selling.availability import Facts, explain, number_to_write
+from core.selling.availability import Facts, number_to_write
+from core.selling.wording import explain
 from core.transaction import Transaction
 
 

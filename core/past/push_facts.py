@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from core.selling.availability import VERSION, Facts, Step, steps
+from core.selling.wording import sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +53,4 @@ def steps_then(kept: Mapping[str, Any], wanted: int) -> Sequence[StepThen]:
     facts = unpack(kept)
     if facts is None:
         return [StepThen(name, number, "") for name, number in kept["steps"]]
-    return [StepThen(step.name, step.number, step.why) for step in walk(facts, wanted)]
+    return [StepThen(step.name, step.number, sentence(step)) for step in walk(facts, wanted)]

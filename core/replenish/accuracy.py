@@ -8,7 +8,7 @@ sales, and items that sell much weigh more. The yardstick beside it is the naive
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.replenish.velocity import Daily
+from core.demand.velocity import Daily
 
 WEEK = 7
 MILLI = 1_000

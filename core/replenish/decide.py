@@ -10,8 +10,7 @@ from functools import lru_cache
 from math import isqrt
 from statistics import NormalDist
 
-from core.alerts.pace import lasts
-from core.replenish.velocity import Demand
+from core.demand.velocity import Demand, lasts
 
 PERMILLE = 1_000
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from core.alerts.pace import lasts
-from core.replenish.velocity import Demand
+from core.demand.velocity import Demand, lasts
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.replenish.velocity import Daily, demand, last_sale
+from core.demand.velocity import Daily, demand, last_sale
 
 
 class Cause(StrEnum):

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from core.alerts.pace import lasts
+from core.demand.velocity import last_sale, lasts
 from core.replenish.decide import PERMILLE, z_permille
-from core.replenish.velocity import last_sale
 from core.replenish.views.planning import Line, OneItem
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from zoneinfo import ZoneInfo
 
 from core.errors import NotFound, Refused
 from core.stock import Stocked
 from core.transaction import Transaction
+from core.zones import zone_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,6 @@ class Expected:
     @property
     def open(self) -> int:
         return max(self.quantity - self.received, 0)
-
-
-def zone_of(tx: Transaction) -> ZoneInfo:
-    """The merchant's time zone."""
-    return ZoneInfo(tx.run("SELECT time_zone FROM merchant WHERE id = :merchant_id").scalar_one())
 
 
 def handling_days(tx: Transaction) -> int:

@@ -179,8 +179,9 @@ class MigrateLock(OnLock):
 
 @dataclass(frozen=True, slots=True)
 class MovePromises(OnLock):
-    """Let the promises of these orders and holds that stand in the lock's pool stand in that of the lock ``to``, but for
-    units that a warehouse is to send.
+    """Let the promises of these orders and holds that stand in the lock's pool stand in that of the lock ``to``.
+
+    Units that a warehouse is to send stay.
 
     ``orders``: ids of orders, and of holds their documents. Repeating it changes nothing.
     """

@@ -10,12 +10,12 @@ from core.books import Books, PromiseRow, StoreKey
 from core.command import Command
 from core.errors import Refused
 from core.sales.backorders import Rank, in_turn, want_of, want_of_lock
-from core.sales.expected import zone_of
 from core.sales.held import keys_of, live_promises
 from core.sales.holds import OnHold
 from core.sales.promise_dates import read_queue
 from core.stock import BalanceKey, Stocked
 from core.transaction import Transaction
+from core.zones import zone_of
 
 NO_LIMIT = 2**62
 _MOST_PRIORITY = 1_000_000

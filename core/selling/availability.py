@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from core.model import Sharing
-from core.selling import wording
 from core.selling.rulebook import NO_RULES, WHOLE, Backorder, Rules
 
 VERSION = 4
@@ -140,11 +139,6 @@ class Step(NamedTuple):
     delta: int
     cause: Mapping[str, object]
     parts: tuple["PartSteps", ...] = ()
-
-    @property
-    def why(self) -> str:
-        """A sentence for a merchant."""
-        return wording.sentence(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,11 +271,6 @@ def units_to_show(facts: Facts) -> int:
     walk = _Walk()
     _take_units(walk, facts, at_once=False)
     return walk.number
-
-
-def explain(facts: Facts) -> str:
-    """The sum as one sentence."""
-    return "; ".join(step.why for step in steps(facts)) + "."
 
 
 def affordable(facts: Facts, target: int, believed: int | None) -> int:

@@ -7,10 +7,11 @@ from typing import Any
 
 from core.model import StoreMode
 from core.selling import facts, rules
-from core.selling.availability import VERSION, Facts, Step, explain, steps
+from core.selling.availability import VERSION, Facts, Step, steps
 from core.selling.rulebook import Scope
 from core.selling.rules import RuleChange
 from core.selling.what_if import Ways, what_would_make
+from core.selling.wording import explain, sentence
 from core.transaction import Transaction
 
 _RULE_CHANGES = 3
@@ -255,7 +256,13 @@ def _step(step: Step) -> dict[str, Any]:
         {"sku": part.sku, "quantity": part.quantity, "makes": part.makes, "steps": [_step(one) for one in part.steps]}
         for part in step.parts
     ]
-    told = {"name": step.name, "number": step.number, "delta": step.delta, "why": step.why, "cause": dict(step.cause)}
+    told = {
+        "name": step.name,
+        "number": step.number,
+        "delta": step.delta,
+        "why": sentence(step),
+        "cause": dict(step.cause),
+    }
     return {**told, "parts": parts} if parts else told
 
 

@@ -1,15 +1,19 @@
 """The steps of a number as sentences that a merchant understands. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from core.selling.availability import Step
+from core.selling.availability import Facts, Step, steps
 
 Cause = Mapping[str, Any]
 
 
-def sentence(step: "Step") -> str:
+def explain(facts: Facts) -> str:
+    """The whole sum as one sentence."""
+    return "; ".join(map(sentence, steps(facts))) + "."
+
+
+def sentence(step: Step) -> str:
     """Why the step leads to its number, without a capital or a full stop."""
     return SENTENCES[step.name](step, step.cause)
 
@@ -31,7 +35,7 @@ def _of(cause: Cause) -> str:
     return f"of this {cause['set_by']}" if cause["set_by"] == "listing" else f"of the {cause['set_by'] or 'store'}"
 
 
-def _free(_step: "Step", cause: Cause) -> str:
+def _free(_step: Step, cause: Cause) -> str:
     shared = cause["shared"]
     told = f"{number_of(shared)} {'is' if shared == 1 else 'are'} free in the shared pool"
     return listed([told, *(f"{one['units']:,} in {_pool(one)}" for one in cause["pools"])])
@@ -42,25 +46,25 @@ def _pool(one: Cause) -> str:
     return f"{one['kind']} {name}" + (" of this store alone" if one["own"] else "")
 
 
-def _safety_stock(_step: "Step", cause: Cause) -> str:
+def _safety_stock(_step: Step, cause: Cause) -> str:
     return f"{_are(cause['units'])} kept back as safety stock {_of(cause)}"
 
 
-def _overflow(_step: "Step", cause: Cause) -> str:
+def _overflow(_step: Step, cause: Cause) -> str:
     locks = cause["locks"]
     does = f"lock {locks[0]} does" if len(locks) == 1 else f"locks {listed(locks)} do"
     return f"{does} not let this store sell what everybody shares"
 
 
-def _buffer(_step: "Step", cause: Cause) -> str:
+def _buffer(_step: Step, cause: Cause) -> str:
     return f"{_are(cause['units'])} held back because news between stores takes time (buffer {_of(cause)})"
 
 
-def _share(_step: "Step", cause: Cause) -> str:
+def _share(_step: Step, cause: Cause) -> str:
     return f"{cause['percent']} % of what all stores share may be shown here (share {_of(cause)})"
 
 
-def _deal(_step: "Step", cause: Cause) -> str:
+def _deal(_step: Step, cause: Cause) -> str:
     told = []
     if cause["sharers"]:
         told.append(
@@ -72,12 +76,12 @@ def _deal(_step: "Step", cause: Cause) -> str:
     return "; ".join(told)
 
 
-def _presale(step: "Step", cause: Cause) -> str:
+def _presale(step: Step, cause: Cause) -> str:
     pools = listed([f"{one['units']:,} in {_pool(one)}" for one in cause["pools"]])
     return f"{step.delta:,} more may be sold before they arrive ({pools})"
 
 
-def _backorder(step: "Step", cause: Cause) -> str:
+def _backorder(step: Step, cause: Cause) -> str:
     informed = ", and the customer is told" if cause["policy"] == "notify" else ""
     if cause["limit"] is None:
         return (
@@ -88,13 +92,13 @@ def _backorder(step: "Step", cause: Cause) -> str:
     return f"{step.delta:,} more may be ordered and wait{informed}: up to {cause['limit']:,} may{waits}"
 
 
-def _wait(_step: "Step", cause: Cause) -> str:
+def _wait(_step: Step, cause: Cause) -> str:
     return (
         f"other listings still show up to {cause['elsewhere']:,} of them; {cause['left']:,} are left until they follow"
     )
 
 
-def _bundle(step: "Step", cause: Cause) -> str:
+def _bundle(step: Step, cause: Cause) -> str:
     if not step.parts:
         return "it is a bundle without components"
     enough = listed([f"{one.quantity:,} x {one.sku} is enough for {one.makes:,}" for one in step.parts])
@@ -102,24 +106,24 @@ def _bundle(step: "Step", cause: Cause) -> str:
     return f"it is a bundle: {enough}{decides}"
 
 
-def _pack(_step: "Step", cause: Cause) -> str:
+def _pack(_step: Step, cause: Cause) -> str:
     return f"one sale takes {number_of(cause['pack_size'])}"
 
 
-def _cap(_step: "Step", cause: Cause) -> str:
+def _cap(_step: Step, cause: Cause) -> str:
     return f"it shows {cause['units']:,} at most (cap {_of(cause)})"
 
 
-def _sellable(step: "Step", _cause: Cause) -> str:
+def _sellable(step: Step, _cause: Cause) -> str:
     return f"so this store may sell {step.number:,}"
 
 
-def _platform(_step: "Step", cause: Cause) -> str:
+def _platform(_step: Step, cause: Cause) -> str:
     return f"its unpaid orders hold {cause['hidden']:,} that it still counts and hides from shoppers"
 
 
 # In the order of the steps.
-SENTENCES: Mapping[str, Callable[["Step", Cause], str]] = {
+SENTENCES: Mapping[str, Callable[[Step, Cause], str]] = {
     "free": _free,
     "safety_stock": _safety_stock,
     "overflow": _overflow,

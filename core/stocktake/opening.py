@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from core import bulk, tables
+from core.demand import flows
 from core.errors import Refused
-from core.replenish.views import flows
 from core.stock import Spot
 from core.stocktake import then
 from core.stocktake.papers import MOST_UNITS, StocktakeRow

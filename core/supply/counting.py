@@ -11,13 +11,13 @@ from datetime import date, timedelta
 
 from core import bulk, flows, tables
 from core.books import Books
-from core.sales import expected
 from core.stock import DocumentKind, Movement, Stocked
 from core.supply import acting, purchases, suppliers
 from core.supply.acting import Acted, OnPurchase
 from core.supply.lines import PurchaseLine, PurchaseRow
 from core.supply.purchases import LATE, Purchase
 from core.transaction import Database, Transaction
+from core.zones import zone_of
 
 _MOST_AT_ONCE = 500
 
@@ -85,7 +85,7 @@ def apply_to(db: Database, merchant_id: int, number: str, *, actor: str, dry_run
 
 def wanted(tx: Transaction, orders: Collection[Purchase]) -> dict[int, int]:
     """By line of placed orders, how many units may be sold before they are here."""
-    today = tx.now.astimezone(expected.zone_of(tx)).date()
+    today = tx.now.astimezone(zone_of(tx)).date()
     named, ours = _named(tx, orders), days_of_merchant(tx)
     within = {one.id: one.count_days if one.counts else ours for one in suppliers.every(tx)}
     return {
@@ -149,7 +149,7 @@ def _named(tx: Transaction, orders: Collection[Purchase]) -> set[int]:
 
 def _warn_of_late(tx: Transaction, purchase: Purchase, acted: Acted) -> None:
     """An incident for each line whose units were on sale and that has not come by its day; one while it is late."""
-    today = tx.now.astimezone(expected.zone_of(tx)).date()
+    today = tx.now.astimezone(zone_of(tx)).date()
     late = [
         (line, on)
         for line in purchase.lines

@@ -18,6 +18,7 @@ from core.stock import GRADES, Stocked
 from core.supply import suppliers
 from core.supply.lines import Notice, PurchaseLine, PurchaseRow, comes_on, state_of
 from core.transaction import Transaction
+from core.zones import zone_of
 
 ROW_LOCK = "FOR NO KEY UPDATE"
 LATE = "late_supply"
@@ -283,7 +284,7 @@ def with_lead_days(tx: Transaction, purchase: Purchase) -> list[PurchaseLine]:
     """Lines without a day get the one that the supplier's lead days make, counted from today; else none."""
     supplier = suppliers.get(tx, purchase.row.supplier_id)
     brings = suppliers.brings(tx, supplier.id, [line.item_id for line in purchase.lines])
-    today = tx.now.astimezone(expected.zone_of(tx)).date()
+    today = tx.now.astimezone(zone_of(tx)).date()
     found = []
     for line in purchase.lines:
         own = brings[line.item_id].lead_days
@@ -300,7 +301,7 @@ def follow(tx: Transaction, purchase: Purchase) -> list[Stocked]:
     """
     if purchase.row.placed_at is None:
         return []
-    today = tx.now.astimezone(expected.zone_of(tx)).date()
+    today = tx.now.astimezone(zone_of(tx)).date()
     days = {line.id: purchase.comes_on(line) for line in purchase.lines}
     coming = [
         (line.stocked, line.came + line.uncounted, line.came, day)

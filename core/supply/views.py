@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from core.sales import expected
 from core.supply import purchases
 from core.supply.lines import PurchaseRow
 from core.transaction import Transaction
+from core.zones import zone_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _views(tx: Transaction, rows: Sequence[PurchaseRow]) -> list[OrderView]:
     senders = _names(tx, "supplier", "code", [row.supplier_id for row in rows])
     money = _names(tx, "supplier", "currency", [row.supplier_id for row in rows])
     states = _states(tx, [line.id for line in lines])
-    today = tx.now.astimezone(expected.zone_of(tx)).date()
+    today = tx.now.astimezone(zone_of(tx)).date()
     found = []
     for one in orders:
         shown = []

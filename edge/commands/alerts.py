@@ -70,11 +70,12 @@ def list_alerts(
     """
     from core import catalog
     from core.alerts import views as alert_views
+    from core.zones import zone_of
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         item_id = catalog.item_id_of(tx, item) if item else None
         found = alert_views.newest(tx, limit, open_only=open_only, kind=kind, item_id=item_id)
-        now, zone = tx.now, alert_views.zone_of(tx)
+        now, zone = tx.now, zone_of(tx)
     if as_json:
         say_json([dataclasses.asdict(one) for one in found])
     elif not found:
@@ -119,12 +120,12 @@ def snooze(
              holdfast alert snooze 20481 --off
     """
     from core.alerts import lifecycle as alerts
-    from core.alerts import views as alert_views
+    from core.zones import zone_of
 
     if bool(until) == off:
         raise typer.BadParameter("say until when, or --off")
     with door(merchant, data_dir, as_, Right.ALERT_CHANGE) as entered, entered.begin() as tx:
-        zone = alert_views.zone_of(tx)
+        zone = zone_of(tx)
         ends = None if off else read_coming(until, tx.now, zone)
         alerts.snooze(tx, alert, ends)
         entered.log(tx, "alert.snooze", f"alert:{alert}", until=ends and ends.isoformat())

@@ -63,10 +63,11 @@ def list_waiters(
              holdfast backorder list MUG-RED
     """
     from core import catalog
-    from core.sales import expected, waiting
+    from core.sales import waiting
+    from core.zones import zone_of
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
-        now, today = tx.now, tx.now.astimezone(expected.zone_of(tx)).date()
+        now, today = tx.now, tx.now.astimezone(zone_of(tx)).date()
         if not sku:
             items = waiting.waited_for(tx)
         else:

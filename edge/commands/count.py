@@ -150,18 +150,18 @@ def enter(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
 
 def _instant(tx: "Transaction", words: str) -> "datetime | None":
-    from core.sales import expected
+    from core.zones import zone_of
     from edge.instants import read_instant
 
-    return read_instant(words, tx.now, expected.zone_of(tx)) if words else None
+    return read_instant(words, tx.now, zone_of(tx)) if words else None
 
 
 def _enter_rows(tx: "Transaction", number: str, rows: Sequence[Row], counter: str, when: str) -> "Entered":
-    from core.sales import expected
     from core.stocktake import entering
     from core.stocktake.entering import CannotEnter
+    from core.zones import zone_of
 
-    zone, at = expected.zone_of(tx), _instant(tx, when)
+    zone, at = zone_of(tx), _instant(tx, when)
     sheet = read_rows(tx, rows, zone)
     if sheet.problems:
         raise BadRows(sheet.problems)

@@ -80,10 +80,12 @@ def _say_ways(one: "Explanation", number: int | None) -> None:
 
 
 def _steps(walked: "Sequence[Step]", of: str = "") -> Iterator[list[object]]:
+    from core.selling.wording import sentence
+
     for step in walked:
         for part in step.parts:
             yield from _steps(part.steps, f"{part.sku}: ")
-        yield [of + step.name, f"{step.number:,}", step.why]
+        yield [of + step.name, f"{step.number:,}", sentence(step)]
 
 
 def _whereabouts(one: "Explanation", now: datetime) -> Iterator[str]:

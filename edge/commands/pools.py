@@ -60,7 +60,7 @@ def store_id_of(tx: "Transaction", store: str) -> int | None:
 
 
 def zone_of(tx: "Transaction") -> ZoneInfo:
-    from core.sales.expected import zone_of as read
+    from core.zones import zone_of as read
 
     return read(tx)
 

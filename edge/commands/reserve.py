@@ -27,7 +27,7 @@ from edge.commands.common import (
 from edge.durations import read_duration, write_left
 
 if TYPE_CHECKING:
-    from core.sales.hold_views import HoldView
+    from core.orders.hold_views import HoldView
     from core.stock import Stocked
     from core.transaction import Transaction
 
@@ -84,7 +84,8 @@ def make(  # noqa: PLR0913, PLR0917  each is an option of the command line
              holdfast reserve make quote-8 MUG-RED=200 --ttl 3d --lock trade-fair
     """
     from core.opaque import holder_of, key_of
-    from core.sales import hold_rules, hold_views, waiting
+    from core.orders import hold_views
+    from core.sales import hold_rules, waiting
     from core.sales.holds import Hold
 
     if lock and pool:
@@ -232,7 +233,7 @@ def release(
 
 
 def _payment(state: str, key: str, as_: str, merchant: int, data_dir: DataDir, as_json: bool) -> None:
-    from core.sales import hold_views
+    from core.orders import hold_views
     from core.sales.holds import PayHold
 
     with door(merchant, data_dir, as_, Right.HOLD_MAKE) as entered:
@@ -293,7 +294,7 @@ def show(
     \b
     Example: holdfast reserve show cart-17
     """
-    from core.sales import hold_views
+    from core.orders import hold_views
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
         view, now = hold_views.view(tx, key), tx.now
@@ -344,7 +345,7 @@ def list_holds(
     Example: holdfast reserve list --expiring
              holdfast reserve list --lasting
     """
-    from core.sales import hold_views
+    from core.orders import hold_views
 
     if lasting and expiring:
         raise typer.BadParameter("say --expiring or --lasting")

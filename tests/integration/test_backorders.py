@@ -16,6 +16,7 @@ from core.sales.waiting import HoldPriority, OrderPriority, Waiter
 from core.selling import rules
 from core.stock import GOOD, MINOR_DEFECT, PoolKind, Stocked
 from core.transaction import Database
+from core.zones import zone_of
 from jobs import backorders
 from tests.builders import FAR_OFF, Clock, Units, World, line, order
 from tests.hub import skip
@@ -283,7 +284,7 @@ def test_all_items_that_somebody_waits_for_are_told_together(world: World, clock
 
 def today(world: World, clock: Clock, days: int = 0) -> date:
     with world.db.begin(1, actor="test") as tx:
-        return clock.now.astimezone(expected.zone_of(tx)).date() + timedelta(days=days)
+        return clock.now.astimezone(zone_of(tx)).date() + timedelta(days=days)
 
 
 def expect(world: World, units: int, clock: Clock, *, days: int, ref: str = "PO-7", sku: str = "mug") -> bool:

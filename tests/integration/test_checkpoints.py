@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 from config.processes import wait_until
 from config.wiring import App
 from core import work
+from core.demand import flows
 from core.goods.receiving import Receive
 from core.past import checkpoints, history
 from core.past.checkpoints import SKEW, Window
@@ -241,6 +242,21 @@ def test_the_job_looks_first_and_covers_with_its_next_run(app: App, world: World
         assert world.work("checkpoint") == []
         assert len(kept(world, "mug")) == run - 1
         clock.pass_(600)
+
+
+def test_the_job_sums_up_the_days_that_are_over_so_that_nobody_waits_for_them(app: App, world: World) -> None:
+    app.db.clock = world.db.clock = clock = Clock()
+    world.stocked("mug", units=5)
+    for days in (0, 3, 0):
+        clock.pass_(days * 86_400 + 600)
+        with app.db.begin(MERCHANT, actor="test") as tx:
+            work.want(tx, [work.Want("checkpoint", 0, "")])
+        upkeep.make_checkpoints(app, MERCHANT, 0)
+
+    with world.db.begin(1, actor="test") as tx:
+        today = flows.window(tx, 1).today
+    assert world.scalar("SELECT until FROM flow_mark WHERE merchant_id = :merchant_id") == today
+    assert world.scalar("SELECT sum(net) FROM flow_day WHERE merchant_id = :merchant_id AND place_id = 0") == 5
 
 
 def many_movements(superuser: Engine, item_id: int, pool_id: int, count: int, since: datetime) -> None:

@@ -8,14 +8,17 @@ from typing import Any, ClassVar
 import pytest
 
 from core import ledger
+from core.books import Part
 from core.errors import ConfigError, NotFound, Refused
+from core.goods import items, recipes
 from core.goods.adjusting import Lose, SetOnShelf, Unblock
+from core.goods.bundles import Assemble, ReturnBundle
 from core.goods.receiving import Receive
 from core.ledger import Batch
 from core.pipe import Answer
 from core.reversing import Reverse, read_document
 from core.sales.holds import Hold
-from core.stock import BalanceKey, DocumentKind, Spot
+from core.stock import BalanceKey, DocumentKind, Spot, Stocked
 from core.supply import sending, transfers
 from core.warehouse import bins, totals, warehouses
 from core.warehouse.moves import PutAway
@@ -145,6 +148,33 @@ def test_a_frozen_bin_takes_nothing_in_and_gives_nothing_out_but_by_a_count(worl
     tell(world, bins.freeze, "MAIN/A-01", False)
     world.do(PutAway("out", mug, 1, shelf, default))
     assert in_bin(world, "mug", "MAIN") == (6, 0, 0)
+
+
+def test_an_order_ships_several_kinds_of_goods_out_of_other_bins_at_once(world: World) -> None:
+    skus = ("mug", "cup", "pot", "lid", "jar")
+    store = world.stocked(*skus, units=0)
+    for n, sku in enumerate(skus):
+        receive(world, sku, 2, ("HAMBURG", "MAIN")[n % 2] + f"/A-{n}")
+    world.hear(store, order(*(line(sku, 1) for sku in skus), paid=True))
+
+    world.hear(store, order(*(line(sku, 1, shipped=1) for sku in skus), paid=True))
+
+    assert [in_bin(world, sku, ("HAMBURG", "MAIN")[n % 2] + f"/A-{n}")[0] for n, sku in enumerate(skus)] == [1] * 5
+    assert "found" not in world.documents()
+
+
+def test_kits_are_not_made_and_bundles_do_not_come_back_where_goods_are_counted(world: World) -> None:
+    world.stocked("mug", units=9)
+    mug = world.item("mug").item_id
+    with world.db.begin(1, actor="test") as tx:
+        kit, bundle = items.add_item(tx, "box"), items.add_item(tx, "set")
+        for made, kind in ((kit, recipes.KIT), (bundle, recipes.BUNDLE)):
+            recipes.set_recipe(tx, made, kind, [Part(Stocked(mug), 2)])
+    tell(world, bins.freeze, "MAIN", True)
+
+    for act in (Assemble("a", Stocked(kit), 1), ReturnBundle("r", bundle, 1)):
+        with pytest.raises(Refused, match="holdfast bin thaw MAIN/"):
+            world.do(act)
 
 
 def test_what_a_store_shipped_leaves_a_frozen_bin_last(world: World) -> None:

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import Engine
 
 from core.alerts import pace
+from core.demand import flows
+from core.demand.velocity import demand
 from core.replenish.decide import Position
-from core.replenish.velocity import demand
-from core.replenish.views import facts, flows
+from core.replenish.views import facts
 from core.sales import expected
 from core.sales.holds import EndHold, Hold
 from core.stock import PoolKind
@@ -104,7 +105,7 @@ def test_the_velocity_is_the_pace_of_cover_alerts(world: World, clock: Clock) ->
     mug = world.item("mug")
 
     with world.db.begin(1, actor="test") as tx:
-        pace.refresh(tx, ZONE, flows.pools(tx).shared_id, [pace.Due(mug, WINDOW)])
+        pace.refresh(tx, [pace.Due(mug, WINDOW)])
 
     of, _ = look(world, "mug")
     ((counted, units),) = world.ask("SELECT days, sold FROM sales_pace WHERE merchant_id = :merchant_id")

@@ -1,18 +1,17 @@
 """What holds for every history and every setting: velocity, orders, transfers, accuracy."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.alerts.pace import Day, pace
+from core.demand.velocity import Demand, Moved, daily, demand
 from core.replenish.accuracy import backtest, together
 from core.replenish.decide import Position, Terms, plan, safety_stock, z_permille
 from core.replenish.moving import Stand, moves
 from core.replenish.slow import Limits, Lying, judge
-from core.replenish.velocity import Demand, Moved, daily, demand
 
 TODAY = date(2027, 2, 1)
 WINDOW = 30
@@ -48,20 +47,6 @@ def test_a_day_counts_exactly_when_there_was_something_to_sell(
     expected = [sold.get(day, 0) if begins[day] > 0 or came.get(day, 0) > 0 else None for day in range(WINDOW)]
 
     assert list(daily(moved, WINDOW)) == expected
-
-
-@given(COUNTS, HISTORIES)
-def test_the_velocity_is_the_pace_by_which_cover_alerts_ring(
-    start: int, history: dict[int, tuple[int, int, int]]
-) -> None:
-    moved, _ = played(start, history)
-    first = TODAY - timedelta(days=WINDOW)
-    days = [
-        Day(first + timedelta(days=day), sold, came, net)
-        for day, sold, came, net in zip(moved.days, moved.sold, moved.came, moved.net, strict=True)
-    ]
-
-    assert demand(daily(moved, WINDOW)).pace == pace(days, moved.free_now, first, TODAY)
 
 
 @given(DAILY, st.integers(0, 60), st.integers(0, 3090))

@@ -21,9 +21,10 @@ from core.alerts.kinds import (
     standing,
 )
 from core.alerts.locks import Lock, warnings
-from core.alerts.pace import Day, Pace, is_low, is_over, lasts, pace
+from core.alerts.pace import is_low, is_over
 from core.alerts.rules import Scope, problem_of
 from core.alerts.words import headline, tell
+from core.demand.velocity import Pace
 from core.stock import Stocked
 from tests.builders import at
 
@@ -35,10 +36,6 @@ TODAY = date(2020, 11, 20)
 
 def on(level: int | None, *, item: int = 5, warehouse: int = 0, grade: str = "good") -> Watch:
     return Watch(item, warehouse, grade, level)
-
-
-def day(ago: int, sold: int = 0, came: int = 0, net: int | None = None) -> Day:
-    return Day(TODAY - timedelta(days=ago), sold, came, came - sold if net is None else net)
 
 
 # ---- crossings
@@ -114,47 +111,6 @@ def test_an_alert_ends_where_it_says() -> None:
 
 
 # ---- days of cover
-
-
-def test_the_pace_is_that_of_the_whole_days_before_today() -> None:
-    days = [day(0, sold=50), day(1, sold=3), day(2, sold=1), day(9, sold=70)]
-
-    assert pace(days, 100, TODAY - timedelta(days=4), TODAY) == Pace(days=4, sold=4)
-
-
-def test_days_without_stock_do_not_count() -> None:
-    """Sold out two days ago in the evening; goods came this morning."""
-    days = [day(0, came=20), day(2, sold=6), day(3, sold=6)]
-
-    assert pace(days, 20, TODAY - timedelta(days=4), TODAY) == Pace(days=3, sold=12)
-
-
-def test_a_day_on_which_goods_came_and_went_at_once_counts() -> None:
-    assert pace([day(1, sold=5, came=5)], 0, TODAY - timedelta(days=3), TODAY) == Pace(days=1, sold=5)
-
-
-def test_an_item_that_is_new_is_judged_by_the_days_it_was_there() -> None:
-    assert pace([day(1, sold=2), day(2, came=30, net=30)], 28, TODAY - timedelta(days=28), TODAY) == Pace(2, 2)
-
-
-def test_more_given_back_than_sold_is_no_pace() -> None:
-    at_rest = pace([day(1, sold=-4)], 9, TODAY - timedelta(days=2), TODAY)
-
-    assert at_rest.sold == 0
-    assert lasts(9, at_rest) is None
-    assert not is_low(0, at_rest, 14)
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9), st.integers(0, 9)), max_size=9, unique_by=lambda d: d[0]),
-    st.integers(0, 100),
-    st.integers(1, 30),
-)  # fmt: skip
-def test_a_pace_counts_no_more_days_than_there_are(told: list[tuple[int, int, int]], free: int, window: int) -> None:
-    found = pace([day(ago, sold, came) for ago, sold, came in told], free, TODAY - timedelta(days=window), TODAY)
-
-    assert 0 <= found.days <= window
-    assert found.sold == sum(sold for ago, sold, _ in told if 1 <= ago <= window)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +228,7 @@ def test_every_kind_may_be_turned_off(kind: AlertKind) -> None:
 def test_every_kind_has_words_for_whatever_was_noted(kind: str) -> None:
     facts = {
         "sku": "mug", "free": 3, "days_left": 2, "lock": "fair", "quantity": 9, "units": 1, "order": "#1",
-        "store": "Berlin", "expires_at": at(0).isoformat(), "odd_detail": "kept",
+        "store": "Berlin", "pool": "SALE", "purchase": "PO-7", "expires_at": at(0).isoformat(), "odd_detail": "kept",
     }  # fmt: skip
 
     told = tell(kind, facts, BERLIN)
@@ -292,6 +248,9 @@ def test_every_kind_has_words_for_whatever_was_noted(kind: str) -> None:
         ("low_cover", {"sku": "mug", "days_left": 0}, "Low cover: mug lasts less than a day"),
         ("lock_expiring", {"lock": "fair", "sku": "mug", "expires_at": "2020-11-20T12:00:00+00:00"},
             "Lock fair of mug ends 2020-11-20 13:00 CET"),
+        ("not_preloaded", {"pool": "SALE", "trouble": "mug lacks 6"}, "Activity SALE has not got its units"),
+        ("goods_late", {"sku": "mug", "units": 10, "purchase": "PO-7"},
+            "Late: 10 units of mug that were on sale, purchase order PO-7"),
         ("oversell", {"sku": "mug", "units": 1, "order": "#7", "store": "Berlin"},
             "Oversold: 1 unit of mug, order #7 of Berlin"),
         ("oversell", {"sku": "mug", "units": 2, "order": ""}, "Oversold: 2 units of mug"),

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.model import Sharing
-from core.selling.availability import Facts, Part, Reach, Source, Step, affordable, explain, number_to_write, steps
+from core.selling.availability import Facts, Part, Reach, Source, Step, affordable, number_to_write, steps
 from core.selling.rulebook import RULES as RULES_THERE_ARE
 from core.selling.rulebook import Backorder, Rules
-from core.selling.wording import SENTENCES
+from core.selling.wording import SENTENCES, explain, sentence
 
 RULES = st.builds(
     Rules,
@@ -140,8 +140,8 @@ def test_each_step_starts_from_the_number_of_the_one_before(told: Facts) -> None
 @given(FACTS)
 def test_the_explanation_tells_each_step_that_was_taken(told: Facts) -> None:
     walked = steps(told)
-    assert all(step.why in explain(told) for step in walked)
-    assert all(step.why and step.why[0].strip() for each in all_steps(told) for step in each)
+    assert all(sentence(step) in explain(told) for step in walked)
+    assert all(sentence(step).strip() for each in all_steps(told) for step in each)
 
 
 @given(facts())

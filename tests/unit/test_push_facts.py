@@ -8,6 +8,7 @@ from core.model import Sharing
 from core.past import push_facts
 from core.selling.availability import VERSION, Facts, Part, Reach, Source, number_to_write, steps
 from core.selling.rulebook import Backorder, Rules, Scope
+from core.selling.wording import sentence
 
 PLAIN = Facts(free=12)
 RULED = Facts(
@@ -34,7 +35,7 @@ def test_what_was_packed_comes_back_and_is_walked_as_it_was(facts: Facts) -> Non
     assert found == facts
     assert [
         (step.name, step.number, step.why) for step in push_facts.steps_then(kept(facts), number_to_write(facts))
-    ] == [(step.name, step.number, step.why) for step in steps(facts)]
+    ] == [(step.name, step.number, sentence(step)) for step in steps(facts)]
 
 
 def test_what_is_as_usual_takes_no_room() -> None:

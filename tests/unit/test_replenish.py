@@ -6,14 +6,13 @@ from math import sqrt
 
 import pytest
 
-from core.alerts.pace import Pace
+from core.demand.velocity import Daily, Demand, Moved, Pace, daily, demand, last_sale
 from core.replenish.accuracy import Score, backtest, together
 from core.replenish.decide import Plan, Position, Terms, in_cases, plan, safety_stock, z_permille
 from core.replenish.moving import Move, Stand, moves
 from core.replenish.settings import Defaults, ItemTerms
 from core.replenish.slow import Cause, IdleLock, Limits, Lying, judge
 from core.replenish.sources import Source, choose, terms_of
-from core.replenish.velocity import Daily, Demand, Moved, daily, demand, last_sale
 from core.replenish.views.facts import Item
 from core.replenish.views.planning import Line, OneItem, grouped
 from core.replenish.wording import per_day, percent, sentences

@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from core.demand import days, flows
+from core.demand.velocity import Daily, Demand, Moved, daily, demand
 from core.replenish import settings
 from core.replenish.accuracy import Score, backtest, together
 from core.replenish.decide import Plan, Position, Terms, plan
 from core.replenish.settings import Defaults
 from core.replenish.sources import Source, choose, terms_of
-from core.replenish.velocity import Daily, Demand, Moved, daily, demand
-from core.replenish.views import days, facts, flows
+from core.replenish.views import facts
 from core.replenish.views.facts import Item
 from core.stock import Stocked
 from core.transaction import Transaction

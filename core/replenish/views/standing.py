@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from core.demand import days, flows
+from core.demand.velocity import Moved, daily, demand
 from core.replenish import settings
 from core.replenish.moving import Move, Stand, moves
 from core.replenish.slow import IdleLock, Limits, Lying, Verdict, judge
-from core.replenish.velocity import Moved, daily, demand
-from core.replenish.views import days, facts, flows
+from core.replenish.views import facts
 from core.replenish.views.facts import Item
 from core.sales import lock_report
 from core.stock import GOOD, GRADES, Stocked

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from core.replenish.velocity import Moved
-from core.replenish.views import flows
-from core.replenish.views.flows import Pools, Window
+from core.demand import flows
+from core.demand.flows import Pools, Window
+from core.demand.velocity import Moved
 from core.stock import Stocked
 from core.transaction import Transaction
 

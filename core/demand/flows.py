@@ -11,8 +11,8 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from core.sales import expected
 from core.transaction import Transaction
+from core.zones import zone_of
 
 SALES = 0  # the place of the sales layer; all others are warehouses
 _ITEMS_AT_ONCE = 2_000
@@ -35,7 +35,7 @@ class Window:
 
 def window(tx: Transaction, days: int) -> Window:
     """The last ``days`` whole days."""
-    zone = expected.zone_of(tx)
+    zone = zone_of(tx)
     return Window(zone, tx.now.astimezone(zone).date() - timedelta(days=days), days)
 
 

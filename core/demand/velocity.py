@@ -4,7 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from core.alerts.pace import Pace
+
+class Pace(NamedTuple):
+    """``sold`` units on ``days`` days on which there was any to sell."""
+
+    days: int
+    sold: int
+
+
+def lasts(free: int, at: Pace) -> int | None:
+    """Whole days that ``free`` units last; None: nothing is sold, so for ever."""
+    return free * at.days // at.sold if at.sold else None
+
 
 # Units of a day; None for a day on which nothing could be sold, which says nothing about demand.
 Daily = Sequence[int | None]
