@@ -16,10 +16,9 @@ from core.alerts import watch as alert_watch
 from core.alerts.kinds import Watch
 from core.books import Books, LimitRow, LockRow, OrderRow, PromiseRow, StoreKey, effect_key_of_hold, key_hash
 from core.command import Command, SentFrom, Where
-from core.fulfilment import allocated
 from core.fulfilment import reading as sent_goods
 from core.pipe import Answer, Pipe
-from core.sales import giving_way, limits
+from core.sales import allocated, giving_way, limits
 from core.stock import BUCKETS, MINOR_DEFECT, BalanceKey, Bucket, Home, Layer, PoolKind, Stocked
 from core.transaction import Transaction
 from core.writing import make_missing

@@ -1,11 +1,14 @@
-"""Troubles that stand in tables of their own until they are over: late goods, activities without their units."""
+"""Troubles that stand until they are over: late goods, activities without units, mirrors that wait or are silent."""
+
+from collections.abc import Iterator
 
 from core.alerts.kinds import AlertKind
 from core.alerts.lifecycle import Ending, NewAlert
+from core.mirror import views as mirrors
 from core.supply.purchases import LATE
 from core.transaction import Transaction
 
-_KINDS = (AlertKind.GOODS_LATE, AlertKind.NOT_PRELOADED)
+_KINDS = (AlertKind.GOODS_LATE, AlertKind.NOT_PRELOADED, AlertKind.MIRROR_WAITS, AlertKind.MIRROR_SILENT)
 # From open incidents, which are few; and from items of pools that are open, so that what ended long ago costs nothing.
 _STANDING = """
     SELECT 'goods_late' AS kind, i.id, i.item_id, jsonb_build_object('units', i.quantity, 'purchase',
@@ -23,12 +26,25 @@ _STANDING = """
 
 def look(tx: Transaction) -> tuple[list[NewAlert], list[Ending]]:
     """What was not told of them yet, and what was told and is over."""
-    standing = {(AlertKind(row.kind), str(row.id)): row for row in tx.run(_STANDING, late=LATE)}
+    standing = {(one.kind, one.subject): one for one in _standing(tx)}
     rows = tx.run(
         """SELECT kind, subject FROM alert
            WHERE merchant_id = :merchant_id AND kind = ANY(CAST(:kinds AS text[])) AND closed_at IS NULL""",
         kinds=list(_KINDS),
     )
     told = {(AlertKind(row.kind), row.subject) for row in rows}
-    opened = [NewAlert(*one, row.facts, row.item_id) for one, row in standing.items() if one not in told]
+    opened = [alert for one, alert in standing.items() if one not in told]
     return opened, [Ending(*one, {}) for one in told - standing.keys()]
+
+
+def _standing(tx: Transaction) -> Iterator[NewAlert]:
+    for row in tx.run(_STANDING, late=LATE):
+        yield NewAlert(AlertKind(row.kind), str(row.id), row.facts, row.item_id)
+    for status in mirrors.every(tx):
+        source = status.source
+        facts = {"mirror": source.name}
+        if status.waiting:
+            waits = {**facts, "batches": len(status.waiting)}
+            yield NewAlert(AlertKind.MIRROR_WAITS, str(source.id), waits, warehouse_id=source.warehouse_id)
+        if status.silent:
+            yield NewAlert(AlertKind.MIRROR_SILENT, str(source.id), facts, warehouse_id=source.warehouse_id)

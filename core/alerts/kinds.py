@@ -23,6 +23,8 @@ class AlertKind(StrEnum):
     BACKORDER_WAITS = "backorder_waits"
     NOT_PRELOADED = "not_preloaded"  # an activity that lacks the units it is to begin with
     GOODS_LATE = "goods_late"  # goods on their way that were on sale and have not come by their day
+    MIRROR_WAITS = "mirror_waits"  # a batch of an outside system that a person is to look at
+    MIRROR_SILENT = "mirror_silent"  # an outside system that has told nothing for longer than it may
     LOCK_EXPIRING = "lock_expiring"
     LOCK_USED_UP = "lock_used_up"
     LOCK_IDLE = "lock_idle"  # units that nobody has drawn on for long
@@ -33,7 +35,7 @@ EVENTS = frozenset({AlertKind.BACKORDER_FILLED})
 ALWAYS_NOTED = frozenset(
     {
         AlertKind.OVERSELL, AlertKind.BACKORDER_WAITS, AlertKind.BACKORDER_FILLED, AlertKind.NOT_PRELOADED,
-        AlertKind.GOODS_LATE,
+        AlertKind.GOODS_LATE, AlertKind.MIRROR_WAITS, AlertKind.MIRROR_SILENT,
     }
 )  # fmt: skip
 
@@ -62,6 +64,8 @@ KINDS: Mapping[AlertKind, KindOfRule] = MappingProxyType(
         AlertKind.BACKORDER_WAITS: KindOfRule("", None, "an order has to wait for units"),
         AlertKind.NOT_PRELOADED: KindOfRule("", None, "an activity cannot get the units that it is to begin with"),
         AlertKind.GOODS_LATE: KindOfRule("", None, "goods that were sold while on their way are late"),
+        AlertKind.MIRROR_WAITS: KindOfRule("", None, "a batch of an outside system waits for a person"),
+        AlertKind.MIRROR_SILENT: KindOfRule("", None, "an outside system has told nothing for too long"),
         AlertKind.LOCK_EXPIRING: KindOfRule("days", 3, "a lock ends in so many days"),
         AlertKind.LOCK_USED_UP: KindOfRule("", None, "all units of a lock are drawn"),
         AlertKind.LOCK_IDLE: KindOfRule("days", 14, "nobody drew on a lock for so many days, and units are left"),

@@ -22,7 +22,8 @@ _LABELS = {
     "title": "Item", "free": "Free units now", "sellable": "May be sold now", "threshold": "Warning level",
     "days_left": "Days of cover", "sold": "Units sold", "days": "Days counted", "units": "Units", "order": "Order",
     "store": "Store", "warehouse": "Warehouse", "grade": "Grade", "lock": "Lock", "pool": "Pool",
-    "purchase": "Purchase order", "trouble": "Trouble", "quantity": "Locked units",
+    "purchase": "Purchase order", "trouble": "Trouble", "mirror": "Outside system",
+    "batches": "Batches", "quantity": "Locked units",
     "expires_at": "Ends", "moved_at": "Last moved", "orders": "Orders and holds", "oldest_at": "Oldest since",
     "filled": "Filled so far", "still_waiting": "Still waiting", "cause": "Cause",
 }  # fmt: skip
@@ -144,6 +145,14 @@ def _goods_late(facts: Facts, _zone: ZoneInfo) -> str:
     return f"Late: {_units(facts)} of {_named(facts)} that were on sale, purchase order {facts['purchase']}"
 
 
+def _mirror_waits(facts: Facts, _zone: ZoneInfo) -> str:
+    return f"A batch of {facts['mirror']} waits for a person"
+
+
+def _mirror_silent(facts: Facts, _zone: ZoneInfo) -> str:
+    return f"Nothing was heard of {facts['mirror']} for too long"
+
+
 def _oversell(facts: Facts, _zone: ZoneInfo) -> str:
     return f"Oversold: {_units(facts)} of {_named(facts)}{_order(facts)}"
 
@@ -161,6 +170,8 @@ _HEADLINES: Mapping[str, Callable[[Facts, ZoneInfo], str]] = {
     AlertKind.LOW_COVER: _low_cover,
     AlertKind.NOT_PRELOADED: _not_preloaded,
     AlertKind.GOODS_LATE: _goods_late,
+    AlertKind.MIRROR_WAITS: _mirror_waits,
+    AlertKind.MIRROR_SILENT: _mirror_silent,
     AlertKind.LOCK_EXPIRING: _lock_expiring,
     AlertKind.LOCK_IDLE: _lock_idle,
     AlertKind.LOCK_USED_UP: _lock_used_up,
@@ -172,6 +183,8 @@ _ADVICE: Mapping[str, str] = {
     AlertKind.LOW_COVER: "order more, or change the days: holdfast alert rule set low_cover DAYS --item {sku}",
     AlertKind.NOT_PRELOADED: "make room for it, or deal what there is; it is tried again by itself",
     AlertKind.GOODS_LATE: "ask the supplier, and say when they come: holdfast purchase date",
+    AlertKind.MIRROR_WAITS: "see what it would change: holdfast mirror list",
+    AlertKind.MIRROR_SILENT: "see that it runs; its warehouse's numbers grow old: holdfast mirror list",
     AlertKind.LOCK_EXPIRING: "let it end, and its units go back to everybody, or give it longer",
     AlertKind.LOCK_IDLE: "release what nobody needs, and everybody may sell it",
     AlertKind.LOCK_USED_UP: "close it, or ask for another one",

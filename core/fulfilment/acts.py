@@ -8,9 +8,9 @@ from typing import ClassVar
 from core.books import Books, FulfilmentLineRow, FulfilmentRow, StoreKey
 from core.command import Command
 from core.errors import NotFound, Refused
-from core.fulfilment import allocated
-from core.fulfilment.allocated import Bins, Chosen
 from core.goods.receiving import refuse_frozen
+from core.sales import allocated
+from core.sales.allocated import Bins, Chosen
 from core.sales.held import keys_of
 from core.stock import BalanceKey, DocumentKind, Layer, Movement, Spot, Stocked
 

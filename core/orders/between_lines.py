@@ -13,9 +13,8 @@ from typing import NamedTuple
 from core import flows
 from core.alerts.incidents import BROKEN
 from core.books import Books, LineRow, OrderRow, PromiseRow
-from core.fulfilment import allocated
 from core.orders.parts import PartOfLine, Wanted
-from core.sales import oversold
+from core.sales import allocated, oversold
 from core.sales.drawing import turn
 from core.stock import Bucket, Layer, Movement, Pool, Stocked
 

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from core import flows
 from core.books import Books, OrderRow, PromiseRow
-from core.fulfilment import allocated, kept
 from core.orders.parts import PartOfLine
+from core.sales import allocated, kept
 from core.stock import DocumentKind, Movement, Stocked
 from core.warehouse.picking import Picker
 

@@ -17,8 +17,7 @@ from core.alerts.incidents import BROKEN
 from core.books import Books, LockRow, PromiseRow, Widen
 from core.command import HandedFrom, SentFrom, Short, Where
 from core.errors import Refused
-from core.fulfilment import allocated, kept
-from core.sales import oversold
+from core.sales import allocated, kept, oversold
 from core.stock import Bucket, DocumentKind, Home, Layer, Movement, Pool, PoolKind, Stocked
 from core.touched import Touched
 

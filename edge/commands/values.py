@@ -10,7 +10,7 @@ from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, 
 from edge.instants import HELP, read_instant
 
 if TYPE_CHECKING:
-    from core.goods.valuation import ItemValue, Value
+    from core.past.valuation import ItemValue, Value
 
 _SHOWN = 50  # items
 _LIMIT_S = 600
@@ -41,7 +41,8 @@ def value(
     from zoneinfo import ZoneInfo
 
     from core import patience
-    from core.goods import skus, valuation
+    from core.goods import skus
+    from core.past import valuation
     from core.queries import merchant_view
 
     with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
@@ -75,7 +76,7 @@ def value(
 
 
 def _summed(found: "Sequence[ItemValue]", by: str) -> "dict[str, Value]":
-    from core.goods import valuation
+    from core.past import valuation
 
     groups: dict[str, list[Value]] = {}
     for one in found:

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from core.errors import Refused
-from core.goods import costs, merging, splitting, valuation
+from core.goods import costs, merging, splitting
 from core.goods.costs import Cost
 from core.goods.receiving import Receive
 from core.goods.splitting import Piece, Wish
-from core.goods.valuation import Method, Value
+from core.past import valuation
+from core.past.valuation import Method, Value
 from core.stock import GOOD, DocumentKind
 from core.supply import placing, taking_back
 from tests import supply_world

@@ -1,4 +1,4 @@
-"""Troubles that stand until they are over ring once: late goods, and activities that lack their units."""
+"""Troubles that stand until they are over ring once: late goods, activities without units, mirrors."""
 
 from datetime import timedelta
 
@@ -6,7 +6,9 @@ import pytest
 
 from config.wiring import App
 from core.alerts.kinds import AlertKind
+from core.mirror import full
 from core.supply import counting
+from tests import mirror_world as mirror
 from tests import supply_world as sup
 from tests.builders import Clock, World
 from tests.hub import skip
@@ -59,3 +61,24 @@ def test_an_activity_without_its_units_rings_until_it_has_them(app: App, world: 
     keep_pools(app)
     look(app)
     assert are_open(world, AlertKind.NOT_PRELOADED) == [False]
+
+
+def test_an_outside_system_rings_while_it_is_silent_and_while_a_batch_of_it_waits(
+    app: App, world: World, clock: Clock
+) -> None:
+    world.stocked("mug", units=10)
+    mirror.source(world, most_units=5, silent_after_s=3600)
+    clock.pass_(4000)
+    held = mirror.tell_all(world, 1, {"mug": 2})
+    look(app)
+    (waits,) = alerts_of(world, AlertKind.MIRROR_WAITS)
+    assert (waits.facts["mirror"], waits.facts["warehouse"], waits.facts["batches"]) == ("wms", "MAIN", 1)
+    assert are_open(world, AlertKind.MIRROR_SILENT) == [], "it has just spoken"
+
+    full.reject(world.db, 1, held.row.id, "half a file", actor="user:7")
+    clock.pass_(4000)
+    look(app)
+    assert (are_open(world, AlertKind.MIRROR_WAITS), are_open(world, AlertKind.MIRROR_SILENT)) == ([False], [True])
+    mirror.tell(world, mirror.row("mug", 10, 2))
+    look(app)
+    assert are_open(world, AlertKind.MIRROR_SILENT) == [False]

@@ -14,11 +14,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from core import audit, catalog, ledger
 from core.errors import Refused
-from core.goods import costs, merging, renames, skus, splitting, valuation
+from core.goods import costs, merging, renames, skus, splitting
 from core.goods.costs import Cost
 from core.goods.receiving import Receive
 from core.goods.splitting import Piece, Wish
-from core.goods.valuation import Method
+from core.past import valuation
+from core.past.valuation import Method
 from core.stock import DocumentKind
 from core.transaction import Database
 from tests.builders import Clock, Units, World, line, order

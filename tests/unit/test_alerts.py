@@ -228,7 +228,8 @@ def test_every_kind_may_be_turned_off(kind: AlertKind) -> None:
 def test_every_kind_has_words_for_whatever_was_noted(kind: str) -> None:
     facts = {
         "sku": "mug", "free": 3, "days_left": 2, "lock": "fair", "quantity": 9, "units": 1, "order": "#1",
-        "store": "Berlin", "pool": "SALE", "purchase": "PO-7", "expires_at": at(0).isoformat(), "odd_detail": "kept",
+        "store": "Berlin", "pool": "SALE", "purchase": "PO-7", "mirror": "wms",
+        "expires_at": at(0).isoformat(), "odd_detail": "kept",
     }  # fmt: skip
 
     told = tell(kind, facts, BERLIN)
