@@ -27,6 +27,10 @@ from core.arrays import parameter
 from core.transaction import Transaction
 
 
+# Waking the server for each small statement costs both of us more than the statement; a large one it can begin with.
+_WORTH_SENDING = 4096
+
+
 class Runner(Protocol):
     """What runs a statement with ``:merchant_id`` and ``:now`` always bound: a transaction, or a pipe in it."""
 
@@ -57,6 +61,7 @@ class Pipe:
         self._reads = Transformer(raw)
         self._always = {"merchant_id": tx.merchant_id, "now": tx.now}
         self._asked: deque[Answer] = deque()
+        self._kept_back = 0  # bytes of values not sent yet
         self._failed: PGresult | None = None
 
     def run(self, statement: str, /, **values: object) -> Answer:
@@ -72,7 +77,10 @@ class Pipe:
         self._conn.send_query_prepared(name, parameters)
         answer = Answer(self)
         self._asked.append(answer)
-        self._conn.flush()  # the server begins while the next statement is made ready
+        self._kept_back += sum(map(len, filter(None, parameters)))
+        if self._kept_back >= _WORTH_SENDING:
+            self._conn.flush()  # the server begins while the next statement is made ready
+            self._kept_back = 0
         return answer
 
     def command(self, words: bytes) -> None:
@@ -84,6 +92,7 @@ class Pipe:
         if answer.result is None:
             self._conn.send_flush_request()
             self._send_all()
+            self._kept_back = 0
             while answer.result is None:
                 self._take_next()
         self._raise_what_failed()
