@@ -28,9 +28,7 @@ def insert_missing(
 
 def put(tx: Runner, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]], key: Sequence[str]) -> None:
     """Write whole rows by key, new or known. An index finds each row, whatever the planner believes of the table."""
-    changed = ", ".join(f"{c} = EXCLUDED.{c}" for c in columns if c not in key)
-    target = f"ON CONFLICT (merchant_id, {', '.join(key)}) DO UPDATE SET {changed}"
-    _execute(tx, table, tuple(columns), target, rows)
+    _execute(tx, table, tuple(columns), _overwriting(tuple(columns), tuple(key)), rows)
 
 
 def _execute(tx: Runner, table: Table, columns: tuple[str, ...], conflict: str, rows: Iterable[Sequence[Any]]) -> None:
@@ -47,6 +45,12 @@ def _execute(tx: Runner, table: Table, columns: tuple[str, ...], conflict: str, 
 def _one_value(column: Sequence[Any]) -> bool:
     first = column[0]
     return bool(first == column[-1]) and column.count(first) == len(column)
+
+
+@lru_cache(maxsize=256)
+def _overwriting(columns: tuple[str, ...], key: tuple[str, ...]) -> str:
+    changed = ", ".join(f"{c} = EXCLUDED.{c}" for c in columns if c not in key)
+    return f"ON CONFLICT (merchant_id, {', '.join(key)}) DO UPDATE SET {changed}"
 
 
 # Which columns travel once, because all rows of a batch have the same value, decides the text of the statement, and
