@@ -36,7 +36,8 @@ from core.stock import BalanceKey, Bucket, Home, Layer, Pool
 from core.transaction import Database, Transaction
 from core.writing import write_balances, write_documents, write_effects, write_kept, write_rows
 
-_TRIES = 4
+# Batches that a command may take: each has the rows that the one before found to be wanted.
+TRIES = 8
 _IDS_PER_COMMAND = 4
 _PART = 100  # documents
 _RACED_FOR = ("effect", "store_order", "lock", "pool")
@@ -64,7 +65,7 @@ def run(
     answers = {} if answers is None else answers
     wanted: dict[int, frozenset[BalanceKey]] = dict.fromkeys(range(len(commands)), frozenset())
     raced: IntegrityError | None = None
-    for attempt in range(_TRIES):
+    for attempt in range(TRIES):
         try:
             with db.begin_piped(merchant_id, actor=actor, source=source) as tx:
                 batch = Batch(tx, home, careful=attempt > 0)
@@ -79,7 +80,7 @@ def run(
         wanted = wider
         if not wanted:
             return [answers[n] for n in range(len(commands))]
-    raise Broken(f"{len(wanted)} commands found no stable set of rows in {_TRIES} batches") from raced
+    raise Broken(f"{len(wanted)} commands found no stable set of rows in {TRIES} batches") from raced
 
 
 def _lost_a_race(error: IntegrityError) -> bool:
@@ -134,6 +135,7 @@ class Batch(Loader):
                 done[n] = refusal
             except Widen as more:
                 books.undo_to(mark)
+                done.pop(n, None)  # who waits for what it brought may need more rows than itself
                 wider[n] = extra[n] | more.keys
             if len(books.documents) >= _PART:
                 self._write_part()

@@ -26,7 +26,6 @@ from sqlalchemy.exc import DBAPIError
 from core.arrays import parameter
 from core.transaction import Transaction
 
-
 # Waking the server for each small statement costs both of us more than the statement; a large one it can begin with.
 _WORTH_SENDING = 4096
 

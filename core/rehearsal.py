@@ -6,11 +6,9 @@ from typing import Any, NamedTuple
 from core.books import DocumentRow, IncidentRow
 from core.command import Command
 from core.errors import Broken
-from core.ledger import Batch, home_of
+from core.ledger import TRIES, Batch, home_of
 from core.stock import BalanceKey, Movement
 from core.transaction import Database
-
-_TRIES = 4
 
 
 class Rehearsed(NamedTuple):
@@ -58,7 +56,7 @@ def rehearse_all(db: Database, merchant_id: int, commands: Sequence[Command], *,
     """
     home, numbered = home_of(db, merchant_id), dict(enumerate(commands))
     extra: dict[int, frozenset[BalanceKey]] = dict.fromkeys(numbered, frozenset())
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         with db.begin_piped(merchant_id, actor=actor) as tx:
             batch = _Rehearsal(tx, home, careful=True)
             done, wider = batch.apply(numbered, extra)
@@ -66,4 +64,4 @@ def rehearse_all(db: Database, merchant_id: int, commands: Sequence[Command], *,
         if not wider:
             return batch.outcome([done[n] for n in numbered])
         extra |= wider
-    raise Broken(f"the commands found no stable set of rows in {_TRIES} batches")
+    raise Broken(f"the commands found no stable set of rows in {TRIES} batches")

@@ -8,13 +8,12 @@ from typing import TypeVar
 
 from core.command import Command
 from core.errors import Broken, Refused
-from core.ledger import Batch, home_in, home_of
+from core.ledger import TRIES, Batch, home_in, home_of
 from core.pipe import pipe
 from core.stock import BalanceKey
 from core.transaction import Database, Transaction
 
 T = TypeVar("T")
-_TRIES = 4
 
 
 def do(
@@ -32,7 +31,7 @@ def do(
     Raises: what the command is refused with, what ``build`` and ``end`` raise; Broken when no batch was wide enough.
     """
     home, wider = home_of(db, merchant_id), frozenset[BalanceKey]()
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         with db.begin(merchant_id, actor=actor) as tx:
             done, more = Batch(tx, home, careful=True).apply({0: build(tx)}, {0: wider})
             if not more:
@@ -45,7 +44,7 @@ def do(
         if not more:
             return ended
         wider |= more[0]
-    raise Broken(f"an act found no stable set of rows in {_TRIES} batches")
+    raise Broken(f"an act found no stable set of rows in {TRIES} batches")
 
 
 def within(tx: Transaction, command: Command) -> object:
@@ -54,7 +53,7 @@ def within(tx: Transaction, command: Command) -> object:
     Raises: what the command is refused with; Broken when no batch was wide enough.
     """
     home, wider = home_in(tx), frozenset[BalanceKey]()
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         _tell(tx, b"SAVEPOINT within")
         done, more = Batch(tx, home, careful=True).apply({0: command}, {0: wider})
         if not more:
@@ -64,7 +63,7 @@ def within(tx: Transaction, command: Command) -> object:
             return answer
         _tell(tx, b"ROLLBACK TO SAVEPOINT within")
         wider |= more[0]
-    raise Broken(f"a command found no stable set of rows in {_TRIES} batches")
+    raise Broken(f"a command found no stable set of rows in {TRIES} batches")
 
 
 def _tell(tx: Transaction, command: bytes) -> None:

@@ -14,14 +14,13 @@ from core.dispatch.model import Exclusion, Route, Why
 from core.dispatch.routing import decide
 from core.errors import Broken, InsufficientStock, Refused
 from core.fulfilment.allocating import Allocate
-from core.ledger import Batch, home_of
+from core.ledger import TRIES, Batch, home_of
 from core.reading import lock_orders
 from core.stock import BalanceKey
 from core.transaction import Database, Transaction
 from core.warehouse import warehouses
 
 NOWHERE = Destination("")
-_TRIES = 4
 _LATER = frozenset({Why.NOWHERE, Why.REST_OF_BUNDLE})  # goods may come without any news of the order
 
 
@@ -61,7 +60,7 @@ def dispatch(
     Raises: Broken when no batch was wide enough; database errors.
     """
     home, wider = home_of(db, merchant_id), dict[int, frozenset[BalanceKey]]()
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         with db.begin(merchant_id, actor=actor) as tx:
             planned = _plan(tx, _locked(tx, order_ids), to, strategy, without)
             commands: dict[int, Command] = {
@@ -77,7 +76,7 @@ def dispatch(
         if not more:
             return found
         wider |= {order_id: known[order_id] | keys for order_id, keys in more.items()}
-    raise Broken(f"{len(more)} orders found no stable set of rows in {_TRIES} batches")
+    raise Broken(f"{len(more)} orders found no stable set of rows in {TRIES} batches")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from core.errors import Broken
-from core.ledger import home_of
+from core.ledger import TRIES, home_of
 from core.mirror.shelf import Mirror, MirrorBatch
 from core.stock import BalanceKey
 from core.transaction import Database, Transaction
 
 AT_ONCE = 300  # numbers; others wait for as long as their rows are locked
-_TRIES = 6
 T = TypeVar("T")
 
 
@@ -30,7 +29,7 @@ def post(
     Raises: what ``build`` and ``end`` raise; Broken when no batch was wide enough.
     """
     home, wider = home_of(db, merchant_id), frozenset[BalanceKey]()
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         with db.begin(merchant_id, actor=actor, source="mirror") as tx:
             commands = dict(enumerate(build(tx)))
             extra = dict.fromkeys(commands, wider)
@@ -42,4 +41,4 @@ def post(
         if not more:
             return ended
         wider = wider.union(*more.values())
-    raise Broken(f"numbers of a mirror found no stable set of rows in {_TRIES} batches")
+    raise Broken(f"numbers of a mirror found no stable set of rows in {TRIES} batches")

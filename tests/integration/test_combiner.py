@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core import catalog, combiner
+from core import catalog, combiner, ledger
 from core.books import Books, Widen
 from core.combiner import Combiner
 from core.command import Command
@@ -211,6 +211,17 @@ def test_who_finds_no_stable_rows_leaves_its_neighbours_their_answers(world: Wor
         restless.result(10)
     assert not isinstance(held.result(10)[0], Exception)
     assert world.units("mug") == Units(free=1, reserved=2)
+
+
+def test_what_was_not_done_because_who_waits_for_it_needs_more_rows_is_not_answered_as_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def needs_more(_books: Books, _mark: object) -> None:
+        raise Widen(())
+
+    monkeypatch.setattr(ledger, "fill_waiting", needs_more)
+    with pytest.raises(Broken, match="no stable set of rows"):
+        Combiner(world.db).run(1, [Actor()], actor="test")
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
