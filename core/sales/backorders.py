@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import IntEnum
 
 from core import flows
-from core.books import Books, LockRow, PromiseRow
+from core.books import Books, LockRow, PromiseRow, Widen
 from core.sales.standing import keep_up
-from core.stock import At, Bucket, DocumentKind, Layer, Movement, Stocked
+from core.stock import BUCKETS, At, BalanceKey, Bucket, DocumentKind, Layer, Movement, Stocked
 
 
 class Rank(IntEnum):
@@ -60,6 +60,7 @@ def fill_waiting(books: Books, moved_since: tuple[int, ...]) -> None:
         keep_up(books, moved_since)
     moves = _Moves()
     todo = books.moved(moved_since)
+    _require_rows(books, todo)
     for stocked in todo:  # which grows
         promises, locks = books.waiting(stocked), books.waiting_locks(stocked)
         if not promises and not locks:
@@ -74,6 +75,22 @@ def fill_waiting(books: Books, moved_since: tuple[int, ...]) -> None:
                 if isinstance(part, PromiseRow) and part.presale:
                     todo += _waits_beside(books, part)
     moves.post(books)
+
+
+def _require_rows(books: Books, todo: Iterable[Stocked]) -> None:
+    """What is delivered together is served together. Its rows are asked for at once: one after the other, each would
+    cost a batch. Raises: Widen.
+    """
+    keys: set[BalanceKey] = set()
+    for stocked in todo:
+        for lock in books.waiting_locks(stocked):
+            if lock.warehouse_id is not None:
+                keys.add(BalanceKey(Layer.DISPATCH, *stocked, lock.warehouse_id))
+        for promise in books.waiting(stocked):
+            parts = _parts_with(books, promise).items()
+            keys.update(books.home.key(Layer.SALES, one) for one, rows in parts if any(row.waiting for row in rows))
+    if missing := {key for key in keys if (key, BUCKETS[key.layer][0]) not in books.cells}:
+        raise Widen(missing)
 
 
 class _Moves:

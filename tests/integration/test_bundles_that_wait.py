@@ -1,0 +1,35 @@
+"""Goods come that bundles wait for: all that they are delivered with is looked at in one batch."""
+
+from core.books import Part
+from core.goods import recipes
+from tests.builders import Units, World, line, order
+
+
+def made_of(world: World, store_id: int, bundle: str, *skus: str) -> None:
+    world.listings(store_id, bundle)
+    with world.db.begin(world.merchant_id, actor="test") as tx:
+        recipes.set_recipe(tx, world.item(bundle).item_id, recipes.BUNDLE, [Part(world.item(sku), 1) for sku in skus])
+
+
+def test_goods_come_that_a_bundle_of_many_components_waits_for(world: World) -> None:
+    skus = list("abcdefgh")
+    store_id = world.stocked(*skus, units=0)
+    made_of(world, store_id, "set", *skus)
+    world.hear(store_id, order(line("set", 1), paid=True))
+
+    for sku in skus:
+        world.receive(sku, 1)
+
+    assert all(world.units(sku) == Units(sold=1) for sku in skus)
+
+
+def test_goods_come_that_many_different_bundles_wait_for(world: World) -> None:
+    skus = list("abcdefgh")
+    store_id = world.stocked("mug", *skus, units=0)
+    for sku in skus:
+        made_of(world, store_id, f"set-{sku}", "mug", sku)
+        world.hear(store_id, order(line(f"set-{sku}", 1), external_id=sku, paid=True))
+
+    world.receive("mug", 8)
+
+    assert world.units("mug") == Units(free=8, backordered=8)
