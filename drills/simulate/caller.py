@@ -1,6 +1,6 @@
 """Somebody at our own interface, who asks again until there is an answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ _ACTOR = "api_key:1"
 
 Act = Callable[[Process], Any]
 Answered = Callable[[Any], None]
+Kinds = Mapping[Callable[[], str | None], int]  # what may happen, and how often
 
 
 def _nobody_listens(_: Any) -> None:

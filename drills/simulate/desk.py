@@ -1,15 +1,12 @@
-"""What happens at our own interface: goods, holds with payments, locks, pools, orders of the merchant's own shop."""
+"""What happens at our own interface: holds with payments, locks, pools, orders of the merchant's own shop."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 from typing import Any
 
 from core.errors import InsufficientStock, Refused
-from core.goods.adjusting import Lose
-from core.goods.receiving import Receive
 from core.orders import own
 from core.orders.own import OwnLine, OwnOrder
 from core.sales import campaigns
@@ -21,40 +18,28 @@ from core.sales.lock_terms import Terms
 from core.sales.locks import ConsumeLock, ReleaseLock
 from core.sales.pools import ClosePool, Collect, Deal, OpenPool
 from core.sales.presale import PayDeposit
-from core.stock import DocumentKind, Pool, PoolKind, Stocked
-from drills.simulate.caller import Caller
+from core.stock import Pool, PoolKind, Stocked
+from drills.simulate.caller import Caller, Kinds
 from drills.simulate.hub import MERCHANT, Hub, Process
-from drills.simulate.outside import OutsideModel
 from drills.simulate.shop import Line, Order, OwnShop
+from drills.simulate.yard import Goods
 
-Kinds = Mapping[Callable[[], str | None], int]
 _HOLDERS = ("acme", "zoe", "kim", "")
 _KEPT = 8  # locks and pools that somebody still thinks of
-
-
-@dataclass(frozen=True, slots=True)
-class Goods:
-    """What the hub calls things: items by SKU, virtual bundles by SKU, stores by name, the one warehouse."""
-
-    items: Mapping[str, Stocked]
-    bundles: Mapping[str, Stocked]
-    store_ids: Mapping[str, int]
-    warehouse_id: int
 
 
 class Desk:
     """``shop``: the merchant's own, whose orders are told here."""
 
-    def __init__(self, hub: Hub, goods: Goods, model: OutsideModel, shop: OwnShop) -> None:
-        self._hub, self._goods, self._model, self._shop = hub, goods, model, shop
-        self.caller = Caller(hub)
+    def __init__(self, hub: Hub, goods: Goods, caller: Caller, shop: OwnShop) -> None:
+        self._hub, self._goods, self.caller, self._shop = hub, goods, caller, shop
         self._number = 0
         self._locks: dict[str, Terms] = {}
         self._pools: list[tuple[int, str]] = []
         self._presales: list[tuple[int, Stocked]] = []
         self.kinds: Kinds = {
-            self._receive: 7, self._lose: 3, self._hold: 9, self._buy: 6, self._presell: 4, self._lock: 3,
-            self._act_on_a_lock: 4, self._open_any_pool: 4, self._act_on_a_pool: 3,
+            self._hold: 9, self._buy: 6, self._presell: 4, self._lock: 6,
+            self._act_on_a_lock: 8, self._open_any_pool: 4, self._act_on_a_pool: 3,
         }  # fmt: skip
 
     @property
@@ -75,28 +60,6 @@ class Desk:
     def _new_id(self, edge: Process) -> int:
         with edge.app.db.begin(MERCHANT, actor="simulation") as tx:
             return tx.new_id()
-
-    # ---- goods
-
-    def _receive(self) -> str | None:
-        sku, units = self._random.choice(sorted(self._goods.items)), self._random.randint(1, 6)
-        self.receive(sku, units)
-        return f"{units} of {sku} arrive"
-
-    def receive(self, sku: str, units: int) -> None:
-        key = f"receipt/{len(self._model.receipts)}"
-        self._model.receipts[key] = (sku, units)
-        command = Receive(key, DocumentKind.RECEIPT, {self._goods.items[sku]: units})
-        self.caller.ask(key, command, is_told=True)
-
-    def _lose(self) -> str | None:
-        """Somebody finds that goods are missing or damaged; who was promised them waits."""
-        sku, units = self._random.choice(sorted(self._goods.items)), self._random.randint(1, 3)
-        kind = self._random.choice((DocumentKind.MISSING, DocumentKind.DAMAGE))
-        key = f"loss/{len(self._model.losses)}"
-        self._model.losses[key] = (sku, units)
-        self.caller.ask(key, Lose(key, "seen", kind, {self._goods.items[sku]: units}))
-        return f"{units} of {sku} are {kind}"
 
     # ---- holds
 
@@ -230,24 +193,29 @@ class Desk:
     def _terms(self) -> Terms:
         random = self._random
         store_id = random.choice((None, None, *self._goods.store_ids.values()))
-        physical = random.random() < 0.4
+        place = self._place() if random.random() < 0.5 else None
         starts = self._in(60.0, 80.0) if random.random() < 0.2 else None
         return Terms(
             "business" if store_id is None else "channel", self._goods.items[random.choice(sorted(self._goods.items))],
-            random.randint(1, 6), store_id=store_id, warehouse_id=self._goods.warehouse_id if physical else None,
-            pure=physical and random.random() < 0.5, priority=random.randint(0, 2), starts_at=starts,
+            random.randint(1, 6), store_id=store_id, warehouse_id=place,
+            pure=place is not None and random.random() < 0.7, priority=random.randint(0, 2), starts_at=starts,
             account="acme" if store_id is None and random.random() < 0.6 else "",
             expires_at=self._in(300.0, 400.0) if random.random() < 0.6 else None,
             overflow=random.choice(("yes", "yes", "no", "ask")),
         )  # fmt: skip
+
+    def _place(self) -> int:
+        """A warehouse, mostly the one where most goods are."""
+        first, *others = self._goods.warehouses
+        return first if self._random.random() < 0.75 else self._random.choice(others)
 
     def _act_on_a_lock(self) -> str | None:
         if not self._locks:
             return None
         key, ref = self._random.choice(list(self._locks)), self._name("ref")
         terms = self._locks[key]
-        what = self._random.choice(("release", "close", "change", "migrate", *(["consume"] * 3 if terms.pure else [])))
-        units = self._random.randint(1, 3)
+        what = self._random.choice(("release", "close", "change", "migrate", *(["consume"] * 8 if terms.pure else [])))
+        units = min(self._random.randint(1, 3), 1 if what == "consume" else 3)
         if what == "migrate":
             self.caller.have(f"{ref}: {key} migrates", partial(self._migrate, key, terms, ref))
         elif what == "change":

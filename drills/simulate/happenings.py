@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 from random import Random
 
-from drills.simulate.desk import Desk
+from drills.simulate.caller import Kinds
 from drills.simulate.hub import MERCHANT, Hub
 from drills.simulate.shop import Line, Order, OwnShop, Shop, Unpaid
 from drills.simulate.wire import Wire
@@ -28,14 +28,15 @@ class Street:
 class Happenings:
     """Draws one thing after another and does it."""
 
-    def __init__(self, hub: Hub, street: Street, desk: Desk) -> None:
+    def __init__(self, hub: Hub, street: Street, beside: Kinds) -> None:
+        """``beside``: what else happens."""
         self._hub, self._street = hub, street
         self._number = 0
-        self._kinds: Mapping[Callable[[], str | None], int] = {
+        self._kinds: Kinds = {
             self._checkout: 30, self._pay: 10, self._fulfil: 10, self._cancel: 3, self._edit: 7, self._drop: 4,
             self._write_off: 2, self._mend: 1, self._take_back: 4, self._reopen: 2, self._unpay: 1, self._delete: 2,
             self._foreign_edit: 3, self._outage: 1, self._throttle: 1, self._set_our_clock: 1, self._kill: 1,
-            self._lose_messages: 1, **desk.kinds,
+            self._lose_messages: 1, **beside,
         }  # fmt: skip
 
     @property

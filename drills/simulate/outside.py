@@ -1,8 +1,9 @@
 """The outside model: counts units by what was brought, shipped and brought back, and shares no code with the core.
 
-What exists is computed from facts of the outside world alone, as far as the hub has been told of them: a receipt counts
-once its document stands, an order counts in the version that was applied. Two things only the ledger can know are read
-from its documents: goods that left although it knew none (found), and whether written-off units were there to break.
+What exists, and what is on its way, is computed from facts of the outside world alone, as far as the hub has been told
+of them: a receipt counts once its document stands, an order counts in the version that was applied. Things only the
+ledger can know are read from it: goods that left although it knew none (found), whether written-off units were there to
+break, and how many of those on their way it sells already.
 """
 
 from collections import Counter
@@ -24,11 +25,19 @@ _UNITS = """
         (SELECT coalesce(sum(CASE 'available' WHEN m.to_bucket THEN m.quantity WHEN m.from_bucket THEN -m.quantity END),
             0)::bigint FROM movement m JOIN document d ON d.id = m.document_id
             WHERE m.item_id = i.id AND m.layer = 'warehouse' AND d.kind IN ('found', 'damage', 'mend')
-                AND d.order_id IS NOT NULL)
-    FROM item i WHERE i.kind <> 'bundle'
+                AND d.order_id IS NOT NULL),
+        (SELECT coalesce(sum(w.available + w.picking), 0)::bigint FROM warehouse_balance w WHERE w.item_id = i.id),
+        coalesce(d.incoming_sellable, 0)::bigint, coalesce(d.incoming, 0)::bigint
+    FROM item i LEFT JOIN LATERAL (SELECT sum(incoming_sellable) AS incoming_sellable, sum(incoming) AS incoming
+        FROM dispatch_balance WHERE item_id = i.id) d ON true
+    WHERE i.kind <> 'bundle'
 """
+# What was told under which key: acts on purchase orders and transfers have the paper's id before it.
 _CHANGES = """
-    SELECT effect_key FROM document WHERE kind IN ('receipt', 'missing', 'damage') AND order_id IS NULL"""
+    SELECT CASE kind WHEN 'purchase' THEN 'place/' || reason
+        ELSE regexp_replace(effect_key, '^(purchase|transfer)/[0-9]+/', '') END
+    FROM document WHERE kind IN ('receipt', 'missing', 'damage', 'purchase', 'purchase_cut', 'transfer', 'lost')
+        AND (order_id IS NULL OR effect_key ~ '^(purchase|transfer)/')"""
 _VERSIONS = """
     SELECT coalesce(s.name, 'own'), o.external_id, o.version FROM store_order o
     LEFT JOIN store s ON s.id = o.store_id"""
@@ -74,13 +83,29 @@ _EVERYTHING = [
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Units of an item that are there from now on (below 0: no more), and that are on their way."""
+
+    sku: str
+    there: int
+    coming: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Stand:
-    """Units of one item: those that exist, and what the ledger makes of them."""
+    """Units of one item: those that exist and that are on their way, and what the ledger makes of them.
+
+    ``counted``: units on their way that it sells already; ``awaited``: the others.
+    """
 
     sku: str
     exist: int
+    coming: int
     free: int
     promised: int
+    in_bins: int
+    counted: int
+    awaited: int
 
 
 # Per shop and SKU of a listing: the units of which items one unit of the listing takes.
@@ -88,7 +113,7 @@ Takes = Mapping[tuple[str, str], Mapping[str, int]]
 
 
 class OutsideModel:
-    """``receipts`` and ``losses``: by key, units of an item that came, or that are not to be had any more.
+    """``told``: what a document that stands has changed outside, by the key that it was told under.
 
     ``own``: the merchant's own shop, which shows no number.
     """
@@ -98,28 +123,37 @@ class OutsideModel:
     ) -> None:
         self._database, self._shops, self._takes = database, shops, takes
         self._tellers = {**shops, **({_OWN: own} if own else {})}
-        self.receipts: dict[str, tuple[str, int]] = {}
-        self.losses: dict[str, tuple[str, int]] = {}
+        self.told: dict[str, Change] = {}
         self.oversold = 0
 
     def stands(self) -> list[Stand]:
-        exist: Counter[str] = Counter()
+        exist, coming = Counter[str](), Counter[str]()
         for (key,) in self._rows(_CHANGES):
-            sku, units = self.losses.get(key) or self.receipts[key]
-            exist[sku] += -units if key in self.losses else units
+            change = self.told[key]
+            exist[change.sku] += change.there
+            coming[change.sku] += change.coming
         for shop, number, version in self._rows(_VERSIONS):
             for sku, shipped, returned in self._tellers[shop].past.get((number, version), {}).values():
                 for item, per in self._takes[shop, sku].items():
                     exist[item] += (returned - shipped) * per
-        return [Stand(sku, exist[sku] + found, free, promised) for sku, free, promised, found in self._rows(_UNITS)]
+        return [
+            Stand(sku, exist[sku] + found, coming[sku], free, promised, in_bins, counted, awaited)
+            for sku, free, promised, found, in_bins, counted, awaited in self._rows(_UNITS)
+        ]
 
     def check(self) -> Iterator[str]:
-        """What is wrong at this moment; remembers the most units that were promised and do not exist."""
+        """What is wrong at this moment; remembers the most units that were promised and neither exist nor come."""
         oversold = 0
         for stand in self.stands():
-            oversold += max(stand.promised - stand.exist, 0)
-            if stand.promised + stand.free != stand.exist:
-                yield f"{stand.sku}: {stand.exist} exist, {stand.promised} are promised and {stand.free} free"
+            early = min(stand.counted, max(stand.coming, 0))
+            oversold += max(stand.promised - stand.exist - early, 0)
+            if stand.promised + stand.free != stand.exist + early:
+                sold = f" and {early} more are sold on their way" if early else ""
+                yield f"{stand.sku}: {stand.exist} exist{sold}, {stand.promised} are promised and {stand.free} free"
+            if stand.in_bins != stand.exist:
+                yield f"{stand.sku}: {stand.exist} exist, {stand.in_bins} stand in bins"
+            if stand.counted + stand.awaited != stand.coming:
+                yield f"{stand.sku}: {stand.coming} are on their way, {stand.counted + stand.awaited} are awaited"
         self.oversold = max(self.oversold, oversold)
 
     def left(self, now: datetime) -> list[str]:

@@ -18,11 +18,14 @@ from core.books import Part
 from core.combiner import Combiner
 from core.goods import recipes
 from core.model import Platform, Sharing, StoreListing, StoreMode
-from core.stock import Stocked
+from core.stock import Spot, Stocked
 from core.stores import add, opened, set_mode, set_schedule
+from core.supply import counting, suppliers
 from core.transaction import Database, connect
+from core.warehouse import bins, warehouses
+from drills.simulate.caller import Caller
 from drills.simulate.connectors import CompareAndSet, ModelConnector, ReadThenSet, WriteLater, listing_of
-from drills.simulate.desk import Desk, Goods
+from drills.simulate.desk import Desk
 from drills.simulate.happenings import Happenings, Street, post_hint
 from drills.simulate.hub import MERCHANT, Hub, Surroundings
 from drills.simulate.journal import Journal
@@ -31,6 +34,7 @@ from drills.simulate.scheduler import Scheduler
 from drills.simulate.shop import OwnShop, Product, Shop, Unpaid
 from drills.simulate.weather import Weather
 from drills.simulate.wire import Place, Wire
+from drills.simulate.yard import SUPPLIER, Goods, Yard
 from jobs.sync import full_sync
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -104,8 +108,12 @@ def prepare(db: Database) -> None:
             for topic, line in _SCHEDULE.items():
                 set_schedule(tx, topic, store_id, line)
     with db.begin(MERCHANT, actor="simulation") as tx:
-        for topic in ("expire", "locks"):
-            set_schedule(tx, topic, 0, "every 10")
+        for topic, line in {"expire": "every 10", "locks": "every 10", "backorders": "every 60"}.items():
+            set_schedule(tx, topic, 0, line)
+        warehouses.add(tx, "NORTH", {})
+        bins.add(tx, "MAIN/A-01")
+        suppliers.add(tx, SUPPLIER, {})
+        counting.set_days(tx, 1)
         for sku, parts in _BUNDLES.items():
             recipe = [Part(Stocked(catalog.item_id_of(tx, part)), units) for part, units in parts.items()]
             recipes.set_recipe(tx, catalog.item_id_of(tx, sku), recipes.BUNDLE, recipe)
@@ -160,7 +168,7 @@ class _Game:
         self.outcome, self.journal = outcome, Journal()
         self._scheduler = Scheduler(outcome.seed, START)
         self._plain = Database(engine, self._our_clock)
-        store_ids, items, warehouse_id = self._known()
+        store_ids, items, places = self._known()
         shops, wires = self._open_shops(store_ids)
         names = {store_id: name for name, store_id in store_ids.items()}
 
@@ -174,11 +182,12 @@ class _Game:
         surroundings = Surroundings(make_connector, build.make_combiner, self.found, self._ledger_moved)
         self._hub = Hub(self._scheduler, self.journal, engine, Weather(), surroundings)
         self._store_ids, self._wires = store_ids, wires
-        goods = Goods(
-            {sku: items[sku] for sku in _ITEMS}, {sku: items[sku] for sku in _BUNDLES}, store_ids, warehouse_id
-        )
-        self._desk = Desk(self._hub, goods, self._model, own_shop)
-        self._happenings = Happenings(self._hub, Street(shops, wires, own_shop), self._desk)
+        goods = Goods({sku: items[sku] for sku in _ITEMS}, {sku: items[sku] for sku in _BUNDLES}, store_ids, places)
+        self._caller = Caller(self._hub)
+        self._desk = Desk(self._hub, goods, self._caller, own_shop)
+        self._yard = Yard(self._hub, goods, self._model, self._caller)
+        beside = {**self._desk.kinds, **self._yard.kinds}
+        self._happenings = Happenings(self._hub, Street(shops, wires, own_shop), beside)
         self._is_unchecked = self._is_calm = False
         self._checks = 0
         self._most_steps = _STEPS_PER_SEED + _STEPS_PER_EVENT * outcome.events
@@ -191,7 +200,7 @@ class _Game:
         self._hub.start()
         for sku in _ITEMS:
             if units := random.randint(0, 14):
-                self._desk.receive(sku, units)
+                self._yard.receive(sku, units)
         self._scheduler.after(3.0, partial(self._event, 1))
         while not self._is_calm and self._goes_on():
             pass
@@ -279,20 +288,24 @@ class _Game:
             if self._scheduler.now >= look_at:
                 look_at = self._scheduler.now + timedelta(seconds=_LOOK_S)
                 left = self._model.left(self._hub.clock())
-                if self._desk.caller.unanswered:
-                    left.append(f"{self._desk.caller.unanswered} callers of our interface wait for an answer")
+                if self._caller.unanswered:
+                    left.append(f"{self._caller.unanswered} callers of our interface wait for an answer")
                 if left and self._scheduler.now > limit:
                     self.found(f"no rest {when}: {'; '.join(left[:8])}")
                     return
         self.journal.write(self._scheduler.now, "rest", when)
 
-    def _known(self) -> tuple[dict[str, int], dict[str, Stocked], int]:
+    def _known(self) -> tuple[dict[str, int], dict[str, Stocked], dict[str, Spot]]:
         with self._plain.engine.begin() as connection:
             connection.exec_driver_sql(f"SELECT set_config('holdfast.merchant_id', '{MERCHANT}', true)")
             stores: Any = connection.exec_driver_sql("SELECT name, id FROM store ORDER BY id").all()
             items: Any = connection.exec_driver_sql("SELECT sku, id FROM item ORDER BY sku").all()
-            warehouse_id: Any = connection.exec_driver_sql("SELECT id FROM warehouse").scalar_one()
-        return dict(stores), {sku: Stocked(item_id) for sku, item_id in items}, warehouse_id
+            places: Any = connection.exec_driver_sql(
+                """SELECT w.code || '/' || b.code, w.id, b.id FROM bin b JOIN warehouse w ON w.id = b.warehouse_id
+                   ORDER BY w.code <> 'MAIN', NOT b.is_default, b.id"""
+            ).all()
+        spots = {name: Spot(warehouse_id, bin_id) for name, warehouse_id, bin_id in places}
+        return dict(stores), {sku: Stocked(item_id) for sku, item_id in items}, spots
 
     def _open_shops(self, store_ids: Mapping[str, int]) -> tuple[dict[str, Shop], dict[str, Wire]]:
         scheduler = self._scheduler

@@ -9,16 +9,19 @@ from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
-from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from core.stock import DocumentKind, PoolKind
 from core.transaction import Database
-from tests.property.all_commands.goods import GoodsRules
-from tests.property.all_commands.machine import HAPPENINGS
-from tests.property.all_commands.plain_model import GOOD
+from tests.property.all_commands.fulfilling import FulfilmentRules
+from tests.property.all_commands.kinds import GOOD
+from tests.property.all_commands.machine import some_happening
+from tests.property.all_commands.placing import PlaceRules
 from tests.property.all_commands.pooling import PoolRules
+from tests.property.all_commands.stocktaking import StocktakeRules
+from tests.property.all_commands.transferring import TransferRules
 
+HAMBURG_BIN = 3  # which of the bins
 SOAK = bool(os.environ.get("HOLDFAST_SOAK"))
 # A desk is told the failing history as it was found; making it short takes minutes and is for the soak.
 PLAYED = (
@@ -28,23 +31,24 @@ PLAYED = (
 )
 
 
-class Everything(PoolRules, GoodsRules):
-    @rule(happening=st.one_of(HAPPENINGS))
+class Everything(PoolRules, TransferRules, PlaceRules, FulfilmentRules, StocktakeRules):
+    @rule(happening=some_happening())
     def go_on(self, happening: tuple[str, dict[str, Any]]) -> None:
         name, values = happening
         getattr(self, name)(**values)
 
     def furnish(self) -> None:
         """Locks and pools to begin with, so that few steps are enough to meet them."""
-        self.ask_for_a_lock(0, ("mug", GOOD), 3, None, True, "business", False, False, 0, None, None, "yes", None, True)
-        self.ask_for_a_lock(1, ("mug", GOOD), 2, 1, False, "business", False, False, 0, None, None, "no", None, True)
-        self.ask_for_a_lock(1, ("cup", GOOD), 2, 0, False, "internal", True, True, 1, None, None, "yes", None, True)
-        self.ask_for_a_lock(1, ("cup", GOOD), 4, 2, False, "business", True, False, 0, 5, None, "ask", None, True)
+        self.ask_for_a_lock(0, ("mug", GOOD), 3, None, True, "business", None, False, 0, None, None, "yes", None, True)
+        self.ask_for_a_lock(1, ("mug", GOOD), 2, 1, False, "business", 1, False, 0, None, None, "no", None, True)
+        self.ask_for_a_lock(1, ("cup", GOOD), 2, 0, False, "internal", 0, True, 1, None, None, "yes", None, True)
+        self.ask_for_a_lock(1, ("cup", GOOD), 4, 2, False, "business", 1, False, 0, 5, None, "ask", None, True)
         self.open_a_pool(1, PoolKind.CHANNEL, {("cup", GOOD): 1}, 1, False, 0, 60, True)
         self.open_a_pool(1, PoolKind.ACTIVITY, {("plate", GOOD): 2}, 0, True, 0, 60, True)
         self.preload(1, 0, True, False)
         self.open_a_pool(1, PoolKind.PRESALE, {("plate", GOOD): 3}, 0, True, 0, 60, True)
         self.receive(self.shops[0], DocumentKind.RECEIPT, {("cup", GOOD): 1}, {("mug", GOOD): 1})
+        self.receive(self.shops[0], DocumentKind.RECEIPT, {("mug", GOOD): 4, ("cup", GOOD): 3}, {}, HAMBURG_BIN)
 
 
 @pytest.mark.parametrize("_part", range(4 if SOAK else 1))

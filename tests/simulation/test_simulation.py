@@ -24,6 +24,7 @@ EVENTS = 20
 SEEDS = (1, 2, 3)
 MANY_SEEDS = range(1, 9)
 WITH_DELIVERIES = (2, 3, 4)  # seeds whose stories have some
+SETTER_SELLS = (6, 7)  # seeds in whose stories the first shop soon sells something that lasts
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,8 @@ def test_all_that_moves_or_promises_units_happens(server: Server) -> None:
     """Nearly all of it is refused sometimes, and does something at other times."""
     told = "\n".join(line for seed in MANY_SEEDS for line in server.play(seed, 100).story)
     for act in (
-        "receipt/", "loss/", "hold-", "end of hold-", "sign of life of hold-", "deposit of presold-",
+        "receipt-", "loss-", "away-", "order PO-", "delivery-", "cut-", "send T-", "receive T-", "lose T-", "hold-",
+        "end of hold-", "sign of life of hold-", "deposit of presold-",
         "payment of hold-of-", "own order ", "decision on lock-", "release lock-", "close lock-", "consume lock-",
         "change lock-", "migrates", "pool-", "deal pool-", "collect pool-", "close pool-",
     ):  # fmt: skip
@@ -67,7 +69,7 @@ def test_the_ledger_is_looked_at_after_each_of_its_commits(server: Server, monke
         yield from check(model)
 
     monkeypatch.setattr(OutsideModel, "check", counted)
-    outcome = server.play(1, EVENTS)
+    outcome = server.play(2, EVENTS)
     assert outcome.violations == []
     assert next(looked) > EVENTS // 2
 
@@ -148,7 +150,7 @@ def test_orders_of_our_own_interface_that_are_forgotten_are_found(server: Server
 
 
 def test_an_order_that_is_not_wholly_taken_over_is_found(server: Server) -> None:
-    assert "was lost" in findings(server, broken(ForgetsALine))
+    assert "was lost" in findings(server, broken(ForgetsALine), SETTER_SELLS)
 
 
 def test_a_number_that_never_arrives_at_a_storefront_is_found(server: Server) -> None:

@@ -1,6 +1,6 @@
 """What may happen to goods: they come, go, change what they are, and entries made by mistake are taken back."""
 
-from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import strategies as st
@@ -10,9 +10,9 @@ from core.errors import KeyReused, Refused
 from core.goods.adjusting import Lose, Regrade, SetOnShelf, Unblock
 from core.goods.bundles import Assemble, ReturnBundle
 from core.reversing import Posted, Reverse, Reversed
-from core.stock import Bucket, DocumentKind, Layer
+from core.stock import Bucket, DocumentKind, Layer, Spot
+from tests.property.all_commands.kinds import FLAWED, GOOD, Kind, other
 from tests.property.all_commands.machine import ANY, BUNDLE, FEW, KIT, MANY, NESTED, PLAIN, SKUS, Machine, Shop, happens
-from tests.property.all_commands.plain_model import FLAWED, GOOD, Kind
 
 KIND = st.tuples(st.sampled_from((*PLAIN, KIT)), st.sampled_from([GOOD, GOOD, GOOD, FLAWED]))
 _GOOD = st.tuples(st.sampled_from(SKUS), st.just(GOOD))  # bundles among them
@@ -24,66 +24,89 @@ class GoodsRules(Machine):
     @happens(2,
         which=ANY, kind=st.sampled_from([DocumentKind.RECEIPT, DocumentKind.RETURN, DocumentKind.FOUND]),
         good=st.dictionaries(KIND | _GOOD, MANY, min_size=1, max_size=2),
-        damaged=st.dictionaries(KIND, FEW, max_size=1),
+        damaged=st.dictionaries(KIND, FEW, max_size=1), place=ANY,
     )  # fmt: skip
-    def goods_come(self, which: int, kind: DocumentKind, good: dict[Kind, int], damaged: dict[Kind, int]) -> None:
-        self.receive(self.shop(which), kind, good, damaged)
+    def goods_come(
+        self, which: int, kind: DocumentKind, good: dict[Kind, int], damaged: dict[Kind, int], place: int
+    ) -> None:
+        self.receive(self.shop(which), kind, good, damaged, place)
 
-    @happens(2, which=ANY, lost=st.dictionaries(KIND, FEW, min_size=1, max_size=2), damaged=st.booleans())
-    def lose(self, which: int, lost: dict[Kind, int], damaged: bool) -> None:
+    @happens(2, which=ANY, lost=st.dictionaries(KIND, FEW, min_size=1, max_size=2), damaged=st.booleans(), place=ANY)
+    def lose(self, which: int, lost: dict[Kind, int], damaged: bool, place: int) -> None:
         shop = self.shop(which)
-        kind = DocumentKind.DAMAGE if damaged else DocumentKind.MISSING
-        command = Lose(f"lose/{next(self.numbers)}", "seen", kind, {shop.stocked(of): n for of, n in lost.items()})
+        kind, spot = DocumentKind.DAMAGE if damaged else DocumentKind.MISSING, shop.spot_with(next(iter(lost)), place)
+        command = Lose(
+            f"lose/{next(self.numbers)}", "seen", kind, {shop.stocked(of): n for of, n in lost.items()},
+            spot=None if spot == shop.spots[0] else spot,
+        )  # fmt: skip
 
         def note(result: Any) -> None:
-            if self.is_refused(result, any(n > shop.books.shelf[of] for of, n in lost.items())):
+            if self.is_refused(result, self.is_frozen(shop, spot) or not shop.books.holds(spot.bin_id, lost)):
                 return
-            self.goods_are_gone(shop, lost)
+            self.goods_are_gone(shop, spot, lost)
             if damaged:
-                shop.books.apart.update(lost)
+                shop.books.enter(spot.bin_id, lost, apart=True)
 
         self.act(shop, command, note)
 
-    @happens(1, which=ANY, kind=KIND, counted=st.integers(0, 15))
-    def count_the_shelf(self, which: int, kind: Kind, counted: int) -> None:
+    @happens(1, which=ANY, kind=KIND, counted=st.integers(0, 15), place=ANY)
+    def count_the_shelf(self, which: int, kind: Kind, counted: int, place: int) -> None:
+        """Frozen or not."""
         shop = self.shop(which)
         self.finish(shop)
-        command = SetOnShelf(f"count/{next(self.numbers)}", "counted", shop.stocked(kind), counted)
-
-        def note(_: Any) -> None:
-            change = counted - shop.books.shelf[kind]
-            if change < 0:
-                self.goods_are_gone(shop, {kind: -change})
-            shop.books.shelf[kind] = counted
-
-        self.act(shop, command, note)
-
-    @happens(1, which=ANY, units=st.dictionaries(KIND, FEW, min_size=1, max_size=2), mended=st.booleans())
-    def unblock(self, which: int, units: dict[Kind, int], mended: bool) -> None:
-        shop = self.shop(which)
-        kind = DocumentKind.MEND if mended else DocumentKind.SCRAP
-        command = Unblock(
-            f"unblock/{next(self.numbers)}", "looked at", kind, {shop.stocked(of): n for of, n in units.items()}
+        spot = shop.spot_with(kind, place)
+        command = SetOnShelf(
+            f"count/{next(self.numbers)}",
+            "counted",
+            shop.stocked(kind),
+            counted,
+            spot=None if spot == shop.spots[0] else spot,
         )
 
         def note(result: Any) -> None:
-            if self.is_refused(result, any(n > shop.books.apart[of] for of, n in units.items())):
-                return
-            shop.books.apart.subtract(units)
-            if mended:
-                shop.books.shelf.update(units)
+            assert not isinstance(result, Refused)
+            change = counted - shop.books.shelf[spot.bin_id, kind]
+            self.step.counts = True
+            if change < 0:
+                self.goods_are_gone(shop, spot, {kind: -change})
+            shop.books.shelf[spot.bin_id, kind] = counted
 
         self.act(shop, command, note)
 
-    @happens(1, which=ANY, kind=KIND, units=FEW)
-    def regrade(self, which: int, kind: Kind, units: int) -> None:
-        shop, after = self.shop(which), (kind[0], FLAWED if kind[1] == GOOD else GOOD)
-        command = Regrade(f"regrade/{next(self.numbers)}", "looked at", shop.stocked(kind), after[1], units)
+    @happens(1, which=ANY, units=st.dictionaries(KIND, FEW, min_size=1, max_size=2), mended=st.booleans(), place=ANY)
+    def unblock(self, which: int, units: dict[Kind, int], mended: bool, place: int) -> None:
+        shop = self.shop(which)
+        kind = DocumentKind.MEND if mended else DocumentKind.SCRAP
+        spot = shop.spot_with(next(iter(units)), place, apart=True)
+        command = Unblock(
+            f"unblock/{next(self.numbers)}", "looked at", kind, {shop.stocked(of): n for of, n in units.items()},
+            spot=None if spot == shop.spots[0] else spot,
+        )  # fmt: skip
 
         def note(result: Any) -> None:
-            if not self.is_refused(result, units > shop.books.shelf[kind]):
-                self.goods_are_gone(shop, {kind: units})
-                shop.books.shelf[after] += units
+            lacks = not shop.books.holds(spot.bin_id, units, apart=True)
+            if self.is_refused(result, lacks or self.is_frozen(shop, spot)):
+                return
+            shop.books.enter(spot.bin_id, less(units), apart=True)
+            if mended:
+                shop.books.enter(spot.bin_id, units)
+
+        self.act(shop, command, note)
+
+    @happens(1, which=ANY, kind=KIND, units=FEW, place=ANY)
+    def regrade(self, which: int, kind: Kind, units: int, place: int) -> None:
+        shop, after = self.shop(which), other(kind)
+        spot = shop.spot_with(kind, place)
+        command = Regrade(
+            f"regrade/{next(self.numbers)}", "looked at", shop.stocked(kind), after[1], units,
+            spot=None if spot == shop.spots[0] else spot,
+        )  # fmt: skip
+
+        def note(result: Any) -> None:
+            lacks = not shop.books.holds(spot.bin_id, {kind: units})
+            if not self.is_refused(result, lacks or self.is_frozen(shop, spot)):
+                self.goods_are_gone(shop, spot, {kind: units})
+                shop.books.enter(spot.bin_id, {after: units})
 
         self.act(shop, command, note)
 
@@ -95,10 +118,12 @@ class GoodsRules(Machine):
         used, made = ({kit: units}, parts) if apart else (parts, {kit: units})
 
         def note(result: Any) -> None:
-            lacks = any(n > shop.books.seen.free(of) for of, n in used.items())
-            if not self.is_refused(result, lacks):
-                shop.books.shelf.subtract(used)
-                shop.books.shelf.update(made)
+            home, seen = shop.spots[0], shop.books.seen
+            lacks = any(n > min(seen.free(of), seen.at(home.warehouse_id, of).available) for of, n in used.items())
+            lacks = lacks or not seen.loose(home.bin_id, used)
+            if not self.is_refused(result, lacks or self.is_frozen(shop, home)):
+                shop.books.enter(home.bin_id, less(used))
+                shop.books.enter(home.bin_id, made)
 
         self.act(shop, command, note)
 
@@ -113,12 +138,12 @@ class GoodsRules(Machine):
         )  # fmt: skip
 
         def note(result: Any) -> None:
-            if self.is_refused(result, flawed + damaged > came[mug]):
+            home = shop.spots[0]
+            if self.is_refused(result, flawed + damaged > came[mug] or self.is_frozen(shop, home)):
                 return
-            shop.books.shelf.update(came)
-            shop.books.shelf[mug] -= flawed + damaged
-            shop.books.shelf["mug", FLAWED] += flawed
-            shop.books.apart[mug] += damaged
+            shop.books.enter(home.bin_id, came)
+            shop.books.enter(home.bin_id, {mug: -flawed - damaged, other(mug): flawed})
+            shop.books.enter(home.bin_id, {mug: damaged}, apart=True)
 
         self.act(shop, command, note)
 
@@ -160,8 +185,7 @@ class GoodsRules(Machine):
             kind = (names[move.stocked.item_id], move.stocked.grade)
             for end, change in ((move.from_, move.quantity), (move.to, -move.quantity)):
                 if move.layer is Layer.WAREHOUSE and end.place_id is not None:
-                    goods = shop.books.shelf if end.bucket is Bucket.AVAILABLE else shop.books.apart
-                    goods[kind] += change
+                    shop.books.enter(end.place_id, {kind: change}, apart=end.bucket is Bucket.UNAVAILABLE)
                     self.step.left[kind] += max(-change, 0)
                 elif move.layer is Layer.SALES and is_swapped and end.place_id is not None:
                     self.pool_was_changed(shop, end.place_id, end.bucket, kind, change)
@@ -205,23 +229,45 @@ class GoodsRules(Machine):
 
     # ---- what rules share
 
-    def goods_are_gone(self, shop: Shop, lost: dict[Kind, int]) -> None:
+    @staticmethod
+    def is_frozen(shop: Shop, *spots: Spot) -> bool:
+        return any(spot.bin_id in shop.books.frozen for spot in spots)
+
+    def goods_are_gone(self, shop: Shop, spot: Spot, lost: Mapping[Kind, int]) -> None:
         """They make room in a fixed order, so it is known how many promises break."""
         for kind, units in lost.items():
             if self.step.alone:
-                self.step.waits[kind] = self.broken(shop, kind, units)
-            shop.books.shelf[kind] -= units
+                self.step.waits[kind] = self.broken(shop, spot.warehouse_id, kind, units)
+            shop.books.shelf[spot.bin_id, kind] -= units
             self.step.left[kind] += units
 
+    def never_come(self, shop: Shop, kind: Kind, units: int, fresh: int = 0) -> None:
+        """Units that were on sale on their way; ``fresh``: those that came beside and nobody had."""
+        free = self.unsold(shop, kind, None)
+        self.step.waits[kind] = max(units - free - fresh, 0), max(units - free, 0)
+        self.step.left[kind] += units
+
+    def broken(self, shop: Shop, warehouse_id: int, kind: Kind, units: int) -> tuple[int, int]:
+        """Promised units that are lost, at least and at most: those of physical locks last, and in both parts after
+        all free ones. What everybody shares elsewhere may serve who had a physical lock's.
+        """
+        free, shared = self.unsold(shop, kind, None), shop.books.seen.free(kind)
+        if shop.books.seen.at(warehouse_id, kind).allocated:
+            # The newest give back what they were to get, of physical locks or others.
+            return max(units - free - self.unsold(shop, kind, warehouse_id), 0), units
+        outside = min(units, shop.books.seen.at(warehouse_id, kind).available)
+        inside = max(units - outside - self.unsold(shop, kind, warehouse_id), 0)
+        outside = max(outside - free, 0)
+        return outside + max(inside - shared, 0), outside + inside
+
     @staticmethod
-    def broken(shop: Shop, kind: Kind, units: int) -> int:
-        """Promised units that are lost: those of physical locks last, and in both parts after all free ones."""
-        seen, physical = shop.books.seen, shop.books.physical_pools()
-        free: Counter[bool] = Counter()
-        promised: Counter[bool] = Counter()
-        for (pool_id, of), stand in seen.stands.items():
-            if of == kind and seen.pools[pool_id] != "presale":
-                free[pool_id in physical] += stand.free
-                promised[pool_id in physical] += stand.reserved + stand.sold
-        outside = min(units, free[False] + promised[False])
-        return max(outside - free[False], 0) + max(units - outside - free[True], 0)
+    def unsold(shop: Shop, kind: Kind, warehouse_id: int | None) -> int:
+        """Free units of physical locks at a warehouse, or with None of all other pools."""
+        books = shop.books
+        pools = books.physical_pools(warehouse_id) if warehouse_id else books.seen.pools.keys() - books.physical_pools()
+        return sum(books.seen.stand(one, kind).free for one in pools if books.seen.pools.get(one) != "presale")
+
+
+def less(units: Mapping[Kind, int]) -> dict[Kind, int]:
+    """So many gone."""
+    return {kind: -n for kind, n in units.items()}

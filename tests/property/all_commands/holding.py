@@ -16,8 +16,9 @@ from core.sales.presale import PayDeposit
 from core.sales.waiting import HoldPriority
 from core.stock import Stocked
 from tests.property.all_commands.checks import close
+from tests.property.all_commands.kinds import FLAWED, GOOD, Kind
 from tests.property.all_commands.machine import ANY, SKUS, Machine, Shop, happens
-from tests.property.all_commands.plain_model import FLAWED, GOOD, Buyer, Claim, Kind
+from tests.property.all_commands.plain_model import Buyer, Claim
 
 HOLDERS = st.sampled_from(["", "", "acme", "zoe"])
 HOLD_ACTS = ("end", "end", "extend", "started", "failed", "paid", "due", "rank")

@@ -12,8 +12,9 @@ from core.sales.lock_requests import ChangeLock, Changes, DecideLock, RequestLoc
 from core.sales.lock_terms import LockLimit, Terms
 from core.sales.locks import ConsumeLock, ExpireLock, ReleaseLock, StartLock
 from tests.property.all_commands.goods import KIND
+from tests.property.all_commands.kinds import Kind
 from tests.property.all_commands.machine import ANY, FEW, MANY, Machine, Shop, happens
-from tests.property.all_commands.plain_model import LOCKS_TO_COME, OPEN_LOCK, Kind, Lock, Step
+from tests.property.all_commands.plain_model import LOCKS_TO_COME, OPEN_LOCK, Lock, Step
 
 _SOON = st.none() | st.integers(2, 60)
 
@@ -25,12 +26,12 @@ class LockRules(Machine):
 
     @happens(2,
         which=ANY, kind=KIND, units=MANY, store=st.none() | st.integers(0, 2), account=st.booleans(),
-        type_=st.sampled_from(["business", "internal"]), physical=st.booleans(), pure=st.booleans(),
+        type_=st.sampled_from(["business", "internal"]), physical=st.none() | st.integers(0, 1), pure=st.booleans(),
         priority=st.integers(0, 2), starts=_SOON, ends=_SOON, overflow=st.sampled_from(["yes", "yes", "no", "ask"]),
         limit=st.none() | st.integers(3, 9), decided=st.booleans() | st.just(True),
     )  # fmt: skip
     def ask_for_a_lock(
-        self, which: int, kind: Kind, units: int, store: int | None, account: bool, type_: str, physical: bool,
+        self, which: int, kind: Kind, units: int, store: int | None, account: bool, type_: str, physical: int | None,
         pure: bool, priority: int, starts: int | None, ends: int | None, overflow: str, limit: int | None,
         decided: bool,
     ) -> None:  # fmt: skip
@@ -39,14 +40,16 @@ class LockRules(Machine):
         if store_id is not None:
             type_ = "channel" if store_id else "main_site"
         begins = None if starts is None else self.clock.after(starts)
+        place = None if physical is None else shop.warehouses[physical]
         terms = Terms(
-            type_, shop.stocked(kind), units, store_id=store_id, warehouse_id=shop.place if physical else None,
-            pure=pure and physical, account="acme" if account and type_ == "business" else "", priority=priority,
-            starts_at=begins, expires_at=None if ends is None else self.clock.after((starts or 0) + ends),
+            type_, shop.stocked(kind), units, store_id=store_id, warehouse_id=place,
+            pure=pure and physical is not None, account="acme" if account and type_ == "business" else "",
+            priority=priority, starts_at=begins,
+            expires_at=None if ends is None else self.clock.after((starts or 0) + ends),
             overflow=overflow,
         )  # fmt: skip
         lock = Lock(
-            shop.new_id(), kind, units, type=type_, store=store_id, account=terms.account, is_physical=physical,
+            shop.new_id(), kind, units, type=type_, store=store_id, account=terms.account, warehouse=place,
             is_pure=terms.pure, overflow=overflow, starts=begins, ends=terms.expires_at,
         )  # fmt: skip
         command = RequestLock(key, lock.pool_id, terms, None if limit is None else LockLimit(units=limit))
@@ -184,18 +187,25 @@ class LockRules(Machine):
         self.act(shop, command, note, key)
 
     @happens(
-        2, which=ANY, nth=ANY, to=st.none() | ANY, units=st.none() | FEW, physical=st.booleans(), follow=st.booleans()
+        2,
+        which=ANY,
+        nth=ANY,
+        to=st.none() | ANY,
+        units=st.none() | FEW,
+        physical=st.none() | st.integers(0, 1),
+        follow=st.booleans(),
     )
     def migrate_a_lock(
-        self, which: int, nth: int, to: int | None, units: int | None, physical: bool, follow: bool
+        self, which: int, nth: int, to: int | None, units: int | None, physical: int | None, follow: bool
     ) -> None:
         shop = self.shop(which)
         self.finish(shop)
         key = self.some_lock(shop, nth)
         target = f"lock {next(self.numbers)}" if to is None else self.some_lock(shop, to)
         kind = shop.books.locks[key].kind if key in shop.books.locks else ("mug", "good")
-        terms = Terms("business", shop.stocked(kind), 1, warehouse_id=shop.place if physical else None)
-        made = Lock(shop.new_id(), kind, 0, status=OPEN_LOCK, is_physical=physical)
+        place = None if physical is None else shop.warehouses[physical]
+        terms = Terms("business", shop.stocked(kind), 1, warehouse_id=place)
+        made = Lock(shop.new_id(), kind, 0, status=OPEN_LOCK, warehouse=place)
         command = MigrateLock(
             key, target, str(next(self.numbers)), units, Successor(made.pool_id, terms) if to is None else None
         )

@@ -14,8 +14,9 @@ from core.sales.waiting import OrderPriority
 from tests.builders import at, line, order
 from tests.property.all_commands.checks import waits_for_nothing_it_may_have
 from tests.property.all_commands.holding import HOLDERS, HoldRules
+from tests.property.all_commands.kinds import FLAWED, GOOD, Kind
 from tests.property.all_commands.machine import ANY, SKUS, Shop, happens
-from tests.property.all_commands.plain_model import FLAWED, GOOD, Buyer, Claim, Kind, Line
+from tests.property.all_commands.plain_model import Buyer, Claim, Line
 
 NUMBERS = ("1001", "1002", "1003", "1004")
 WITH_A_FLAW = "plate-b"  # a listing of the main street, for plates with a flaw
@@ -197,7 +198,7 @@ class OrderRules(HoldRules):
         for line_id in told.lines:
             self.line_stands(shop, told, line_id, lacking, shipped)
         for kind, units in shipped.items():
-            most = max(lacking[kind] - before.free(kind), 0) if step.alone else units
+            most = max(lacking[kind] - before.free(kind), 0) + before.counted(kind) if step.alone else units
             step.found[kind] += min(units, most)
         if step.alone and not command.takes and not any(one.written_off for one in told.lines.values()):
             keys = [key for key, _ in books.claims_of(told.owner)]
@@ -225,7 +226,9 @@ class OrderRules(HoldRules):
             needs = claim.owed + leaving + claim.broken_at_most
             known.is_fixed = known.is_fixed or needs > 0
             step.left[kind] += leaving + claim.broken_at_most
-            books.shelf[kind] -= leaving
+            step.shipped[kind] += leaving
+            # What is thought to be on its way has come, when its store writes it off.
+            step.found[kind] += min(claim.broken_at_most, books.seen.counted(kind))
             lacking[kind] = lacking.get(kind, 0) + max(needs - books.seen.there(key), 0)
             shipped[kind] = shipped.get(kind, 0) + leaving
         self.line_comes_back(shop, known, one, told.pack)
@@ -233,10 +236,12 @@ class OrderRules(HoldRules):
     def line_comes_back(self, shop: Shop, known: Line, one: Counts, pack: int) -> None:
         back = max(one.returned * pack - known.returned, 0)
         flawed = max(one.flawed * pack - known.flawed, 0)
+        late = max(flawed - back, 0)  # came back before, and turned out to have a flaw
         for kind, per in known.parts.items():
-            shop.books.shelf[kind] += (back - flawed) * per
-            shop.books.shelf[kind[0], FLAWED] += flawed * per
-            self.step.left[kind] += max(flawed - back, 0) * per
+            shop.books.enter(shop.books.home, {kind: (back - flawed + late) * per})
+            shop.books.enter(shop.books.home, {(kind[0], FLAWED): (flawed - late) * per})
+            self.step.left[kind] += late * per
+            self.step.turned[kind] += late * per if kind[1] == GOOD else 0
         known.returned, known.flawed = known.returned + back, known.flawed + flawed
 
     @happens(1, which=ANY, store=st.integers(0, 2), number=st.sampled_from(NUMBERS), priority=st.integers(-3, 3))

@@ -1,8 +1,9 @@
 """What must be true of one merchant's units after each act: plain sums, and no code of the core.
 
 Several outcomes are often lawful: which pool serves, whose promise breaks. So the model does not foretell all numbers.
-It keeps what is certain (units on the shelf, what each order and hold is owed, what locks and pools are for) and looks
-at the books before and after each step: what changed has to be something that the step allows.
+It keeps what is certain (units in each bin, what is on its way to which warehouse, what each order and hold is owed,
+what locks and pools are for) and looks at the books before and after each step: what changed has to be something that
+the step allows.
 """
 
 from collections import Counter
@@ -10,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-Kind = tuple[str, str]  # SKU and grade
+from tests.property.all_commands.kinds import Heap, Kind
+from tests.property.all_commands.plain_supply import Purchase, Transfer
+
 Owner = str  # "order STORE/NUMBER" or "hold KEY"
 ClaimKey = tuple[Owner, str, Kind]  # whose, on which line (empty for holds), of what
 
-GOOD, FLAWED = "good", "minor_defect"
 OWN = 0
 OPEN_LOCK, LOCKS_TO_COME = "active", ("requested", "approved")
 OVERFLOWS = ("no", "ask", "yes")
@@ -50,6 +52,37 @@ class SeenClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class Stood:
+    """What a warehouse has of something, and what is on its way there; ``counted`` may be sold already."""
+
+    available: int = 0
+    allocated: int = 0
+    locked: int = 0
+    unavailable: int = 0
+    incoming: int = 0
+    counted: int = 0
+
+    @property
+    def there(self) -> int:
+        return self.available + self.allocated + self.locked
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSending:
+    """Units of a claim that a warehouse is to send; ``bin_id``: out of which they were handed over, if they were.
+
+    ``pool_id``: where the promise stands.
+    """
+
+    fulfilment_id: int
+    key: ClaimKey
+    pool_id: int
+    warehouse_id: int
+    bin_id: int | None
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
 class SeenLock:
     pool_id: int
     kind: Kind
@@ -60,14 +93,22 @@ class SeenLock:
 
 @dataclass(slots=True)
 class Seen:
-    """One merchant's books at one moment. ``pools``: their kinds by id."""
+    """One merchant's books at one moment. ``pools``: their kinds by id; ``stood``: by warehouse.
 
-    shelf: Counter[Kind] = field(default_factory=Counter)
-    apart: Counter[Kind] = field(default_factory=Counter)
+    ``bought``, ``sent``: the numbers that lines of purchase orders and transfers have.
+    """
+
+    shelf: Counter[Heap] = field(default_factory=Counter)
+    picking: Counter[Heap] = field(default_factory=Counter)
+    apart: Counter[Heap] = field(default_factory=Counter)
+    stood: dict[tuple[int, Kind], Stood] = field(default_factory=dict)
+    bought: dict[tuple[str, Kind], tuple[int, ...]] = field(default_factory=dict)
+    sent: dict[tuple[str, Kind], tuple[int, ...]] = field(default_factory=dict)
     pools: dict[int, str] = field(default_factory=dict)
     stands: dict[tuple[int, Kind], Stand] = field(default_factory=dict)
     claims: dict[ClaimKey, SeenClaim] = field(default_factory=dict)
     locks: dict[str, SeenLock] = field(default_factory=dict)
+    sending: list[SeenSending] = field(default_factory=list)
 
     @property
     def shared(self) -> int:
@@ -82,6 +123,17 @@ class Seen:
 
     def claim(self, key: ClaimKey) -> SeenClaim:
         return self.claims.get(key, SeenClaim())
+
+    def at(self, warehouse_id: int, kind: Kind) -> Stood:
+        return self.stood.get((warehouse_id, kind), Stood())
+
+    def loose(self, bin_id: int, units: Mapping[Kind, int]) -> bool:
+        """Does a bin have so many that were not handed to anybody?"""
+        return all(self.shelf[bin_id, kind] - self.picking[bin_id, kind] >= n for kind, n in units.items())
+
+    def counted(self, kind: Kind) -> int:
+        """Units on their way that may be sold, to whichever warehouse."""
+        return sum(one.counted for (_, of), one in self.stood.items() if of == kind)
 
     def there(self, key: ClaimKey) -> int:
         """Live units of a claim that exist: those of presales are to come."""
@@ -142,12 +194,16 @@ class Lock:
     type: str = "business"
     store: int | None = None
     account: str = ""
-    is_physical: bool = False
+    warehouse: int | None = None
     is_pure: bool = False
     is_floor: bool = False
     overflow: str = "yes"
     starts: datetime | None = None
     ends: datetime | None = None
+
+    @property
+    def is_physical(self) -> bool:
+        return self.warehouse is not None
 
 
 @dataclass(slots=True)
@@ -168,25 +224,42 @@ class Step:
     """What the acts of one step allow. ``alone``: it is one act, so what it did can be told from the books before.
 
     ``left``      units of which pools may have lost so many: shipped, lost or broken.
+    ``shipped``   units that have left, out of whichever bins.
     ``found``     units that may have been found, as they left although nobody knew of them.
-    ``shipped``   by orders.
+    ``turned``    units of which so many at most turned out to have a flaw, in whichever bins.
+    ``counts``    what a person counted, so frozen bins may have changed.
     ``holders``   whose holds may have given way.
     ``taken``     pools whose units an order took over with holds.
     ``ended``     pools that ended in it.
+    ``told``      warehouses were told to send more, or less, or others.
     ``moves``     promises may have changed their pools.
-    ``waits``     units that have to wait in the end, of those that did not.
+    ``waits``     units that have to wait in the end, of those that did not: at least, and at most.
     """
 
     alone: bool
     now: datetime
     left: Counter[Kind] = field(default_factory=Counter)
+    shipped: Counter[Kind] = field(default_factory=Counter)
     found: Counter[Kind] = field(default_factory=Counter)
+    turned: Counter[Kind] = field(default_factory=Counter)
+    counts: bool = False
     holders: set[str] = field(default_factory=set)
     taken: set[int] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)
     orders: set[Owner] = field(default_factory=set)
+    told: bool = False
     moves: bool = False
-    waits: dict[Kind, int] = field(default_factory=dict)
+    waits: dict[Kind, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def picks_bins(self) -> bool:
+        """Orders acted: the books chose bins, and what is certain is how many units there are in all."""
+        return any(owner.startswith("order ") for owner in self.orders)
+
+
+def total(heaps: Mapping[Heap, int], kind: Kind) -> int:
+    """Units in all bins."""
+    return sum(units for (_, of), units in heaps.items() if of == kind)
 
 
 def runs(starts: datetime | None, ends: datetime | None, now: datetime) -> bool:
@@ -195,10 +268,21 @@ def runs(starts: datetime | None, ends: datetime | None, now: datetime) -> bool:
 
 @dataclass(slots=True)
 class Books:
-    """All that is certain of one merchant, and the books as they were seen last."""
+    """All that is certain of one merchant, and the books as they were seen last.
 
-    shelf: Counter[Kind] = field(default_factory=Counter)
-    apart: Counter[Kind] = field(default_factory=Counter)
+    ``warehouses``: by bin; ``home``: the bin where goods are that nobody names a place for. ``counted``: units that a
+    bin had more, or fewer, than its books when it was counted for the ``stocktake`` that is not booked yet.
+    """
+
+    home: int = 0
+    warehouses: dict[int, int] = field(default_factory=dict)
+    frozen: set[int] = field(default_factory=set)
+    shelf: Counter[Heap] = field(default_factory=Counter)
+    apart: Counter[Heap] = field(default_factory=Counter)
+    purchases: dict[str, Purchase] = field(default_factory=dict)
+    transfers: dict[str, Transfer] = field(default_factory=dict)
+    stocktake: str = ""
+    counted: dict[Heap, int] = field(default_factory=dict)
     claims: dict[ClaimKey, Claim] = field(default_factory=dict)
     buyers: dict[Owner, Buyer] = field(default_factory=dict)
     locks: dict[str, Lock] = field(default_factory=dict)
@@ -212,8 +296,24 @@ class Books:
     def lock_of_pool(self, pool_id: int) -> Lock | None:
         return next((lock for lock in self.locks.values() if lock.pool_id == pool_id), None)
 
-    def physical_pools(self) -> set[int]:
-        return {lock.pool_id for lock in self.locks.values() if lock.is_physical}
+    def physical_pools(self, warehouse_id: int | None = None) -> set[int]:
+        """Of the locks at one warehouse, or of all physical locks."""
+        locks = [lock for lock in self.locks.values() if lock.is_physical]
+        return {lock.pool_id for lock in locks if warehouse_id in (None, lock.warehouse)}
+
+    def has(self, kind: Kind) -> int:
+        """Units on the shelves, in all bins together."""
+        return total(self.shelf, kind)
+
+    def enter(self, bin_id: int, units: Mapping[Kind, int], *, apart: bool = False) -> None:
+        """Units are there, or with numbers below 0 gone."""
+        for kind, n in units.items():
+            (self.apart if apart else self.shelf)[bin_id, kind] += n
+
+    def holds(self, bin_id: int, units: Mapping[Kind, int], *, apart: bool = False) -> bool:
+        """Does a bin have so many?"""
+        heaps = self.apart if apart else self.shelf
+        return all(heaps[bin_id, kind] >= n for kind, n in units.items())
 
     # ---- who may draw on what
 

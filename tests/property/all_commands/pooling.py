@@ -11,10 +11,11 @@ from core.errors import InsufficientStock, Refused
 from core.sales.pools import ClosePool, Collect, Deal, OpenPool, Preload, Resize, SetWindow
 from core.stock import PoolKind, Stocked
 from tests.property.all_commands.goods import KIND
+from tests.property.all_commands.kinds import Kind
 from tests.property.all_commands.locking import LockRules
 from tests.property.all_commands.machine import ANY, FEW, Shop, happens
 from tests.property.all_commands.ordering import OrderRules
-from tests.property.all_commands.plain_model import Kind, Pool
+from tests.property.all_commands.plain_model import Pool
 
 _KINDS = st.sampled_from([PoolKind.CHANNEL, PoolKind.ACTIVITY, PoolKind.PRESALE])
 _SHIFTS: Mapping[str, Callable[[int, str, Mapping[Stocked, int], bool], Command]] = {
