@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from core.books import Books, StoreKey
+from core.books import Books
+from core.rows import StoreKey
 from core.stock import BalanceKey, Stocked
 
 

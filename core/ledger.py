@@ -16,21 +16,12 @@ from sqlalchemy.exc import IntegrityError
 from core import bulk, marks, reading, tables, work
 from core.alerts import lifecycle as alerts
 from core.alerts import watch as alert_watch
-from core.books import (
-    FulfilmentLineRow,
-    FulfilmentRow,
-    LineRow,
-    LockRow,
-    OrderRow,
-    PoolItemRow,
-    PromiseRow,
-    Widen,
-    key_hash,
-)
+from core.books import Widen, key_hash
 from core.command import Command
 from core.errors import Broken, NotFound, Refused
 from core.loading import Loader, note_made
 from core.pipe import Piped, pipe
+from core.rows import FulfilmentLineRow, FulfilmentRow, LineRow, LockRow, OrderRow, PoolItemRow, PromiseRow
 from core.sales.backorders import fill_waiting
 from core.stock import BalanceKey, Bucket, Home, Layer, Pool
 from core.transaction import Database, Transaction

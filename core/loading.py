@@ -14,10 +14,11 @@ from sqlalchemy import Engine
 from core import reading
 from core.alerts import watch as alert_watch
 from core.alerts.kinds import Watch
-from core.books import Books, LimitRow, LockRow, OrderRow, PromiseRow, StoreKey, effect_key_of_hold, key_hash
+from core.books import Books, effect_key_of_hold, key_hash
 from core.command import Command, SentFrom, Where
 from core.fulfilment import reading as sent_goods
 from core.pipe import Answer, Pipe
+from core.rows import LimitRow, LockRow, OrderRow, PromiseRow, StoreKey
 from core.sales import allocated, giving_way, limits
 from core.stock import BUCKETS, MINOR_DEFECT, BalanceKey, Bucket, Home, Layer, PoolKind, Stocked
 from core.transaction import Transaction

@@ -10,18 +10,8 @@ from typing import Any
 from sqlalchemy import Table
 
 from core import tables
-from core.books import (
-    EffectRow,
-    LineRow,
-    ListingRow,
-    LockRow,
-    OrderRow,
-    Part,
-    PoolItemRow,
-    PromiseRow,
-    StoreKey,
-)
 from core.pipe import Answer, Runner
+from core.rows import EffectRow, LineRow, ListingRow, LockRow, OrderRow, Part, PoolItemRow, PromiseRow, StoreKey
 from core.stock import BalanceKey, Home, Layer, Pool, PoolKind, Spot, Stocked
 from core.writing import BALANCES, balance_columns
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from core.books import DocumentRow, IncidentRow
 from core.command import Command
 from core.errors import Broken
 from core.ledger import TRIES, Batch, home_of
+from core.rows import DocumentRow, IncidentRow
 from core.stock import BalanceKey, Movement
 from core.transaction import Database
 

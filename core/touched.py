@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.books import Books, LockRow, PromiseRow
+from core.books import Books
+from core.rows import LockRow, PromiseRow
 
 # What must still stand as the document left it, and what is brought back.
 _FIELDS = (

@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import Table
 
 from core import bulk, tables
-from core.books import Books, DocumentRow, EffectRow, KeptRow
+from core.books import Books
 from core.goods import set_apart
 from core.pipe import Runner
+from core.rows import DocumentRow, EffectRow, KeptRow
 from core.stock import BUCKETS, BalanceKey, Layer
 from core.transaction import Transaction
 

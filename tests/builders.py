@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from core import catalog, ledger, stores
-from core.books import PromiseRow
 from core.command import Command
 from core.errors import Refused
 from core.goods.receiving import Receive
 from core.model import Platform, StoreListing, StoreMode, StoreOrder, StoreOrderLine
 from core.orders.apply import ApplyOrder
+from core.rows import PromiseRow
 from core.stock import DocumentKind, Home, Stocked
 from core.transaction import Database, wall_clock
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from core.books import IncidentRow
+from core.rows import IncidentRow
 from core.transaction import Transaction
 
 SOLD_BEFORE_TOLD = "sold_before_told"

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from core import bulk, tables, work
 from core.alerts.incidents import Cause, causes_of
 from core.alerts.kinds import EVENTS, AlertKind, Crossing
-from core.books import IncidentRow
 from core.errors import NotFound, Refused
+from core.rows import IncidentRow
 from core.stock import GOOD
 from core.transaction import Transaction
 

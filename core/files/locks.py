@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from core.books import LockRow
 from core.command import Command
 from core.errors import Refused
 from core.files import cells, lookups
@@ -12,6 +11,7 @@ from core.files.desk import Desk, Kind
 from core.files.recorded import Effect
 from core.files.units import MADE, SAME, Outcome, Unit, outcome, problem, refused
 from core.ledger import home_of
+from core.rows import LockRow
 from core.sales import lock_limits
 from core.sales.drawing import OVERFLOWS, OWN
 from core.sales.lock_limits import Bounds

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from core.books import Books, FulfilmentLineRow, FulfilmentRow, StoreKey
+from core.books import Books
 from core.command import Command
 from core.errors import NotFound, Refused
 from core.goods.receiving import refuse_frozen
+from core.rows import FulfilmentLineRow, FulfilmentRow, StoreKey
 from core.sales import allocated
 from core.sales.allocated import Bins, Chosen
 from core.sales.held import keys_of

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from core import flows
-from core.books import Books, FulfilmentLineRow, FulfilmentRow, PromiseRow, StoreKey
+from core.books import Books
 from core.command import Command
 from core.dispatch.model import Leg, Pick
 from core.errors import Refused
+from core.rows import FulfilmentLineRow, FulfilmentRow, PromiseRow, StoreKey
 from core.sales.held import keys_of
 from core.stock import BalanceKey, DocumentKind, Layer, Movement, Stocked
 

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from core import work
-from core.books import StoreKey
 from core.fulfilment.acts import GiveBack
+from core.rows import StoreKey
 from core.transaction import Transaction
 
 TOPIC = "dispatch"

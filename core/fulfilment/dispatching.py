@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.books import FulfilmentRow, StoreKey
 from core.command import Command
 from core.dispatch import decisions, reading, rules, strategies
 from core.dispatch.decisions import Decision, New
@@ -16,6 +15,7 @@ from core.errors import Broken, InsufficientStock, Refused
 from core.fulfilment.allocating import Allocate
 from core.ledger import TRIES, Batch, home_of
 from core.reading import lock_orders
+from core.rows import FulfilmentRow, StoreKey
 from core.stock import BalanceKey
 from core.transaction import Database, Transaction
 from core.warehouse import warehouses

@@ -6,10 +6,10 @@ Everything is looked up by key, as in ``core.reading``.
 from collections.abc import Collection
 
 from core import tables
-from core.books import FulfilmentLineRow, FulfilmentRow, KeptRow
 from core.command import HandedFrom, SentFrom, Short
 from core.pipe import Runner
 from core.reading import of_orders
+from core.rows import FulfilmentLineRow, FulfilmentRow, KeptRow
 
 
 def fulfilments_of(sent: Runner, order_ids: Collection[int]) -> tuple[list[FulfilmentRow], list[FulfilmentLineRow]]:

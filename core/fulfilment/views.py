@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from core.books import StoreKey
 from core.errors import NotFound
 from core.orders.views import row_of
+from core.rows import StoreKey
 from core.transaction import Transaction
 
 

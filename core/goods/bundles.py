@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core import flows
-from core.books import Books, Part
+from core.books import Books
 from core.command import Command
 from core.errors import InsufficientStock, Refused
 from core.goods.receiving import keys_of_goods, refuse_frozen
+from core.rows import Part
 from core.stock import MINOR_DEFECT, BalanceKey, DocumentKind, Home, Movement, Stocked
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from core import flows, single
-from core.books import ApartWish, Books
+from core.books import Books
 from core.command import Command
 from core.errors import Broken, NotFound, Refused
 from core.goods.receiving import Receive, keys_at, keys_of_goods, refuse_bundles, refuse_frozen
 from core.goods.set_apart import Apart
+from core.rows import ApartWish
 from core.stock import GRADES, BalanceKey, DocumentKind, Home, Movement, Spot, Stocked
 from core.transaction import Database, Transaction
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core import bulk, marks, tables
-from core.books import Part
 from core.errors import Refused
 from core.goods import recipes, skus
+from core.rows import Part
 from core.stock import BUCKETS, BalanceKey, Layer, Stocked
 from core.transaction import Transaction
 from core.writing import BALANCES

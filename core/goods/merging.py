@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from core import single
-from core.books import Books, PromiseRow
+from core.books import Books
 from core.command import Command
 from core.errors import Broken, Refused
 from core.goods import costs, merge_rows
 from core.goods.receiving import keys_of_goods, refuse_bundles, refuse_frozen
+from core.rows import PromiseRow
 from core.stock import (
     BUCKETS,
     GRADES,

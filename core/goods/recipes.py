@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from core import bulk, marks, reading, tables
-from core.books import Part
 from core.errors import Refused
+from core.rows import Part
 from core.selling import facts
 from core.selling.availability import Facts, number_to_write
 from core.selling.rules import Difference

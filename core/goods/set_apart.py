@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from core import bulk, tables
-from core.books import ApartWish, Books
+from core.books import Books
 from core.errors import Refused
 from core.pipe import Runner
+from core.rows import ApartWish
 from core.stock import Bucket, DocumentKind, Layer, Movement, Stocked
 
 _UNAVAILABLE, _WAREHOUSE = Bucket.UNAVAILABLE, Layer.WAREHOUSE

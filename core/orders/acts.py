@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core import flows
-from core.books import Books, OrderRow, PromiseRow
+from core.books import Books
 from core.orders.between_lines import BetweenLines
 from core.orders.leaving import Leaving
 from core.orders.parts import PartOfLine, Target, Work, parts_of
+from core.rows import OrderRow, PromiseRow
 from core.sales import allocated, kept, oversold
 from core.sales.giving_way import frees, give_way
 from core.sales.held import leave_hold, promises_of_hold

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from core.books import Books, LineRow, ListingRow, OrderRow, StoreKey
+from core.books import Books
 from core.command import Command, HandedFrom, SentFrom, Short, Where
 from core.errors import Broken
 from core.goods.receiving import keys_of_goods
@@ -18,6 +18,7 @@ from core.model import Deduct, StoreOrder, StoreOrderLine
 from core.orders.acts import Act
 from core.orders.between_lines import in_turn
 from core.orders.parts import PartOfLine, Target, Work
+from core.rows import LineRow, ListingRow, OrderRow, StoreKey
 from core.sales.drawing import draws
 from core.sales.held import keys_of, promises_of_hold
 from core.stock import GOOD, MINOR_DEFECT, BalanceKey, Bucket, Layer, Stocked

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from core import flows
 from core.alerts.incidents import BROKEN
-from core.books import Books, LineRow, OrderRow, PromiseRow
+from core.books import Books
 from core.orders.parts import PartOfLine, Wanted
+from core.rows import LineRow, OrderRow, PromiseRow
 from core.sales import allocated, oversold
 from core.sales.drawing import turn
 from core.stock import Bucket, Layer, Movement, Pool, Stocked

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from core import flows
-from core.books import Books, OrderRow, PromiseRow
+from core.books import Books
 from core.orders.parts import PartOfLine
+from core.rows import OrderRow, PromiseRow
 from core.sales import allocated, kept
 from core.stock import DocumentKind, Movement, Stocked
 from core.warehouse.picking import Picker

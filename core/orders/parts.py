@@ -6,7 +6,8 @@ The units of a part may stand in several pools, each with a promise of its own.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from core.books import Books, LineRow, PromiseRow
+from core.books import Books
+from core.rows import LineRow, PromiseRow
 from core.sales.drawing import turn
 from core.stock import Pool, PoolKind, Stocked
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from core import flows
-from core.books import Books, FulfilmentLineRow, PromiseRow, Widen
+from core.books import Books, Widen
 from core.errors import Broken
+from core.rows import FulfilmentLineRow, PromiseRow
 from core.stock import At, BalanceKey, Bucket, DocumentKind, Layer, Movement, Spot, Stocked
 
 Chosen = list[tuple[FulfilmentLineRow, int]]  # units of lines

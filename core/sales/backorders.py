@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import IntEnum
 
 from core import flows
-from core.books import Books, LockRow, PromiseRow, Widen
+from core.books import Books, Widen
+from core.rows import LockRow, PromiseRow
 from core.sales.standing import keep_up
 from core.stock import BUCKETS, At, BalanceKey, Bucket, DocumentKind, Layer, Movement, Stocked
 

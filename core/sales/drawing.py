@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from core.books import Books, LockRow
+from core.books import Books
 from core.errors import InsufficientStock, LockShort, Refused
+from core.rows import LockRow
 from core.stock import Pool, PoolKind, Stocked
 
 OWN = 0  # the channel of our own interface

@@ -7,8 +7,9 @@ a hold that has ended says so, and a new one can be made.
 
 from collections.abc import Callable, Collection, Sequence
 
-from core.books import Books, PromiseRow, effect_key_of_hold
+from core.books import Books, effect_key_of_hold
 from core.pipe import Answer, Runner
+from core.rows import PromiseRow
 from core.sales.held import end_hold, keys_of, promises_of_hold
 from core.stock import BalanceKey, DocumentKind, Pool, PoolKind, Stocked
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from core import flows
-from core.books import Books, PromiseRow, Widen, effect_key_of_hold, key_hash
+from core.books import Books, Widen, effect_key_of_hold, key_hash
 from core.errors import Refused
+from core.rows import PromiseRow
 from core.stock import BalanceKey, DocumentKind, Layer, Movement
 
 RELEASED_FIRST = "released before it was made"

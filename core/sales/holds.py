@@ -12,9 +12,10 @@ from math import ceil
 from typing import ClassVar, NamedTuple
 
 from core import flows
-from core.books import Books, LimitRow, PromiseRow, effect_key_of_hold, key_hash
+from core.books import Books, effect_key_of_hold, key_hash
 from core.command import Command
 from core.errors import Refused
+from core.rows import LimitRow, PromiseRow
 from core.sales import limits
 from core.sales.drawing import OWN, draws_of_hold, lacking
 from core.sales.giving_way import frees, give_way

@@ -1,7 +1,8 @@
 """What warehouses keep for transfers that were not sent yet, and how they give way. Pure."""
 
 from core import flows
-from core.books import Books, KeptRow
+from core.books import Books
+from core.rows import KeptRow
 from core.stock import At, Bucket, DocumentKind, Layer, Stocked
 
 

@@ -1,7 +1,7 @@
 """Purchase limits as rules: which there are, and setting them."""
 
-from core.books import LimitRow
 from core.errors import NotFound, Refused
+from core.rows import LimitRow
 from core.sales.limits import Per
 from core.transaction import Transaction
 

@@ -12,9 +12,10 @@ from enum import StrEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from core.books import Books, LimitRow, PromiseRow
+from core.books import Books
 from core.errors import LimitExceeded, Refused
 from core.pipe import Runner
+from core.rows import LimitRow, PromiseRow
 from core.stock import Pool, Stocked
 
 _TURNS = 256

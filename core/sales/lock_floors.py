@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.books import Books, LockRow, Part
+from core.books import Books
 from core.command import Command
 from core.errors import Refused
+from core.rows import LockRow, Part
 from core.sales.lock_terms import FLOOR, Terms, problem
 from core.sales.locks import BEGUN, Done, act, begin, end, enlarge, find, reduce, told
 from core.stock import GOOD, BalanceKey, DocumentKind, Layer, Stocked

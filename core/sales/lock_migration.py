@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from core import flows
-from core.books import Books, LockRow, Part, PromiseRow
+from core.books import Books
 from core.command import Command
 from core.errors import Refused
+from core.rows import LockRow, Part, PromiseRow
 from core.sales.lock_terms import Terms, problem, problem_of_key
 from core.sales.locks import (
     BEGUN,

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core import reading
-from core.books import LockRow
 from core.errors import NotFound
+from core.rows import LockRow
 from core.transaction import Transaction
 
 _OPEN = ("requested", "approved", "active")

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from core.books import Books, LockRow, Part
+from core.books import Books
 from core.command import Command
 from core.errors import Refused
+from core.rows import LockRow, Part
 from core.sales.drawing import OVERFLOWS
 from core.sales.lock_terms import LockLimit, Terms, problem, problem_of_key, too_much
 from core.sales.locks import (

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from core.books import Books, LockRow
+from core.books import Books
+from core.rows import LockRow
 from core.sales.drawing import OVERFLOWS, OWN
 from core.sales.locks import BEGUN, find, pool_of
 from core.stock import GRADES, Stocked

@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from core import flows
-from core.books import Books, LockRow, Widen, content_hash, key_hash
+from core.books import Books, Widen, content_hash, key_hash
 from core.command import Command
 from core.errors import NotFound, Refused
+from core.rows import LockRow
 from core.stock import At, BalanceKey, Bucket, DocumentKind, Layer, Movement, Pool, PoolKind, Stocked
 from core.transaction import Transaction
 

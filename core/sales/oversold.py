@@ -1,6 +1,7 @@
 """Incidents: units that somebody was promised, or has bought, and that are not there."""
 
-from core.books import Books, IncidentRow
+from core.books import Books
+from core.rows import IncidentRow
 
 OVERSELL = "oversell"
 

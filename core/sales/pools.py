@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from core import flows
-from core.books import Books, PoolItemRow, key_hash
+from core.books import Books, key_hash
 from core.command import Command
 from core.errors import InsufficientStock, Refused
+from core.rows import PoolItemRow
 from core.stock import BalanceKey, Bucket, DocumentKind, Layer, Movement, Pool, PoolKind, Stocked
 
 Units = Mapping[Stocked, int]

@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.books import Books, PromiseRow
+from core.books import Books
 from core.errors import Refused
+from core.rows import PromiseRow
 from core.sales import expected, limit_rules
 from core.sales.held import live_promises
 from core.sales.holds import OnHold

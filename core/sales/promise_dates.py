@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from core import bulk, tables
-from core.books import LockRow, PromiseRow
+from core.rows import LockRow, PromiseRow
 from core.sales import expected
 from core.sales.backorders import Want, in_turn, want_of, want_of_lock
 from core.stock import Stocked

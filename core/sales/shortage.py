@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 
 from core import flows
 from core.alerts.incidents import BROKEN
-from core.books import Books, LockRow, PromiseRow, Widen
+from core.books import Books, Widen
 from core.command import HandedFrom, SentFrom, Short, Where
 from core.errors import Refused
+from core.rows import LockRow, PromiseRow
 from core.sales import allocated, kept, oversold
 from core.stock import Bucket, DocumentKind, Home, Layer, Movement, Pool, PoolKind, Stocked
 from core.touched import Touched

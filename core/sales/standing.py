@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from core import flows
-from core.books import Books, LockRow
+from core.books import Books
+from core.rows import LockRow
 from core.stock import DocumentKind
 
 # So that a lock that sells all day is not written anew with each order.

@@ -6,9 +6,10 @@ from datetime import date, datetime
 from typing import Any
 
 from core import reading
-from core.books import Books, PromiseRow, StoreKey
+from core.books import Books
 from core.command import Command
 from core.errors import Refused
+from core.rows import PromiseRow, StoreKey
 from core.sales.backorders import Rank, in_turn, want_of, want_of_lock
 from core.sales.held import keys_of, live_promises
 from core.sales.holds import OnHold

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core import reading
-from core.books import LockRow
+from core.rows import LockRow
 from core.sales.drawing import OWN, kept_to, may_draw
 from core.selling.availability import Facts, Part, Reach, Source
 from core.selling.channels import Channels, values

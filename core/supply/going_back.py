@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from core import bulk, flows, single, tables
-from core.books import ApartWish, Books
+from core.books import Books
 from core.command import Command
 from core.errors import Broken, Refused
 from core.goods import inspection
 from core.goods.receiving import keys_at, keys_of_goods, refuse_frozen
 from core.goods.set_apart import Apart, Lying
+from core.rows import ApartWish
 from core.stock import At, BalanceKey, Bucket, DocumentKind, Layer, Movement, Spot, Stocked
 from core.supply import purchases, suppliers
 from core.supply.purchases import Purchase

@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from core import catalog, stores
-from core.books import Part
 from core.command import Command
 from core.dispatch import rates, regions, rules
 from core.goods import recipes
 from core.goods.receiving import Receive
 from core.model import Platform, StoreListing, StoreMode
+from core.rows import Part
 from core.selling import rules as selling
 from core.stock import DocumentKind, Stocked
 from core.supply import suppliers

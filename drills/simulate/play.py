@@ -14,10 +14,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
 from core import audit, catalog, work
-from core.books import Part
 from core.combiner import Combiner
 from core.goods import recipes
 from core.model import Platform, Sharing, StoreListing, StoreMode
+from core.rows import Part
 from core.stock import Spot, Stocked
 from core.stores import add, opened, set_mode, set_schedule
 from core.supply import counting, suppliers

@@ -46,7 +46,7 @@ from edge.commands.lock_parts import (
 )
 
 if TYPE_CHECKING:
-    from core.books import LockRow
+    from core.rows import LockRow
     from core.sales.lock_limits import LimitView
     from core.sales.lock_migration import Successor
     from core.sales.lock_terms import LockLimit

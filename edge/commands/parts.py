@@ -8,7 +8,7 @@ import typer
 from edge.quantities import find_goods, read_goods
 
 if TYPE_CHECKING:
-    from core.books import Part
+    from core.rows import Part
     from core.transaction import Transaction
 
 HELP = "a component: SKU, SKU=N or SKU=N:minor_defect; once for each"
@@ -17,7 +17,7 @@ Parts = Annotated[list[str] | None, typer.Option("--part", metavar="SKU=N", help
 
 def read_parts(tx: "Transaction", texts: Sequence[str]) -> "list[Part]":
     """Raises: BadParameter for what says no component; NotFound for an unknown SKU."""
-    from core.books import Part
+    from core.rows import Part
 
     goods = read_goods([text if "=" in text else f"{text}=1" for text in texts])
     return [Part(stocked, units) for stocked, units in find_goods(tx, goods)]

@@ -4,11 +4,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.books import StoreKey
 from core.fulfilment import dispatching
 from core.fulfilment.acts import GiveBack, HandOver, PutBack, Reject, Ship
 from core.fulfilment.dispatching import Dispatched
 from core.goods.receiving import Receive
+from core.rows import StoreKey
 from core.stock import DocumentKind, Spot
 from core.warehouse import warehouses
 from tests.builders import World

@@ -9,7 +9,6 @@ import pytest
 
 from config.processes import wait_until
 from core import catalog
-from core.books import Part
 from core.command import Command
 from core.errors import InsufficientStock, Refused
 from core.goods import items, recipes
@@ -18,6 +17,7 @@ from core.goods.bundles import Assemble, ReturnBundle
 from core.goods.receiving import Receive
 from core.ledger import Batch
 from core.orders.apply import ApplyOrder
+from core.rows import Part
 from core.sales.holds import EndHold, Hold
 from core.stock import MINOR_DEFECT, DocumentKind, Stocked
 from tests.builders import FAR_OFF, Units, World, line, order

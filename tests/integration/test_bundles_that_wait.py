@@ -1,7 +1,7 @@
 """Goods come that bundles wait for: all that they are delivered with is looked at in one batch."""
 
-from core.books import Part
 from core.goods import recipes
+from core.rows import Part
 from tests.builders import Units, World, line, order
 
 

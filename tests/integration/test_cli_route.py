@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from core.books import Part
 from core.catalog import item_id_of
 from core.dispatch import decisions, reading
 from core.dispatch.destinations import Destination
@@ -12,6 +11,7 @@ from core.dispatch.routing import decide
 from core.dispatch.strategies import named
 from core.goods import items, recipes
 from core.goods.receiving import Receive
+from core.rows import Part
 from core.stock import DocumentKind, Stocked
 from core.transaction import wall_clock
 from core.warehouse import warehouses

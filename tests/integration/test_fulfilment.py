@@ -2,12 +2,12 @@
 
 import pytest
 
-from core.books import Part, StoreKey
 from core.dispatch import regions, rules
 from core.dispatch.terms import Effect
 from core.errors import KeyReused, NotFound, Refused
 from core.fulfilment.acts import Ship
 from core.goods import recipes
+from core.rows import Part, StoreKey
 from core.stock import PoolKind
 from tests.builders import Units, World, line, order
 from tests.integration.fulfilment_acts import act, dispatch, fulfilments, goods, place, put, spot

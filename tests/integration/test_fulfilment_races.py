@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from core.books import StoreKey
 from core.fulfilment import dispatching
 from core.fulfilment.acts import GiveBack, HandOver, Reject, Ship
 from core.goods.adjusting import Lose
 from core.ledger import Batch
 from core.model import StoreOrder
 from core.orders.apply import ApplyOrder
+from core.rows import StoreKey
 from core.stock import DocumentKind
 from tests.builders import World, line, order
 from tests.conftest import Logins, violations

@@ -8,7 +8,6 @@ import pytest
 
 from core import catalog, ledger
 from core.audit import audit
-from core.books import Part
 from core.errors import Refused
 from core.goods import item_views, items, merging, recipes
 from core.goods.adjusting import Lose, Regrade, Unblock
@@ -17,6 +16,7 @@ from core.goods.receiving import Receive
 from core.ledger import Batch
 from core.past import history
 from core.reversing import Reverse, read_document
+from core.rows import Part
 from core.sales.holds import EndHold, Hold
 from core.stock import MINOR_DEFECT, BalanceKey, DocumentKind, PoolKind
 from core.stocktake import opening

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from core import flows, ledger
-from core.books import Books, StoreKey
+from core.books import Books
 from core.command import Command
 from core.errors import InsufficientStock, KeyReused, NotFound, Refused
 from core.goods.receiving import Receive
+from core.rows import StoreKey
 from core.sales.holds import EndHold, Held, Hold
 from core.stock import BalanceKey, Bucket, DocumentKind, Layer, Stocked
 from core.transaction import Database, wall_clock

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from core import catalog, ledger
-from core.books import LimitRow
 from core.combiner import Combiner
 from core.errors import InsufficientStock, LimitExceeded, NotFound, Refused
 from core.ledger import Batch
+from core.rows import LimitRow
 from core.sales import hold_rules, limit_rules
 from core.sales.hold_rules import HoldRule, ttl_of
 from core.sales.holds import EndHold, Held, Hold, PayHold

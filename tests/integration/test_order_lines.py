@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from core import catalog
-from core.books import Part
 from core.goods import recipes
 from core.goods.adjusting import Lose
 from core.orders.apply import ApplyOrder
+from core.rows import Part
 from core.sales.holds import Hold
 from core.sales.pools import ClosePool
 from core.stock import DocumentKind, PoolKind

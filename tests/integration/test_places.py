@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import pytest
 
 from core import ledger
-from core.books import Part
 from core.errors import ConfigError, NotFound, Refused
 from core.goods import items, recipes
 from core.goods.adjusting import Lose, SetOnShelf, Unblock
@@ -17,6 +16,7 @@ from core.goods.receiving import Receive
 from core.ledger import Batch
 from core.pipe import Answer
 from core.reversing import Reverse, read_document
+from core.rows import Part
 from core.sales.holds import Hold
 from core.stock import BalanceKey, DocumentKind, Spot, Stocked
 from core.supply import sending, transfers

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from core import catalog
-from core.books import Part as Component
 from core.dispatch import comparing, decisions, rates, reading, regions, rules
 from core.dispatch.destinations import Destination, Point
 from core.dispatch.model import Exclusion, Line, Part, Route, Why
@@ -20,6 +19,7 @@ from core.dispatch.terms import Effect, Rule, Week
 from core.errors import NotFound, Refused
 from core.goods import items, recipes
 from core.goods.receiving import Receive
+from core.rows import Part as Component
 from core.stock import DocumentKind, Stocked
 from core.transaction import Transaction
 from core.warehouse import warehouses

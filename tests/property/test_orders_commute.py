@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from core import audit, catalog
-from core.books import Part
 from core.errors import Refused
 from core.goods import recipes
 from core.model import StoreOrder
+from core.rows import Part
 from core.sales.pools import Preload
 from core.stock import PoolKind
 from core.transaction import Database

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.books import LockRow, PromiseRow, Widen
+from core.books import Widen
+from core.rows import LockRow, PromiseRow
 from core.sales.shortage import Bound, Loss, Shelf, Sold, Unsold, decide_back, decide_shortage
 from core.stock import Pool, PoolKind
 from tests.builders import HOME, at, promise

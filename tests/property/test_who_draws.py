@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.books import Books, LockRow, Part
+from core.books import Books
 from core.errors import InsufficientStock, Refused
 from core.goods.bundles import decide_assembly, decide_return
+from core.rows import LockRow, Part
 from core.sales.drawing import OWN, TURN, draws, draws_of_hold, may_draw
 from core.stock import Bucket, Layer, Pool, PoolKind, Stocked
 from tests.builders import HOME, NOON, at

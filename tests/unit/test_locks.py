@@ -10,7 +10,8 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.books import Books, LockRow
+from core.books import Books
+from core.rows import LockRow
 from core.sales.drawing import OVERFLOWS
 from core.sales.lock_report import LockView, line_of
 from core.sales.lock_requests import Changes, is_more

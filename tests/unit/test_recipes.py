@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.books import Part
 from core.errors import Refused
 from core.goods.bundles import decide_return
 from core.goods.recipes import BUNDLE, KIT, MOST_PARTS, MOST_UNITS, PLAIN, Item, check_recipe
 from core.reading import DEPTH
+from core.rows import Part
 from core.stock import MINOR_DEFECT, Stocked
 
 MUG, PLATE, SET, GIFT, BOX = range(1, 6)

@@ -4,9 +4,9 @@ from itertools import count
 
 import pytest
 
-from core.books import ApartWish
 from core.errors import Refused
 from core.goods.set_apart import Apart, Lying, Records, Told, change, concerned
+from core.rows import ApartWish
 from core.stock import WORLD, At, Bucket, DocumentKind, Layer, Movement, Stocked
 from tests.builders import NOON, at
 

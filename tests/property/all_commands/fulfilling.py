@@ -5,11 +5,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from core.books import StoreKey
 from core.errors import Refused
 from core.fulfilment import automatic, dispatching
 from core.fulfilment.acts import GiveBack, HandOver, PutBack, Reject, Ship
 from core.model import Deduct
+from core.rows import StoreKey
 from core.stock import Spot
 from tests.property.all_commands.goods import GoodsRules
 from tests.property.all_commands.kinds import Kind

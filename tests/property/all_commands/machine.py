@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 
 from core import audit, catalog
-from core.books import Part
 from core.command import Command
 from core.errors import Refused
 from core.goods import recipes
 from core.goods.receiving import Receive
 from core.orders.apply import ApplyOrder
+from core.rows import Part
 from core.stock import DocumentKind, Spot, Stocked
 from core.transaction import Database
 from core.warehouse import bins, warehouses
