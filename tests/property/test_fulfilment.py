@@ -61,12 +61,15 @@ class Sending(RuleBasedStateMachine):
         holds=st.booleans() | st.just(True), leaves=st.booleans(),
     )  # fmt: skip
     def hear(self, which: str, wanted: tuple[int, int], paid: bool, holds: bool, leaves: bool) -> None:
-        """The store tells an order's newest state; with ``leaves`` it has sent all that the order has of one item."""
+        """The store tells an order's newest state; with ``leaves`` it has sent all that the order has of one item.
+
+        Only what stands there and is not to be sent for others: the books find what else is said to have left.
+        """
         live = self.live(which) if leaves and which in self.known else {}
         lines = []
         for sku, units in zip(SKUS, wanted, strict=True):
             key = (which, sku)
-            if live.get(sku) and units:
+            if live.get(sku) and units and live[sku] <= self.there[sku] - self.kept_for_others(which, sku):
                 self.told[key] = self.left[key] + live[sku]
             elif leaves:
                 self.told[key] = max(self.told[key], self.left[key])
@@ -153,6 +156,17 @@ class Sending(RuleBasedStateMachine):
     @rule()
     def release_the_lock(self) -> None:
         self.world.run(ReleaseLock("apart"))
+
+    def kept_for_others(self, which: str, sku: str) -> int:
+        """Units that warehouses are to send for other orders."""
+        return int(
+            self.world.scalar(
+                """SELECT coalesce(sum(l.units), 0) FROM fulfilment_line l
+                   WHERE l.merchant_id = :merchant_id AND l.item_id = :item_id AND l.order_id <> coalesce((SELECT id
+                       FROM store_order WHERE merchant_id = :merchant_id AND external_id = :which), 0)""",
+                item_id=self.world.item(sku).item_id, which=which,
+            )
+        )  # fmt: skip
 
     def live(self, which: str) -> dict[str, int]:
         rows = self.world.ask(

@@ -179,8 +179,11 @@ class Model:
         self.in_bin[wish.sku] -= broken
         self.set_apart[wish.sku] += broken
         shipped = max(goal["shipped"] - wish.shipped, 0)
-        found = max(shipped - wish.live, 0)
-        wish.live, wish.waiting = wish.live + found - shipped, wish.waiting - found
+        lacking = max(shipped - wish.live, 0)
+        known = min(lacking, self.free[wish.sku])  # what lies there free, mended just now, left before what nobody knew
+        found = lacking - known
+        self.free[wish.sku] -= known
+        wish.live, wish.waiting = wish.live + lacking - shipped, wish.waiting - lacking
         wish.shipped += shipped
         back = max(goal["returned"] - wish.returned, 0)
         wish.returned += back
