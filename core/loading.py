@@ -375,6 +375,7 @@ class Loader:
         for row in together:
             if row.id not in books.promises:
                 books.add_promise(row)
+        self._name_pools({row.pool_id for row in together})
 
     def _load_newest(self, commands: Collection[Command]) -> None:
         """The newest promises of what commands say is short, with those they are delivered with."""

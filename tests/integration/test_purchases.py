@@ -11,6 +11,7 @@ from core.errors import KeyReused, NotFound, Refused
 from core.reversing import Reverse, read_document
 from core.sales import expected, presale, promise_dates
 from core.sales.holds import Hold
+from core.sales.locks import ReleaseLock
 from core.sales.pools import OpenPool
 from core.stock import MINOR_DEFECT, Pool, PoolKind
 from core.supply import counting, placing, purchases, suppliers, taking_back
@@ -559,3 +560,17 @@ def test_the_work_on_backorders_counts_what_may_be_sold(app: App) -> None:
         work.want(tx, [work.Want("backorders", 0, "")])
     look_after_backorders(app, 1, 0)
     assert sup.on_way(world, "mug") == OnWay(incoming_sellable=10)
+
+
+def test_damaged_goods_come_for_an_order_that_waits_beside_units_of_a_lock_that_is_over(world: World) -> None:
+    store = world.stocked("mug", units=3)
+    world.listings(store, "cup")
+    lock(world, "web", "mug", 3, type="channel", store_id=store)
+    world.hear(store, order(line("mug", 3), line("cup", 9), paid=True))
+    world.do(ReleaseLock("web"))
+    sup.placed(world, "PO-7", {"mug": 5, "cup": 5}, in_days=2)
+    sup.count(world, 7)
+
+    sup.receive(world, "PO-7", {"mug": Came(3, damaged=2), "cup": 5})
+
+    assert (world.units("cup"), shared(world, "mug").free) == (Units(sold=5, backordered=4), 3)
