@@ -31,7 +31,7 @@ PLAYED = (
     settings(max_examples=2_000, stateful_step_count=60)
     if os.environ.get("HOLDFAST_SOAK")
     else settings(
-        max_examples=15,
+        max_examples=10,
         stateful_step_count=25,
         phases=(Phase.explicit, Phase.reuse, Phase.generate),
     )

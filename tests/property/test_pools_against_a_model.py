@@ -34,7 +34,7 @@ SKUS = ("mug", "cup")
 PLAYED = (
     settings(max_examples=1_000, stateful_step_count=60)
     if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=12, stateful_step_count=25, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+    else settings(max_examples=7, stateful_step_count=25, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 )
 _MERCHANTS = count(300)
 _AMOUNT = st.integers(1, 6)
