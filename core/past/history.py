@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from core.errors import NotFound
-from core.goods import item_views, places
+from core.goods import item_views, places, skus
 from core.goods.item_views import BalanceView, DocumentView
 from core.past import push_facts, replay
 from core.past.push_facts import StepThen
@@ -176,11 +176,8 @@ def _items_of(tx: Transaction, row: Any) -> list[int]:
     own = [row.item_id] if row.item_id is not None else []
     if facts is None or not facts.parts:
         return own
-    parts = tx.run(
-        "SELECT id FROM item WHERE merchant_id = :merchant_id AND sku = ANY(CAST(:skus AS text[]))",
-        skus=[part.sku for part in facts.parts],
-    ).scalars()
-    return [*own, *parts]
+    parts = skus.find(tx, [part.sku for part in facts.parts])  # by the SKUs of that time
+    return [*own, *(part.id for part in parts.values())]
 
 
 def _sentence(row: Any, steps: Sequence[StepThen]) -> str:

@@ -20,13 +20,13 @@ class Item(NamedTuple):
 
 
 def items(tx: Transaction, supplier_id: int | None = None) -> Sequence[Item]:
-    """What has units of its own, by SKU: all, or what a supplier brings or is named for."""
+    """What has units of its own and is no part of another, by SKU: all, or what a supplier brings or is named for."""
     of_supplier = """AND id = ANY(ARRAY(
         SELECT item_id FROM supplier_item WHERE merchant_id = :merchant_id AND supplier_id = :supplier_id
         UNION SELECT item_id FROM replenish_item WHERE merchant_id = :merchant_id AND supplier_id = :supplier_id))"""
     rows = tx.run(
         f"""SELECT id, sku, title, kind FROM item WHERE merchant_id = :merchant_id AND kind <> 'bundle'
-            {"" if supplier_id is None else of_supplier} ORDER BY sku""",
+              AND merged_into IS NULL {"" if supplier_id is None else of_supplier} ORDER BY sku""",
         **({} if supplier_id is None else {"supplier_id": supplier_id}),
     )
     return [Item(*row) for row in rows]
