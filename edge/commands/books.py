@@ -102,6 +102,7 @@ def replay(
     as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Try dead letters again, from the beginning.
 
@@ -114,4 +115,7 @@ def replay(
     with door(merchant, data_dir, as_, Right.SYNC_RUN) as entered, entered.begin() as tx:
         count = work.replay(tx, topic or None)
         entered.log(tx, "work.replay", topic or "all", count=count)
-    say(f"{counted(count, 'dead letter')} will be tried again." if count else "There was nothing to replay.")
+    if as_json:
+        say_json({"topic": topic or None, "replayed": count})
+    else:
+        say(f"{counted(count, 'dead letter')} will be tried again." if count else "There was nothing to replay.")

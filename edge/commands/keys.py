@@ -102,7 +102,9 @@ def list_keys(
 
 
 @commands.command()
-def revoke(name: Name, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None) -> None:
+def revoke(
+    name: Name, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
     """End an API key at once, for good.
 
     \b
@@ -112,7 +114,10 @@ def revoke(name: Name, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_d
 
     with door(merchant, data_dir, as_, Right.KEY_MANAGE) as entered, entered.begin() as tx:
         keys.revoke(tx, entered.actor, name)
-    say(f"The key {name} works no more.")
+    if as_json:
+        say_json({"key": name, "revoked": True})
+    else:
+        say(f"The key {name} works no more.")
 
 
 def _state(key: "KeyView", now: datetime) -> str:

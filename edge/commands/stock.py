@@ -132,6 +132,7 @@ def warn(
     as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Send one mail when the free units of an item fall to N.
 
@@ -150,7 +151,9 @@ def warn(
         catalog.set_low_stock(tx, sku, units)
         entered.log(tx, "stock.warn", f"item:{catalog.item_id_of(tx, sku)}", units=units)
         receiver = merchant_view(tx).alert_email
-    if units is None:
+    if as_json:
+        say_json({"sku": sku, "warn_at": units, "mail_to": receiver or None})
+    elif units is None:
         say(f"No more warnings for {sku}.")
     elif receiver:
         say(f"A mail goes to {receiver} when {sku} falls to {units} free units.")

@@ -59,6 +59,7 @@ def add(
     as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Connect a store; its credentials are tested, and kept encrypted.
 
@@ -98,6 +99,9 @@ def add(
         with entered.begin() as tx:
             entered.log(tx, "store.add", f"store:{store.id}", platform=platform, opening=opening)
             view = next(view for view in store_views(tx) if view.id == store.id)
+    if as_json:
+        say_json({**dataclasses.asdict(view), "opening": opening, "warnings": profile.warnings})
+        return
     say(f"Connected {name}: {profile.name}, {counted(view.listings, 'listing')}, in mode {view.mode}.")
     for warning in profile.warnings:
         say(f"  Note: {warning}")
@@ -145,7 +149,13 @@ def _line(view: "StoreView", now: datetime) -> list[object]:
 
 
 @commands.command("test")
-def try_store(store: StoreName, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None) -> None:
+def try_store(
+    store: StoreName,
+    as_: As = "",
+    merchant: Merchant = FIRST_MERCHANT,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
     """Try a store's credentials and rights now.
 
     What was wrong with it is forgotten when all is well.
@@ -161,6 +171,9 @@ def try_store(store: StoreName, as_: As = "", merchant: Merchant = FIRST_MERCHAN
             row = stores.find(tx, store)
         profile = test_store(entered.app, merchant, row, actor=str(entered.actor))
         off_s = round((profile.clock - entered.app.db.clock()).total_seconds())
+    if as_json:
+        say_json({"store": row.name, "shop": profile.name, "clock_off_s": off_s, "warnings": profile.warnings})
+        return
     say(f"{row.name} works: {profile.name}.")
     if abs(off_s) > _CLOCK_OFF_S:
         say(
@@ -177,6 +190,7 @@ def renew(
     as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Give a store new credentials.
 
@@ -196,6 +210,9 @@ def renew(
         profile = renew_credentials(entered.app, merchant, row, given, actor=str(entered.actor))
         with entered.begin() as tx:
             entered.log(tx, "store.renew", f"store:{row.id}")
+    if as_json:
+        say_json({"store": row.name, "shop": profile.name, "warnings": profile.warnings})
+        return
     say(f"{row.name} has new credentials, and they work: {profile.name}.")
     for warning in profile.warnings:
         say(f"  Note: {warning}")
@@ -216,6 +233,7 @@ def pause(
     as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Stop writing to a store at once; --all is the red button.
 
@@ -227,6 +245,9 @@ def pause(
     """
     with _store_door(store, as_, merchant, data_dir, every=every) as entered:
         names = _set_paused(entered, store, paused=True)
+    if as_json:
+        say_json({"paused": names})
+        return
     say(f"Paused: {', '.join(names)}. Nothing is written until `holdfast store resume {'--all' if every else store}`.")
 
 
@@ -237,6 +258,7 @@ def resume(
     as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write to a paused store again.
 
@@ -246,6 +268,9 @@ def resume(
     """
     with _store_door(store, as_, merchant, data_dir, every=every) as entered:
         names = _set_paused(entered, store, paused=False)
+    if as_json:
+        say_json({"resumed": names})
+        return
     say(f"Resumed: {', '.join(names)}. Stores in mode live are written to again.")
 
 
@@ -279,6 +304,7 @@ def mode(
     as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say how much Holdfast may do with a store.
 
@@ -296,10 +322,13 @@ def mode(
         with entered.begin() as tx:
             row = stores.find(tx, store)
         if to is StoreMode.LIVE and row.mode is not StoreMode.LIVE:
-            _ask_to_go_live(entered.app, merchant, row, yes=yes)
+            _ask_to_go_live(entered.app, merchant, row, yes=yes, quiet=as_json)
         looked_at = change_mode(entered.app, merchant, row.id, to, actor=str(entered.actor))
         with entered.begin() as tx:
             entered.log(tx, "store.mode", f"store:{row.id}", mode=to, was=row.mode)
+    if as_json:
+        say_json({"store": row.name, "mode": to, "was": row.mode, "paused": row.paused, "computed_again": looked_at})
+        return
     say(f"{row.name} is in mode {to} (was {row.mode}).")
     if to in (StoreMode.LIVE, StoreMode.DRY_RUN):
         say(f"{counted(looked_at, 'listing')} are computed again; `holdfast doctor` shows what is still stale.")
@@ -307,8 +336,11 @@ def mode(
         say(f"It is still paused: nothing is written until `holdfast store resume {row.name}`.")
 
 
-def _ask_to_go_live(app: "App", merchant: int, row: "StoreRow", *, yes: bool) -> None:
+def _ask_to_go_live(app: "App", merchant: int, row: "StoreRow", *, yes: bool, quiet: bool) -> None:
     from jobs.sync import full_sync
+
+    if yes and quiet:
+        return
 
     report = full_sync(app, merchant, row.id, dry_run=True)
     change = [found for found in report.differences if found.shown is not None]

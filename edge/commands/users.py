@@ -104,6 +104,7 @@ def change_role(
     as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Give a user another role.
 
@@ -117,6 +118,9 @@ def change_role(
     with door(merchant, data_dir, as_, Right.USER_MANAGE) as entered, entered.begin() as tx:
         before = users.change_role(tx, entered.actor, email, role)
         left = _keys_of(tx, before)
+    if as_json:
+        say_json({"user": before.email, "role": role, "was": before.role, "keys": left})
+        return
     say(f"{before.email} has the role {role} now (was {before.role}).")
     _say_keys(left)
 
@@ -130,6 +134,7 @@ def remove(
     as_: As = "",
     merchant: Merchant = FIRST_MERCHANT,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Take all rights of a user with this merchant away.
 
@@ -144,12 +149,17 @@ def remove(
     with door(merchant, data_dir, as_, Right.USER_MANAGE) as entered, entered.begin() as tx:
         removed = users.remove(tx, entered.actor, email, erase=erase)
         left = _keys_of(tx, removed)
+    if as_json:
+        say_json({"user": removed.email, "removed": True, "erased": erase, "keys": left})
+        return
     say(f"{removed.email} may do nothing here any more{', and is erased' if erase else ''}.")
     _say_keys(left)
 
 
 @commands.command()
-def disable(email: Email, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None) -> None:
+def disable(
+    email: Email, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
     """Let a user do nothing with this merchant for now.
 
     The last owner stays able. API keys that the user made keep working; they are named.
@@ -157,25 +167,30 @@ def disable(email: Email, as_: As = "", merchant: Merchant = FIRST_MERCHANT, dat
     \b
     Example: holdfast user disable planner@shop.example
     """
-    _set_disabled(email, as_, merchant, data_dir, disabled=True)
+    _set_disabled(email, as_, merchant, data_dir, as_json, disabled=True)
 
 
 @commands.command()
-def enable(email: Email, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None) -> None:
+def enable(
+    email: Email, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
     """Let a disabled user act again.
 
     \b
     Example: holdfast user enable planner@shop.example
     """
-    _set_disabled(email, as_, merchant, data_dir, disabled=False)
+    _set_disabled(email, as_, merchant, data_dir, as_json, disabled=False)
 
 
-def _set_disabled(email: str, as_: str, merchant: int, data_dir: DataDir, *, disabled: bool) -> None:
+def _set_disabled(email: str, as_: str, merchant: int, data_dir: DataDir, as_json: bool, *, disabled: bool) -> None:
     from core.access import users
 
     with door(merchant, data_dir, as_, Right.USER_MANAGE) as entered, entered.begin() as tx:
         one = users.set_disabled(tx, entered.actor, email, disabled)
         left = _keys_of(tx, one) if disabled else []
+    if as_json:
+        say_json({"user": one.email, "disabled": disabled, "keys": left})
+        return
     say(f"{one.email} may do nothing until `holdfast user enable`." if disabled else f"{one.email} may act again.")
     _say_keys(left)
 

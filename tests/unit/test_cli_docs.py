@@ -61,6 +61,12 @@ def test_every_command_teaches_with_an_example(path: str) -> None:
     assert all(option.help for option in command.params if option.name != "help")
 
 
+def test_every_command_answers_machines_but_those_that_run_on_or_write_a_file() -> None:
+    silent = {path for path, command in COMMANDS.items() if "--json" not in [o for p in command.params for o in p.opts]}
+
+    assert silent == {"up", "web", "worker", "relay", "migrate", "export"}
+
+
 def test_the_list_of_commands_is_never_cut_short() -> None:
     for group in ("", "store", "stock", "work"):
         shown = subprocess.run(

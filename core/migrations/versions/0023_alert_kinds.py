@@ -5,7 +5,7 @@ from typing import Any
 from alembic import op
 
 revision = "0023"
-down_revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
