@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from core import bulk, marks, stores, tables
+from core import bulk, marks, reading, stores, tables
 from core.backoff import backoff_s
 from core.model import PushIntent, PushOutcome, PushStatus
 from core.past import push_facts
 from core.selling import facts
 from core.selling.availability import Facts, affordable, number_to_write
+from core.stock import Stocked
 from core.transaction import Transaction
 
 _RECHECK_MOST_S = 30.0
@@ -27,6 +28,7 @@ class Claimed:
     """
 
     intent: PushIntent
+    stocked: Stocked
     revision: int
     heard_at: datetime | None
     heard_own_ms: int
@@ -67,9 +69,29 @@ def claim(tx: Transaction, store_id: int, *, limit: int) -> list[Claimed]:
         # Two stores must not raise their numbers by the same unit: one after the other looks at what is left.
         tx.run("SELECT pg_advisory_xact_lock(hashtextextended('holdfast.share', :merchant_id))")
         due = _due(tx, store_id, known_until, limit)
-    claimed = sorted(due, key=_urgency)[:limit]
+    claimed = _one_rise_for_each_item(tx, sorted(due, key=_urgency))[:limit]
     _note_asked(tx, [one.intent for one in claimed if one.rises])
     return claimed
+
+
+def _one_rise_for_each_item(tx: Transaction, due: Sequence[Claimed]) -> list[Claimed]:
+    """Without listings that would rise by units that are dealt out, and that another one rises by, too.
+
+    Each was computed as if it rose alone. What is left out is claimed in the next round, which knows of the first.
+    """
+    rising = [one for one in due if one.scarce and one.rises]
+    if len(rising) < 2:
+        return list(due)
+    recipes = reading.find_recipes(tx, {one.stocked.item_id for one in rising})
+    taken: set[Stocked] = set()
+    later: set[int] = set()
+    for one in rising:
+        units = {part.stocked for part in recipes.get(one.stocked.item_id, ())} or {one.stocked}
+        if units & taken:
+            later.add(one.intent.listing_id)
+        else:
+            taken |= units
+    return [one for one in due if one.intent.listing_id not in later]
 
 
 def _due(tx: Transaction, store_id: int, known_until: datetime | None, limit: int) -> list[Claimed]:
@@ -99,7 +121,8 @@ def _claimed(tx: Transaction, row: Any, told: Facts, known_until: datetime | Non
         orders_known_until=known_until,
     )
     return Claimed(
-        intent, row.revision, row.heard_at, row.heard_own_ms, row.stale_since, row.tryable_since, row.tries, told,
+        intent, Stocked(row.item_id, row.grade), row.revision, row.heard_at, row.heard_own_ms, row.stale_since,
+        row.tryable_since, row.tries, told,
         scarce=not told.deep, short=wanted < target,
     )  # fmt: skip
 

@@ -246,6 +246,25 @@ class Street:
         assert backordered == 0
 
 
+def test_two_listings_of_a_store_do_not_rise_by_the_same_units(world: World) -> None:
+    escrow(world)
+    for n in range(4):  # odd units fall to another listing with each item
+        street = Street(world, f"mug-{n}", own=0, shared=8)
+        last = street.stores[-1]
+        for store in street.stores:
+            street.claim(store)
+            street.end_push(arrives=True)
+        for listing in ((last, street.sku), (last, f"pair-{street.sku}")):
+            street.sell(listing, street.really[listing], f"{n}-{listing[1]}")
+            street.hear()
+        world.receive(street.sku, 3)
+        for _ in range(3):
+            street.claim(last)
+            street.end_push(arrives=True)
+            street.require_no_unit_twice()
+        assert street.really[last, street.sku] > 0
+
+
 ACTS = ["push", "push", "claim", "answer", "lose", "sell", "order", "order", "hear", "receive"]
 # An act, the place of a store and of a listing in their lists, and an amount.
 HAPPENING = st.tuples(st.sampled_from(ACTS), st.integers(0, 2), st.integers(0, 3), st.integers(1, 5))
