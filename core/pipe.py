@@ -158,11 +158,14 @@ _heard: WeakSet[Engine] = WeakSet()
 
 
 def _prepared_on(tx: Transaction, raw: "psycopg.Connection[Any]") -> dict[str, bytes]:
-    """Names of the statements prepared on a connection. After a rollback psycopg deallocates all there are."""
+    """Names of the statements prepared on a connection. After a rollback, also one to a savepoint, psycopg deallocates
+    all there are.
+    """
     engine = tx.connection.engine
     if engine in _heard:
         return _prepared.setdefault(raw, {})
     event.listen(engine, "rollback", _after_rollback)
+    event.listen(engine, "rollback_savepoint", _after_rollback_to)
     event.listen(engine, "reset", _before_reset)
     _heard.add(engine)
     return {}  # the rollback of a connection that is out already would not be heard
@@ -171,6 +174,10 @@ def _prepared_on(tx: Transaction, raw: "psycopg.Connection[Any]") -> dict[str, b
 def _after_rollback(connection: Connection) -> None:
     if not connection.invalidated:
         _prepared.pop(cast(Any, connection.connection.driver_connection), None)
+
+
+def _after_rollback_to(connection: Connection, _name: str, _context: object) -> None:
+    _after_rollback(connection)
 
 
 def _before_reset(raw: Any, _record: object, _state: object) -> None:

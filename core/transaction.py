@@ -22,6 +22,7 @@ _IDS_PER_BLOCK = 16_384
 _OPTIONS = "-c timezone=UTC -c lock_timeout=15s -c statement_timeout=60s -c plan_cache_mode=force_custom_plan"
 # Statements are few and constant; reading one for its bound names costs as much as running it.
 _statement = lru_cache(maxsize=512)(text)
+_ENTER = text("SELECT set_config('holdfast.merchant_id', :merchant_id, true)")
 
 
 def wall_clock() -> datetime:
@@ -130,9 +131,7 @@ class Database:
     ) -> Iterator[Transaction]:
         """Open a transaction inside one merchant's wall; commits at the end, rolls back on any exception."""
         with self.engine.begin() as connection:
-            connection.execute(
-                text("SELECT set_config('holdfast.merchant_id', :merchant_id, true)"), {"merchant_id": str(merchant_id)}
-            )
+            connection.execute(_ENTER, {"merchant_id": str(merchant_id)})
             yield Transaction(
                 connection, merchant_id, self.clock(), actor, source, correlation_id, self.holder, self.ids
             )

@@ -67,6 +67,19 @@ def test_a_failure_is_raised_where_a_later_answer_is_read(world: World) -> None:
         fail()
 
 
+def test_statements_are_prepared_again_after_what_was_only_tried(world: World) -> None:
+    for n in range(3):
+        with world.db.begin(1, actor="test") as tx:
+            with pipe(tx) as sent:
+                assert sent.run(ADD, a=n, b=1).scalars() == [n + 1]
+            tried = tx.connection.begin_nested()
+            for _ in range(4):
+                tx.run("SELECT 1")
+            tried.rollback()
+            with pipe(tx) as sent:
+                assert sent.run(ADD, a=n, b=2).scalars() == [n + 2]
+
+
 def test_statements_are_prepared_again_after_a_rollback(world: World) -> None:
     def add_and_roll_back(n: int) -> None:
         with world.db.begin(1, actor="test") as tx:
