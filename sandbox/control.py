@@ -77,7 +77,10 @@ def _catalogue(shop: Shop, body: Body) -> Body:
 
 def _checkout(shop: Shop, body: Body) -> Body:
     wishes = [Wish(text(row, "sku"), count(row, "quantity", 1)) for row in rows(body, "lines")]
-    order, served = shop.checkout(text(body, "reference"), flag(body, "paid", default=True), wishes)
+    city = body.get("city")
+    if city is not None and not isinstance(city, str):
+        raise BadRequest("city wants a text, empty when the shopper comes for the goods")
+    order, served = shop.checkout(text(body, "reference"), flag(body, "paid", default=True), wishes, city)
     return {
         "order_id": str(order.number) if order else None,
         "number": order.name if order else None,

@@ -22,6 +22,8 @@ from datetime import UTC, datetime
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
+from sandbox import addresses
+from sandbox.addresses import Address
 from sandbox.deliveries import Deliveries
 from sandbox.faults import Faults
 from sandbox.journal import Journal
@@ -129,19 +131,37 @@ class Shop:
             watcher.product_added(product)
         return product
 
-    def checkout(self, reference: str, paid: bool, wishes: Sequence[Wish]) -> tuple[Order | None, list[Served]]:
-        """Sell what is left of each line in order and refuse the rest; no order when nothing could be sold."""
+    def checkout(
+        self, reference: str, paid: bool, wishes: Sequence[Wish], city: str | None = None
+    ) -> tuple[Order | None, list[Served]]:
+        """Sell what is left of each line in order and refuse the rest; no order when nothing could be sold.
+
+        Args: city: where it goes, '' for nowhere: the shopper comes for it; None: where the next shopper lives.
+        Raises: Refused for a city where nobody lives.
+        """
+        ship_to = self._address(city)
         now = datetime.now(UTC)
         served = [Served(wish, self._sell(wish, paid)) for wish in wishes]
         lines = [each.line for each in served if each.line]
         if not lines:
             return None, served
         number = self.new_number()
-        order = Order(number, f"{self.name_prefix}{number}", reference, lines, now, now, now if paid else None)
+        name = f"{self.name_prefix}{number}"
+        order = Order(number, name, reference, lines, now, now, ship_to, now if paid else None)
         self._journal_order("sale", order, self._counted(lines), number=order.name, reference=reference)
         self.faults.order_placed()
         self._changed(order, OrderEvent.PLACED, [line for line in lines if line.taken])
         return order, served
+
+    def _address(self, city: str | None) -> Address | None:
+        if city is None:
+            return addresses.ADDRESSES[len(self.orders) % len(addresses.ADDRESSES)]
+        if not city:
+            return None
+        found = addresses.of(city)
+        if found is None:
+            raise Refused(f"nobody lives in {city}; say one of {', '.join(one.city for one in addresses.ADDRESSES)}")
+        return found
 
     def pay(self, number: int) -> Order:
         """Raises: Refused when the order is cancelled, or FREE units ran out meanwhile. Twice is once."""

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
+from sandbox.addresses import Address
+
 
 class Refused(Exception):
     """The shop does not do this; the text says why."""
@@ -117,7 +119,10 @@ class Refund:
 
 @dataclass(slots=True, eq=False)
 class Order:
-    """One order as it stands now; ``reference`` is the shopper's own word for it and is not shown by any API."""
+    """One order as it stands now; ``reference`` is the shopper's own word for it and is not shown by any API.
+
+    ``ship_to``: None when the shopper comes for the goods.
+    """
 
     number: int
     name: str
@@ -125,6 +130,7 @@ class Order:
     lines: list[Line]
     placed_at: datetime
     changed_at: datetime
+    ship_to: Address | None
     paid_at: datetime | None = None
     fulfilled_at: datetime | None = None
     cancelled_at: datetime | None = None

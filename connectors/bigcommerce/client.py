@@ -52,6 +52,7 @@ _LINES_LIMIT = 250
 _LINES_SURELY_MORE = 50
 """BigCommerce's own page of lines is 50 and no maximum is published: a page of fewer is surely the last."""
 _PARALLEL_READS = 3
+_WITH_ADDRESSES = {"include": "consignments", "consignment_structure": "object"}
 _PRODUCT_FIELDS = "name,sku,inventory_tracking,base_variant_id"
 _OVERLAP = timedelta(seconds=1)
 
@@ -176,13 +177,17 @@ class BigCommerceConnector:
         """Headers by id. A list may leave out orders of some states, so what it lacks is asked for by itself."""
         found: dict[int, Row] = {}
         if len(ids) > 1:
-            params = {"min_id": ids[0], "max_id": ids[-1], "limit": _ORDERS_LIMIT}
+            span = {"min_id": ids[0], "max_id": ids[-1], "limit": _ORDERS_LIMIT}
             wanted = set(ids)
-            found = {whole(row, "id"): row for row in self._api.rows("/v2/orders", params) if row.get("id") in wanted}
+            found = {
+                whole(row, "id"): row
+                for row in self._api.rows("/v2/orders", {**span, **_WITH_ADDRESSES})
+                if row.get("id") in wanted
+            }
         for order_id in ids:
             if order_id not in found:
                 try:
-                    found[order_id] = object_of(self._api.get(f"/v2/orders/{order_id}"))
+                    found[order_id] = object_of(self._api.get(f"/v2/orders/{order_id}", _WITH_ADDRESSES))
                 except Rejected as refusal:
                     if refusal.status != 404:
                         raise

@@ -44,6 +44,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from connectors.bigcommerce.states import code_of
+from core.dispatch.destinations import destination_of
 from core.errors import Malformed
 from core.model import StoreListing, StoreOrder, StoreOrderLine
 
@@ -191,7 +193,22 @@ def store_order(
             for product in products
             if product.get("type") != "giftcertificate"
         ),
+        destination=_destination(order.get("consignments")),
     )
+
+
+def _destination(consignments: object) -> str:
+    """Where all of it is shipped to; empty for what is picked up, and where its parts go to different places."""
+    shipping = consignments.get("shipping") if isinstance(consignments, dict) else None
+    found = {_ship_to(address) for address in shipping} if isinstance(shipping, list) else set()
+    return found.pop() if len(found) == 1 else ""
+
+
+def _ship_to(address: object) -> str:
+    if not isinstance(address, dict):
+        return ""
+    country = address.get("country_iso2")
+    return destination_of(country, code_of(country, address.get("state")), address.get("zip"))
 
 
 def _is_paid(status: int, payment: object, shipped_at: datetime | None) -> bool:

@@ -69,7 +69,7 @@ def session_for(url: str, token: str) -> shopify.Session:
 
 
 def read_answer(response: httpx.Response) -> Answer:
-    """The data of a response that holds no error.
+    """The data of a response that holds no error; an address that the app may not see counts as none.
 
     Raises: Throttled with the time after which the query fits; CostTooHigh; Unauthorized; Unreachable; Rejected;
     Malformed.
@@ -77,7 +77,7 @@ def read_answer(response: httpx.Response) -> Answer:
     body = json_body(checked(response))
     if not isinstance(body, dict):
         raise Malformed("Shopify's answer is not a JSON object")
-    if body.get("errors"):
+    if body.get("errors") and not _only_addresses_refused(body["errors"]):
         _raise_for(body["errors"], body.get("extensions"))
     data = body.get("data")
     if not isinstance(data, dict):
@@ -97,6 +97,19 @@ def _raise_for(errors: Any, extensions: Any) -> None:
     if "INTERNAL_SERVER_ERROR" in codes:
         raise Unreachable("Shopify failed inside (INTERNAL_SERVER_ERROR)")
     raise Rejected("Shopify refuses the query", status=200, code=",".join(codes))
+
+
+def _only_addresses_refused(errors: Any) -> bool:
+    """Addresses are protected customer data of level 2, which many apps are not granted: they come as null then, with
+    an error each, and the rest of the answer is whole. Page: shopify.dev/docs/apps/launch/protected-customer-data.
+    """
+    return isinstance(errors, list) and all(
+        isinstance(error, dict)
+        and isinstance(error.get("path"), list)
+        and "shippingAddress" in error["path"]
+        and set(_codes([error])) <= {"ACCESS_DENIED"}
+        for error in errors
+    )
 
 
 def _codes(errors: Any) -> Sequence[str]:

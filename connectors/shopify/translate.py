@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from core.dispatch.destinations import destination_of
 from core.errors import Malformed
 from core.model import StoreListing, StoreOrder, StoreOrderLine
 
@@ -138,7 +139,15 @@ def order_of(order: Node, lines: Sequence[Node], history: History | None) -> Sto
         holds=not order["test"],
         paid=financial in _PAID,
         lines=[_line_of(line, order, history) for line in lines],
+        destination=_destination(order.get("shippingAddress")),
     )
+
+
+def _destination(address: object) -> str:
+    """Empty for what is picked up, and where the shop may not tell us."""
+    if not isinstance(address, Mapping):
+        return ""
+    return destination_of(address.get("countryCodeV2"), address.get("provinceCode"), address.get("zip"))
 
 
 @dataclass(frozen=True, slots=True)

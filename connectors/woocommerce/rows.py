@@ -1,6 +1,6 @@
 """WooCommerce's own rows, as far as we read them (REST API wc/v3, fields by the shop's route schemas).
 
-Names and addresses are neither asked for nor kept, and of money only an order's total, as a mark of its version.
+Of a person only country, state and postcode are asked for; of money only an order's total, as a mark of its version.
 """
 
 import math
@@ -58,13 +58,20 @@ STAMP_FIELDS = "id,status,date_modified_gmt,date_paid_gmt,date_completed_gmt,tot
 
 @dataclass(frozen=True, slots=True)
 class Order(OrderStamp):
+    """``shipping`` and ``billing``: an address each, with whatever plugins and old orders have in it."""
+
     date_created_gmt: datetime | None = None
     number: str = ""
     created_via: str | None = ""
     line_items: Sequence[OrderLine] = ()
+    shipping: Any = None
+    billing: Any = None
 
 
-ORDER_FIELDS = f"{STAMP_FIELDS},date_created_gmt,number,created_via,line_items"
+_PLACES = ",".join(
+    f"{address}.{part}" for address in ("shipping", "billing") for part in ("country", "state", "postcode")
+)
+ORDER_FIELDS = f"{STAMP_FIELDS},date_created_gmt,number,created_via,line_items,{_PLACES}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from core.dispatch.destinations import destination_of
 from core.errors import Malformed
 from core.model import StoreListing, StoreOrder, StoreOrderLine
 
@@ -191,7 +192,15 @@ def to_order(
         paid=row.status in _PAID or shipped or (row.status not in _UNPAID and row.date_paid_gmt is not None),
         lines=lines,
         look_again_at=hold_ends,
+        destination=_destination(row.shipping) or _destination(row.billing),
     )
+
+
+def _destination(address: object) -> str:
+    """Empty for an empty one: without another address, goods go to the one that is billed."""
+    if not isinstance(address, Mapping):
+        return ""
+    return destination_of(address.get("country"), address.get("state"), address.get("postcode"))
 
 
 def hold_end(row: Order, hold_minutes: int | None, now: datetime) -> datetime | None:

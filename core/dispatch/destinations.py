@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import asin, cos, radians, sin, sqrt
 from typing import NamedTuple
+from unicodedata import normalize
 
 from core.errors import Refused
 
 KEPT = 3  # postal characters that are kept of a destination; what follows them leads to a street
+_NO_COUNTRY = "ZZ"  # the code for one that is not known
 _EARTH_KM = 6371.0088  # mean radius, IUGG 1980
 
 
@@ -77,6 +79,38 @@ def read_part(words: str) -> Destination:
             f"write {read._replace(postal=read.postal[:KEPT])}"
         )
     return read
+
+
+def kept_of(words: str) -> str:
+    """What is kept of a destination that a store tells; '' for what is none. Never refuses, as ``destination_of``."""
+    country, _, rest = words.partition("-")
+    subdivision, _, postal = rest.partition("-")
+    return destination_of(country, subdivision, postal)
+
+
+def destination_of(country: object, subdivision: object, postal: object) -> str:
+    """What is kept of an address on a store, as ``read_destination`` reads it; '' when it names no country.
+
+    Never refuses: an order is not lost for its address.
+
+    Args: country: ISO 3166-1, two letters. subdivision: its code, with the country before it or without; a name is left
+    out. All: whatever stands in the address.
+    """
+    land = _plain(country)
+    if len(land) != 2 or not land.isalpha() or land == _NO_COUNTRY:
+        return ""
+    part = _plain(subdivision)
+    within = part.removeprefix(land)
+    # COR is a part of CO; but DE-BY is BY of DE, and JP13 is 13 of JP.
+    if within.isdigit() or (isinstance(subdivision, str) and "-" in subdivision):
+        part = within
+    return str(Destination(land, part if len(part) <= 3 else "", _plain(postal)[:KEPT]))
+
+
+def _plain(part: object) -> str:
+    """Its letters and digits, of ASCII alone: wide ones, as typed in Japan, are the same to a carrier."""
+    text = normalize("NFKC", part).upper() if isinstance(part, str) else ""
+    return "".join(letter for letter in text if letter.isascii() and letter.isalnum())
 
 
 def _read(words: str) -> Destination:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.bigcommerce.answers import Problem, Row, listed, number, only_filters, v2_list, v2_page, v3, v3_page
-from sandbox.bigcommerce.state import State
+from sandbox.bigcommerce.state import LOCATION_ID, State
 from sandbox.things import Line, Order
 
 AWAITING_PAYMENT, AWAITING_FULFILLMENT, SHIPPED, CANCELLED, REFUNDED, PARTIALLY_REFUNDED = 7, 11, 2, 5, 4, 14
@@ -74,8 +74,53 @@ def order_row(state: State, order: Order) -> Row:
         "channel_id": 1,
         "external_source": None,
         "external_id": None,
-        "products": {"url": f"{root}/orders/{order.number}/products", "resource": f"/orders/{order.number}/products"},
+        "products": _resource(root, order, "products"),
+        "consignments": _resource(root, order, "consignments"),
     }
+
+
+def _resource(root: str, order: Order, name: str) -> Row:
+    return {"url": f"{root}/orders/{order.number}/{name}", "resource": f"/orders/{order.number}/{name}"}
+
+
+def consignments_of(state: State, order: Order) -> Row:
+    """As the object structure has them: all that is shipped goes to one address, or all is picked up at one place."""
+    root, to = f"{state.shop.url}/stores/{state.store_hash}/v2", order.ship_to
+    found: Row = {"pickups": [], "shipping": [], "downloads": [], "email": {"gift_certificates": []}}
+    lines = [_resource(root, order, f"products/{line.number}") for line in order.lines]
+    if to is None:
+        place = {
+            "id": LOCATION_ID,
+            "name": "Default location",
+            "code": "BC-LOCATION-1",
+            "city": "Berlin",
+            "state": "Berlin",
+            "postal_code": "10115",
+            "country_alpha2": "DE",
+        }
+        pickup = {"id": order.number, "pickup_method_id": 1, "location": place, "line_items": lines}
+        return {**found, "pickups": [pickup]}
+    shipping = {
+        "id": order.number,
+        "first_name": "Sam",
+        "last_name": "Shopper",
+        "company": "",
+        "street_1": "Example Street 1",
+        "street_2": "",
+        "city": to.city,
+        "state": to.subdivision_name,
+        "zip": to.postcode,
+        "country": to.country_name,
+        "country_iso2": to.country,
+        "phone": "",
+        "email": "sam@example.test",
+        "form_fields": [],
+        "shipping_method": "Free Shipping",
+        "line_items": lines,
+        "items_total": sum(line.quantity for line in order.lines),
+        "items_shipped": sum(line.fulfilled for line in order.lines),
+    }
+    return {**found, "shipping": [shipping]}
 
 
 def line_row(state: State, order: Order, line: Line) -> Row:
@@ -179,6 +224,14 @@ def _wanted(state: State, request: Request) -> Sequence[Order]:
     return sorted(kept, key=_SORTS[field], reverse=direction == "desc")
 
 
+def _shown(state: State, request: Request, order: Order) -> Row:
+    """With its consignments when they are asked for, which is understood for the object structure alone."""
+    row, query = order_row(state, order), request.query_params
+    if query.get("include") == "consignments" and query.get("consignment_structure") == "object":
+        row["consignments"] = consignments_of(state, order)
+    return row
+
+
 def _order(state: State, request: Request) -> Order:
     order = state.shop.orders.get(int(request.path_params["order_id"]))
     if order is None:
@@ -188,10 +241,10 @@ def _order(state: State, request: Request) -> Order:
 
 def routes(state: State) -> list[Route]:
     async def orders(request: Request) -> Response:
-        return v2_list([order_row(state, order) for order in v2_page(request, _wanted(state, request))])
+        return v2_list([_shown(state, request, order) for order in v2_page(request, _wanted(state, request))])
 
     async def one_order(request: Request) -> Response:
-        return JSONResponse(order_row(state, _order(state, request)))
+        return JSONResponse(_shown(state, request, _order(state, request)))
 
     async def lines(request: Request) -> Response:
         order = _order(state, request)

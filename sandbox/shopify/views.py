@@ -6,6 +6,7 @@ from typing import Any
 
 from graphql import GraphQLError, GraphQLResolveInfo
 
+from sandbox.addresses import Address
 from sandbox.shopify.ids import MAIN_LOCATION, gid, item_number, variant_number
 from sandbox.things import Line, Order, Product, Refund
 
@@ -148,12 +149,30 @@ def order(order: Order) -> View:
         "updatedAt": stamp(order.changed_at),
         "cancelledAt": stamp(order.cancelled_at) if order.cancelled_at else None,
         "currentSubtotalLineItemsQuantity": lambda _info: sum(current(order, each) for each in order.lines),
+        "shippingAddress": address(order, order.ship_to) if order.ship_to else None,
         "test": False,
         "displayFinancialStatus": financial_status(order),
         "displayFulfillmentStatus": fulfilment_status(order),
         "lineItems": line_items,
         "refunds": lambda _info, first=None: refunds(order)[:first],
         "fulfillments": lambda _info, first=None: fulfilments(order)[:first],
+    }
+
+
+def address(order: Order, to: Address) -> View:
+    return {
+        "__typename": "MailingAddress",
+        "id": f"{gid('MailingAddress', order.number)}?model_name=Address",
+        "firstName": "Sam",
+        "lastName": "Shopper",
+        "address1": "Example Street 1",
+        "city": to.city,
+        "coordinatesValidated": False,
+        "province": to.subdivision_name or None,
+        "provinceCode": to.subdivision or None,
+        "country": to.country_name,
+        "countryCodeV2": to.country,
+        "zip": to.postcode,
     }
 
 

@@ -1,6 +1,6 @@
 """A WooCommerce 11.0.1 shop on WordPress 7.1: wc/v3 over plain http, so OAuth 1.0a, on pretty permalinks.
 
-Left out: everything that writes except stock and webhooks; `_fields` looks at top-level names only.
+Left out: everything that writes except stock and webhooks; `_fields` looks at two levels of names.
 """
 
 from sandbox.shop import Shop, Storefront

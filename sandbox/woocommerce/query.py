@@ -90,11 +90,21 @@ def page(query: QueryParams) -> Page:
 
 def fields(query: QueryParams) -> frozenset[str] | None:
     found = words(query, "_fields")
-    return frozenset(word.partition(".")[0] for word in found) if found else None
+    return frozenset(found) if found else None
 
 
 def trimmed(shown: Json, wanted: frozenset[str] | None) -> Json:
-    return shown if wanted is None else {name: value for name, value in shown.items() if name in wanted}
+    """Only what was asked for, of an object also by one of its fields: ``shipping.country``."""
+    if wanted is None:
+        return shown
+    kept: Json = {}
+    for name, value in shown.items():
+        inner = {field.partition(".")[2] for field in wanted if field.startswith(f"{name}.")}
+        if name in wanted:
+            kept[name] = value
+        elif inner:
+            kept[name] = {each: value[each] for each in value if each in inner} if isinstance(value, dict) else value
+    return kept
 
 
 def stock_quantity(body: Mapping[str, object]) -> int | None:

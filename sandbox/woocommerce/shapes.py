@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from sandbox.addresses import ADDRESSES, Address
 from sandbox.things import Line, Order, Product, Refund
 from sandbox.woocommerce.catalogue import Catalogue, Parent, Row
 
@@ -19,18 +20,13 @@ NO_DATES: Mapping[str, object] = {
     "date_on_sale_to": None,
     "date_on_sale_to_gmt": None,
 }
-PERSON: Mapping[str, object] = {
-    "first_name": "Sam",
-    "last_name": "Shopper",
-    "company": "",
-    "address_1": "Example Street 1",
-    "address_2": "",
-    "city": "Berlin",
-    "state": "DE-BE",
-    "postcode": "10115",
-    "country": "DE",
-    "phone": "030",
-}
+NOBODY: Mapping[str, object] = dict.fromkeys(
+    (
+        *("first_name", "last_name", "company", "address_1", "address_2"),
+        *("city", "state", "postcode", "country", "phone"),
+    ),
+    "",
+)
 
 
 def dates(name: str, moment: datetime | None) -> Json:
@@ -244,8 +240,8 @@ def order(row: Order, catalogue: Catalogue, home: str) -> Json:
         "total_tax": "0.00",
         "customer_id": 0,
         "order_key": key,
-        "billing": {**PERSON, "email": "sam@example.test"},
-        "shipping": dict(PERSON),
+        "billing": {**person(row.ship_to or ADDRESSES[0]), "email": "sam@example.test"},
+        "shipping": person(row.ship_to) if row.ship_to else dict(NOBODY),
         "payment_method": "card",
         "payment_method_title": "Card",
         "transaction_id": "",
@@ -272,6 +268,22 @@ def order(row: Order, catalogue: Catalogue, home: str) -> Json:
         **dates("date_paid", row.paid_at),
         "currency_symbol": "€",
         "_links": links(home, f"orders/{row.number}"),
+    }
+
+
+def person(where: Address) -> Json:
+    """A shopper's address; subdivisions of Germany bear the country, as in WooCommerce's own list."""
+    state = f"DE-{where.subdivision}" if where.country == "DE" else where.subdivision
+    return {
+        **NOBODY,
+        "first_name": "Sam",
+        "last_name": "Shopper",
+        "address_1": "Example Street 1",
+        "city": where.city,
+        "state": "" if where.country == "AT" else state,
+        "postcode": where.postcode,
+        "country": where.country,
+        "phone": "030",
     }
 
 

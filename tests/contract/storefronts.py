@@ -29,12 +29,15 @@ class Case:
 
     ``connector`` is module:class, imported only when its tests run. ``unknown_id`` has the shape of a listing's id and
     exists in no shop. ``wrong`` replaces credentials. ``forged`` changes a delivery so that it must be refused.
+    ``names_states``: it tells subdivisions by name. ``bills_pick_ups``: who comes for the goods has an address, too.
     """
 
     connector: str
     unknown_id: str
     wrong: Mapping[str, str]
     forged: Callable[[Mapping[str, str], bytes], tuple[Mapping[str, str], bytes]] = _change_a_byte
+    names_states: bool = False
+    bills_pick_ups: bool = False
 
     def connect(self, access: StoreAccess) -> Connector:
         module, _, name = self.connector.partition(":")
@@ -52,11 +55,13 @@ CASES: Mapping[Platform, Case] = {
         connector="connectors.woocommerce.client:WooCommerceConnector",
         unknown_id="999999999",
         wrong={"consumer_secret": "cs_wrong"},
+        bills_pick_ups=True,
     ),
     Platform.BIGCOMMERCE: Case(
         connector="connectors.bigcommerce.client:BigCommerceConnector",
         unknown_id="999999999/999999999",
         wrong={"access_token": "token-of-nobody"},
+        names_states=True,
     ),
 }
 
@@ -81,10 +86,10 @@ class Storefront:
         products = [{"sku": sku, "title": f"Thing {sku}", "stock": units} for sku, units in quantities.items()]
         self.act("catalogue", products=products)
 
-    def checkout(self, *lines: tuple[str, int], paid: bool = True) -> str:
-        """A shopper buys; gives the order's id."""
+    def checkout(self, *lines: tuple[str, int], paid: bool = True, city: str = "Berlin") -> str:
+        """A shopper of this city buys, or comes for it when there is none; gives the order's id."""
         wanted = [{"sku": sku, "quantity": quantity} for sku, quantity in lines]
-        order_id: str = self.act("checkout", reference="R", paid=paid, lines=wanted)["order_id"]
+        order_id: str = self.act("checkout", reference="R", paid=paid, lines=wanted, city=city)["order_id"]
         return order_id
 
     def shown(self, sku: str) -> int:

@@ -106,6 +106,34 @@ def test_an_unpaid_order_holds_its_units(storefront: Storefront) -> None:
     assert line.counted + line.hidden in (0, 2)
 
 
+@pytest.mark.parametrize(
+    ("city", "by_code", "by_name"),
+    [
+        ("Los Angeles", "US-CA-900", "US-CA-900"),
+        ("Toronto", "CA-ON-M5H", "CA-ON-M5H"),
+        ("Munich", "DE-BY-803", "DE--803"),
+        ("London", "GB--EC1", "GB--EC1"),
+    ],
+)
+def test_of_an_address_no_more_is_kept_than_routing_needs(
+    storefront: Storefront, city: str, by_code: str, by_name: str
+) -> None:
+    sku = f"TO-{city}"
+    storefront.stock({sku: 5})
+
+    order = _fetch(storefront, storefront.checkout((sku, 1), city=city))
+
+    assert order.destination == (by_name if storefront.case.names_states else by_code)
+
+
+def test_what_the_shopper_comes_for_goes_nowhere(storefront: Storefront) -> None:
+    storefront.stock({"PICK-UP": 5})
+
+    order = _fetch(storefront, storefront.checkout(("PICK-UP", 1), city=""))
+
+    assert order.destination == ("DE-BE-101" if storefront.case.bills_pick_ups else "")
+
+
 def test_a_paid_order_that_ships_says_so(storefront: Storefront) -> None:
     storefront.stock({"SHIP": 5})
     order_id = storefront.checkout(("SHIP", 2))

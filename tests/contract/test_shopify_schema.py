@@ -58,6 +58,14 @@ def test_a_document_asks_for_nothing_personal(name: str) -> None:
     assert words.isdisjoint(PERSONAL)
 
 
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_of_an_address_a_document_asks_for_the_coarsest_parts_alone(name: str) -> None:
+    asked = DOCUMENTS[name].partition("shippingAddress")[2]
+
+    assert asked.count("shippingAddress") == 0
+    assert not asked or asked.strip().partition("}")[0].split() == ["{", "countryCodeV2", "provinceCode", "zip"]
+
+
 def test_a_document_with_a_field_that_is_gone_would_be_found_out(official: GraphQLSchema) -> None:
     stale = documents.LEVELS.replace("isActive", "available")
 

@@ -68,6 +68,14 @@ def test_a_recorded_order_reads_as_it_stood(
     ] == counts
 
 
+@pytest.mark.parametrize(
+    ("name", "destination"),
+    [("order_get_processing_storefront", "DE-BE-101"), ("order_get_product_since_deleted", "")],
+)
+def test_a_recorded_address_reads_as_a_place(contracts: Path, name: str, destination: str) -> None:
+    assert _order(contracts, name).destination == destination
+
+
 def test_two_recorded_refunds_part_into_restocked_and_lost(contracts: Path) -> None:
     order = _order(contracts, "order_get_after_partial_refunds", "refunds_list")
 

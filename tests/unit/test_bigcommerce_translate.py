@@ -261,3 +261,36 @@ def test_what_cannot_be_counted_says_why(tracking: str, base: int | None) -> Non
 
     assert found.quantity is None
     assert found.untracked_reason.endswith(".")
+
+
+def _to(**address: object) -> dict[str, Any]:
+    return {"pickups": [], "shipping": [address], "downloads": [], "email": {"gift_certificates": []}}
+
+
+LINK = {
+    "url": "https://api.bigcommerce.com/stores/x/v2/orders/100/consignments",
+    "resource": "/orders/100/consignments",
+}
+TWO_PLACES = {"shipping": [{"country_iso2": "US", "state": "Texas"}, {"country_iso2": "US", "state": "Ohio"}]}
+
+
+@pytest.mark.parametrize(
+    ("consignments", "destination"),
+    [
+        (_to(country_iso2="US", state="Texas", zip="12345"), "US-TX-123"),
+        (_to(country_iso2="US", state="TX", zip="12345-6789"), "US-TX-123"),
+        (_to(country_iso2="DE", state="Bavaria", zip="80331"), "DE--803"),
+        (_to(country_iso2=None, state=["Texas"], zip=12345), ""),
+        ({"shipping": [{"country_iso2": "US", "state": "Ohio"}] * 2}, "US-OH"),
+        (TWO_PLACES, ""),
+        ({"pickups": [{"location": {"country_alpha2": "US"}}], "shipping": []}, ""),
+        ({"shipping": ["rubbish"]}, ""),
+        (LINK, ""),
+        ([], ""),
+        (None, ""),
+    ],
+)
+def test_whatever_stands_in_an_address_the_order_is_read(consignments: object, destination: str) -> None:
+    order = store_order({**order_row(11), "consignments": consignments}, [FIVE_WANTED], {}, BY_DEFAULT)
+
+    assert order.destination == destination

@@ -4,11 +4,22 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core.dispatch.destinations import Destination, Point, Region, distance_km, read_destination, read_part
+from core.dispatch.destinations import (
+    Destination,
+    Point,
+    Region,
+    destination_of,
+    distance_km,
+    kept_of,
+    read_destination,
+    read_part,
+)
 from core.dispatch.estimate import Estimate, estimate, leaves_on
 from core.dispatch.model import Exclusion, Why
-from core.dispatch.reasons import Names, tell
+from core.dispatch.reasons import Names, tell, tell_in_one
 from core.dispatch.terms import Effect, Price, Rate, Rule, Terms, Transit, Week
 from core.errors import Refused
 from core.money import read_money, write_money
@@ -40,6 +51,37 @@ def test_of_a_destination_three_postal_characters_are_kept(words: str, told: Des
 def test_what_is_no_destination_is_refused_with_an_example(words: str) -> None:
     with pytest.raises(Refused, match="like"):
         read_destination(words)
+
+
+@given(*[st.one_of(st.text(), st.none(), st.integers(), st.sampled_from(["DE", "de-by", "JP13", "80331"]))] * 3)
+def test_whatever_an_address_says_what_is_kept_of_it_can_be_read(country: Any, subdivision: Any, postal: Any) -> None:
+    kept = destination_of(country, subdivision, postal)
+
+    assert not kept or str(read_destination(kept)) == kept
+    assert kept_of(kept) == kept
+    assert len(kept) <= len("CC-SSS-PPP")
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        (("DE", "DE-BY", "80331"), "DE-BY-803"),
+        (("de ", "by", " 80 331"), "DE-BY-803"),
+        (("JP", "JP13", "１００-0001"), "JP-13-100"),
+        (("JP", "JP-13", None), "JP-13"),
+        (("CO", "COR", ""), "CO-COR"),
+        (("GB", "Greater London", "SW1A 1AA"), "GB--SW1"),
+        (("US", "", "90012"), "US--900"),
+        (("AT", None, None), "AT"),
+        (("ZZ", "BY", "80331"), ""),
+        (("Germany", "BY", "80331"), ""),
+        ((None, "BY", "80331"), ""),
+    ],
+)
+def test_of_an_address_country_subdivision_and_three_characters_are_kept(
+    address: tuple[Any, Any, Any], kept: str
+) -> None:
+    assert destination_of(*address) == kept
 
 
 def test_a_region_is_made_of_no_more_postal_characters_than_are_kept() -> None:
@@ -235,9 +277,27 @@ def test_a_route_is_told_in_sentences() -> None:
         "SHOP was refused: it is paused.",
         "OLD was refused: it has none of what is asked for.",
     ]
+    assert tell_in_one(first, names) == (
+        "Decided by priority to DE-BY-80: BERLIN was chosen for 2 units: priority 9; "
+        "BERLIN was refused for CUP: rule 77 denies it; SHOP was refused: it is paused; "
+        "OLD was refused: it has none of what is asked for; 1 CUP waits: no warehouse that may serve has them; "
+        "4 MUG wait: sold in a presale, the goods are not there yet; 1 was not needed."
+    )
+    assert tell_in_one(again, names).startswith(
+        "Decided by cheapest to DE-BY-80: MUNICH was chosen for 1 unit: 4.90 EUR for one parcel with all that it has; "
+        "BERLIN was refused: it rejected the order (no staff)"
+    )
     assert tell(again, names)[-4:] == [
         "Attempt 2, cheapest: MUNICH was chosen for 1 unit: 4.90 EUR for one parcel with all that it has.",
         "Attempt 2, cheapest: BERLIN was refused: it rejected the order (no staff).",
         "Attempt 2, cheapest: SHOP was refused: it is paused.",
         "Attempt 2, cheapest: OLD was refused: it has none of what is asked for.",
     ]
+
+
+def test_a_parcel_that_is_too_heavy_for_all_rates_says_so() -> None:
+    places, rates = [warehouse(1, code="BERLIN")], [Rate(1, "Post", None, None, 5_000, 490, "EUR")]
+    heavy = route([plain(1, MUG, 30, weight_g=350)], stock({1: {MUG: 30}}), places=places, terms=Terms(rates=rates))
+    unrated = "BERLIN sends 30 MUG (no rate for 10.5 kg: `holdfast route rates add CARRIER GRAMS PRICE`): leaves"
+    assert tell(heavy, Names({1: "BERLIN"}, {1: "MUG"}, "EUR"))[0].startswith(unrated)
+    assert tell(heavy, Names({1: "BERLIN"}, {1: "MUG"}))[0].startswith("BERLIN sends 30 MUG: leaves")

@@ -14,6 +14,20 @@ from tests.shopify_answers import DATE, Script, Shopify, failed, levels, throttl
 
 pytest_plugins = ("tests.shopify_fixtures",)
 
+ORDER: Mapping[str, Any] = {
+    "id": "gid://shopify/Order/7",
+    "name": "#7",
+    "createdAt": "2026-11-22T10:00:00Z",
+    "updatedAt": "2026-11-22T10:05:00Z",
+    "cancelledAt": None,
+    "test": False,
+    "displayFinancialStatus": "PAID",
+    "displayFulfillmentStatus": "UNFULFILLED",
+    "currentSubtotalLineItemsQuantity": 0,
+    "shippingAddress": {"countryCodeV2": "CA", "provinceCode": "ON", "zip": "M5H 2N2"},
+    "lineItems": {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}},
+}
+
 
 def test_a_short_throttle_is_waited_out(shopify: Shopify, connector: ShopifyConnector) -> None:
     shopify.will(throttled(requested=50, available=40), levels({"1": 6}))
@@ -90,3 +104,43 @@ def test_a_poll_vouches_only_for_the_time_before_its_first_page(shopify: Shopify
     assert shopify.asked[1]["variables"]["after"] == "next page"
     assert first.read_at == second.read_at < datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
     assert second.cursor is None
+
+
+def _refused(*path: object, **extensions: object) -> Mapping[str, Any]:
+    """As Shopify words it for a field of protected customer data."""
+    error = {"message": "This app is not approved to access the field.", "path": list(path)}
+    return {**error, "extensions": extensions} if extensions else error
+
+
+@pytest.mark.parametrize(
+    "refusals",
+    [
+        [_refused("nodes", 0, "shippingAddress")],
+        [_refused("nodes", 0, "shippingAddress", "zip"), _refused("nodes", 1, "shippingAddress", code="ACCESS_DENIED")],
+    ],
+)
+def test_an_address_that_the_app_may_not_see_keeps_no_order_back(
+    shopify: Shopify, connector: ShopifyConnector, refusals: list[Any]
+) -> None:
+    shopify.will({"data": {"nodes": [{**ORDER, "shippingAddress": None}]}, "errors": refusals})
+
+    (order,) = connector.fetch_orders(["7"]).orders
+
+    assert (order.number, order.destination) == ("#7", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (_refused("nodes", 0, "shippingAddress", code="INTERNAL_SERVER_ERROR"), Unreachable),
+        (_refused("nodes", 0, "lineItems", code="ACCESS_DENIED"), Unauthorized),
+        (_refused("customer", "phone"), Rejected),
+    ],
+)
+def test_what_else_is_kept_back_is_not_taken_for_an_empty_address(
+    shopify: Shopify, connector: ShopifyConnector, error: Mapping[str, Any], expected: type[Exception]
+) -> None:
+    shopify.will({"data": {"nodes": [ORDER]}, "errors": [_refused("nodes", 0, "shippingAddress"), error]})
+
+    with pytest.raises(expected):
+        connector.fetch_orders(["7"])

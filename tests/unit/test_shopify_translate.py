@@ -277,3 +277,23 @@ def test_an_answer_without_a_promised_field_is_malformed(field_name: str) -> Non
 
     with pytest.raises(Malformed), reading("orders"):
         order_of(order_node(), [line], History())
+
+
+@pytest.mark.parametrize(
+    ("address", "destination"),
+    [
+        ({"countryCodeV2": "CA", "provinceCode": "ON", "zip": "M5H 2N2"}, "CA-ON-M5H"),
+        ({"countryCodeV2": "DE", "provinceCode": None, "zip": "80331"}, "DE--803"),
+        ({"countryCodeV2": "JP", "provinceCode": "JP-13", "zip": None}, "JP-13"),
+        ({"countryCodeV2": "CO", "provinceCode": "COR", "zip": ""}, "CO-COR"),
+        ({"countryCodeV2": "ZZ", "provinceCode": "", "zip": "1"}, ""),
+        ({"countryCodeV2": None, "provinceCode": "ON", "zip": "M5H"}, ""),
+        ({"zip": ["M5H"]}, ""),
+        ("somewhere", ""),
+        (None, ""),
+    ],
+)
+def test_whatever_stands_in_an_address_the_order_is_read(address: object, destination: str) -> None:
+    order = order_of(order_node(shippingAddress=address), [line_node(5, 5, 5)], None)
+
+    assert order.destination == destination

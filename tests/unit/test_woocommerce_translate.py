@@ -317,3 +317,24 @@ def test_a_variation_s_listing_carries_both_names_and_both_ids() -> None:
     listing = to_listing(row, "Tee Shirt")
 
     assert (listing.external_id, listing.title, listing.quantity) == ("46/48", "Tee Shirt - M", 3)
+
+
+@pytest.mark.parametrize(
+    ("shipping", "billing", "destination"),
+    [
+        ({"country": "DE", "state": "DE-BE", "postcode": "10115"}, {"country": "US"}, "DE-BE-101"),
+        (
+            {"country": "", "state": "", "postcode": ""},
+            {"country": "US", "state": "CA", "postcode": "90012"},
+            "US-CA-900",
+        ),
+        ({"country": "JP", "state": "JP13", "postcode": "１００－０００１"}, {}, "JP-13-100"),
+        (None, {"country": "AT"}, "AT"),
+        ([], "nowhere", ""),
+        ({"country": 7, "state": {}, "postcode": None}, {"country": "Germany"}, ""),
+    ],
+)
+def test_whatever_stands_in_an_address_the_order_is_read(shipping: Any, billing: Any, destination: str) -> None:
+    order, _ = _line(_order("processing", shipping=shipping, billing=billing))
+
+    assert order.destination == destination
