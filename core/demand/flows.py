@@ -62,7 +62,8 @@ def pools(tx: Transaction) -> Pools:
 
 # In the sales layer, demand is what orders hold or wait for in pools that are not aside: it begins where a movement
 # ends there, and ends where one leaves it by another way than the door. Fills of what waits change nothing: it was
-# counted when it began. At a warehouse, what leaves for an order was sold.
+# counted when it began. What an item becomes part of gets its sold units from outside, as they left the other: they
+# were counted when they were sold. At a warehouse, what leaves for an order was sold.
 MOVES = """
     SELECT grade, place_id, day, net, sold, order_line_id FROM (
         SELECT grade, CASE WHEN layer = 'sales' THEN 0 WHEN was THEN from_place ELSE to_place END AS place_id,
@@ -70,7 +71,8 @@ MOVES = """
             CASE WHEN was = becomes THEN 0 WHEN becomes THEN quantity ELSE -quantity END AS net,
             CASE WHEN layer = 'dispatch' THEN CASE WHEN from_bucket = 'allocated' AND to_bucket = 'world'
                     THEN quantity ELSE 0 END
-                WHEN wanted = wants OR from_bucket = 'sold' AND to_bucket = 'world' THEN 0
+                WHEN wanted = wants OR from_bucket = 'sold' AND to_bucket = 'world'
+                    OR from_bucket = 'world' AND to_bucket = 'sold' THEN 0
                 WHEN wants THEN quantity ELSE -quantity END AS sold
         FROM (
             SELECT recorded_at, grade, layer, from_place, from_bucket, to_place, to_bucket, quantity, order_line_id,
@@ -130,11 +132,47 @@ class Flows(NamedTuple):
     net: list[int]
 
 
+def wholes(tx: Transaction, item_ids: Collection[int]) -> dict[int, int]:
+    """These items and all that became part of one of them, each with the item of these that it is part of now."""
+    parts = tx.run(
+        """SELECT p.id, k.item_id FROM unnest(CAST(:items AS bigint[])) k (item_id)
+           CROSS JOIN LATERAL (SELECT id FROM item WHERE merchant_id = :merchant_id AND merged_into = k.item_id
+               OFFSET 0) p""",
+        items=sorted(item_ids),
+    )
+    return {item_id: item_id for item_id in item_ids} | {row.id: row.item_id for row in parts}
+
+
 def read(
     tx: Transaction, over: Window, known: Pools, item_ids: Collection[int], *, warehouses: bool = False
 ) -> list[Flows]:
-    """All days of the window and today, of the sales layer or else of the ``warehouses``."""
-    ids = sorted(item_ids)
+    """All days of the window and today, of the sales layer or else of the ``warehouses``.
+
+    Days of what became part of an item are its own. So what changed its item on the day of the merge is no sale: what
+    one item lost on it the other got.
+    """
+    whole = wholes(tx, item_ids)
+    found = _read(tx, over, known, sorted(whole), warehouses=warehouses)
+    if len(whole) == len(item_ids):
+        return found
+    together: dict[tuple[int, str, int], list[Flows]] = {}
+    for one in found:
+        together.setdefault((whole[one.item_id], one.grade, one.place_id), []).append(one)
+    return [_added_up(key, several) for key, several in together.items()]
+
+
+def _added_up(key: tuple[int, str, int], several: Sequence[Flows]) -> Flows:
+    """The days of items that are one now, each once. Pure."""
+    by_day: dict[int, tuple[int, int, int]] = {}
+    for one in several:
+        for day, sold, came, net in zip(one.days, one.sold, one.came, one.net, strict=True):
+            before = by_day.get(day, (0, 0, 0))
+            by_day[day] = before[0] + sold, before[1] + came, before[2] + net
+    sums = [[units[n] for units in by_day.values()] for n in range(3)]
+    return Flows(*key, list(by_day), *sums)
+
+
+def _read(tx: Transaction, over: Window, known: Pools, ids: Sequence[int], *, warehouses: bool) -> list[Flows]:
     until = settle(tx, over, known)
     rows = tx.run(
         f"""SELECT k.item_id, d.grade, d.place_id, d.days, d.sold, d.came, d.net

@@ -78,6 +78,19 @@ class Demand(NamedTuple):
         """Units that sell in so many days, rounded up."""
         return -(-self.sold * days // self.days) if self.days else 0
 
+    def variance(self, days: int) -> tuple[int, int]:
+        """Of what sells in so many days: numerator and denominator, in units squared.
+
+        Days are taken as independent. That of one is the sample variance over the days that count, days without a sale
+        among them; of fewer than two nothing can be said, so units are taken to sell independently of each other
+        (Poisson), whose variance is their mean.
+        """
+        if not self.sold:
+            return 0, 1
+        n, total = self.days, self.sold
+        spread, by = (n * self.squares - total * total, n * (n - 1)) if n > 1 else (total, n)
+        return days * spread, by
+
 
 def demand(of: Daily) -> Demand:
     """The moving average of a window is ``sold / days``; more given back than sold is no demand."""

@@ -5,13 +5,16 @@ and W. Schuetz, "Advantages of the MAD/Mean Ratio over the MAPE", Foresight 6 (2
 sales, and items that sell much weigh more. The yardstick beside it is the naive forecast: the week before comes again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from core.demand.velocity import Daily
+from core.replenish import forecast
+from core.replenish.decide import Method
+from core.replenish.forecast import MILLI, WEEK
 
-WEEK = 7
-MILLI = 1_000
+# Thousandths of a unit on each of the seven days from a day on, by the days before it; None: too little is known.
+Looks = Callable[[int], Sequence[int] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +48,67 @@ class Score:
         return _rounded(milli, self.actual) if self.actual > 0 else None
 
 
-def backtest(of: Daily) -> Score:
-    """Forecast the whole weeks of the newer half of a window, each by the average of all days before it.
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Both methods on the same weeks; ``forecast``: None where the library of the forecast is not installed."""
+
+    pace: Score
+    forecast: Score | None
+
+    @property
+    def better(self) -> Method | None:
+        """Which would have been off by less; None: neither, or only one of them is known."""
+        if self.forecast is None or self.forecast.missed == self.pace.missed:
+            return None
+        return Method.FORECAST if self.forecast.missed < self.pace.missed else Method.PACE
+
+
+def compare(of: Daily) -> Scores:
+    """An item by both methods. The library is used where it is installed."""
+    if not forecast.is_installed():
+        return Scores(backtest(of), None)
+    smoothed = forecast.smooth(of, _start(of))
+    return Scores(backtest(of), backtest(of, smoothed.look if smoothed else None))
+
+
+def backtest(of: Daily, looks: Looks | None = None) -> Score:
+    """Forecast the whole weeks of the newer half of a window, each from the days before it alone.
 
     Only days on which something could be sold are compared: a week with three of them is forecast for three. Weeks
-    without such a day, or without one in the week before, are left out, so both forecasts are judged on the same weeks.
+    without such a day, or without one in the week before, are left out, so all forecasts are judged on the same weeks.
+
+    Args: looks: what to forecast by; where it knows too little, and without it, the average of all days before.
     """
     total = Score()
-    start = len(of) - len(of) // 2 // WEEK * WEEK
-    for at in range(max(start, WEEK), len(of) - WEEK + 1, WEEK):
+    for at in range(max(_start(of), WEEK), len(of) - WEEK + 1, WEEK):
         before, last, week = (
             [units for units in part if units is not None] for part in (of[:at], of[at - WEEK : at], of[at : at + WEEK])
         )
         if not week or not last:
             continue
         actual = sum(week)
-        forecast = _rounded(sum(before) * len(week) * MILLI, len(before))
+        expected = _rounded(sum(before) * len(week) * MILLI, len(before))
+        if looks and (ahead := looks(at)) is not None:
+            counted = zip(of[at : at + WEEK], ahead, strict=True)
+            expected = sum(milli for units, milli in counted if units is not None)
         naive = _rounded(sum(last) * len(week) * MILLI, len(last))
-        off = forecast - actual * MILLI
+        off = expected - actual * MILLI
         one = Score(1, actual, abs(off), off, abs(naive - actual * MILLI))
         total = together([total, one])
     return total
+
+
+def _start(of: Daily) -> int:
+    """The first day of the newer half, whole weeks before the end."""
+    return len(of) - len(of) // 2 // WEEK * WEEK
+
+
+def all_together(scores: Iterable[Scores]) -> Scores:
+    """Both methods over all of them."""
+    known = list(scores)
+    forecasts = [one.forecast for one in known if one.forecast is not None]
+    pace = together(one.pace for one in known)
+    return Scores(pace, together(forecasts) if known and len(forecasts) == len(known) else None)
 
 
 def together(scores: Iterable[Score]) -> Score:

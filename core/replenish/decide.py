@@ -6,13 +6,33 @@ time and a safety stock of ``z`` standard deviations of that demand.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from math import isqrt
 from statistics import NormalDist
+from typing import Protocol
 
 from core.demand.velocity import Demand, lasts
 
 PERMILLE = 1_000
+
+
+class Method(StrEnum):
+    """How it is told what will sell."""
+
+    PACE = "pace"  # the average of the window's days on which there was any
+    FORECAST = "forecast"  # exponential smoothing by a library that is an extra
+    BETTER = "better"  # of these two, whichever would have been off by less of late
+
+
+class Expects(Protocol):
+    """What will sell, by either method."""
+
+    def over(self, days: int) -> int:
+        """Units that sell in so many days, rounded up."""
+
+    def variance(self, days: int) -> tuple[int, int]:
+        """Of what sells in so many days: numerator and denominator, in units squared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +49,7 @@ class Terms:
     pack_size: int = 1
     least_units: int = 1
     is_off: bool = False
+    method: Method = Method.PACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +60,7 @@ class Position:
     ``on_way``     units ordered that are not on sale yet, and supply that was announced without an order.
     ``drafted``    units on purchase orders that are not placed yet.
     ``backorders`` units that orders wait for.
-    ``locks``      units that locks wait for, or will take when they begin.
+    ``locks``      units that locks wait for, or will take when they begin, of those on which no channel's orders draw.
     ``presales``   units sold before they are here.
     """
 
@@ -64,7 +85,7 @@ class Position:
 class Plan:
     """Sale units.
 
-    ``lasts_days``     whole days that the free units last; None: nothing is sold.
+    ``lasts_days``     whole days that the free units last at the pace of the window; None: nothing is sold.
     ``lead_demand``    sold while an order is on its way.
     ``safety``         kept against days that sell more than others.
     ``reorder_point``  at this position or below, more is ordered.
@@ -83,12 +104,16 @@ class Plan:
     order: int
 
 
-def plan(sells: Demand, has: Position, terms: Terms) -> Plan:
-    """What to order of one item, and from which numbers that follows."""
-    lead_demand = sells.over(terms.lead_days)
-    safety = safety_stock(sells, terms.lead_days, z_permille(terms.service_permille))
+def plan(sells: Demand, has: Position, terms: Terms, expects: Expects | None = None) -> Plan:
+    """What to order of one item, and from which numbers that follows.
+
+    Args: sells: at which pace it sold. expects: what will sell; None: that pace goes on.
+    """
+    expects = expects or sells
+    lead_demand = expects.over(terms.lead_days)
+    safety = safety_stock(expects, terms.lead_days, z_permille(terms.service_permille))
     reorder_point = lead_demand + safety
-    target = sells.over(terms.lead_days + terms.cover_days) + safety
+    target = expects.over(terms.lead_days + terms.cover_days) + safety
     short = max(target - has.units, 0) if has.units <= reorder_point else 0
     order = 0 if terms.is_off else in_cases(short, terms)
     return Plan(lasts(has.free, sells.pace), lead_demand, safety, reorder_point, target, has.units, short, order)
@@ -101,20 +126,16 @@ def in_cases(units: int, terms: Terms) -> int:
     return -(-max(units, terms.least_units) // terms.pack_size) * terms.pack_size
 
 
-def safety_stock(sells: Demand, lead_days: int, z: int) -> int:
+def safety_stock(expects: Expects, lead_days: int, z: int) -> int:
     """``z`` (in thousandths) standard deviations of what sells in the lead time, rounded up.
 
-    Days are taken as independent, so the deviation grows with the root of the lead time: ``z * s * sqrt(L)`` as in
-    P. L. King, "Crack the Code: Understanding safety stock and mastering its equations", APICS Magazine, July/August
-    2011, formula for variable demand and a steady lead time. ``s`` squared is the sample variance over the days that
-    count, days without a sale among them; of fewer than two days nothing can be said, so units are taken to sell
-    independently of each other (Poisson), whose variance is their mean.
+    Of a pace that is ``z * s * sqrt(L)`` as in P. L. King, "Crack the Code: Understanding safety stock and mastering
+    its equations", APICS Magazine, July/August 2011, formula for variable demand and a steady lead time.
     """
-    n, total = sells.days, sells.sold
-    if not total or lead_days <= 0 or z <= 0:
+    if lead_days <= 0 or z <= 0:
         return 0
-    spread, by = (n * sells.squares - total * total, n * (n - 1)) if n > 1 else (total, n)
-    return _root_up(z * z * lead_days * spread, PERMILLE * PERMILLE * by)
+    spread, by = expects.variance(lead_days)
+    return _root_up(z * z * spread, PERMILLE * PERMILLE * by)
 
 
 def _root_up(numerator: int, denominator: int) -> int:

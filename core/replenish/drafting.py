@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.replenish.views.planning import Group
+from core.replenish.views.planning import Group, suggest
 from core.supply import purchases
 from core.transaction import Transaction
 
@@ -18,11 +18,18 @@ class Draft:
     units: int
 
 
-def draft(tx: Transaction, groups: Sequence[Group], warehouse_id: int) -> list[Draft]:
-    """One draft for each supplier; what nobody brings is left out.
+def draft(tx: Transaction, warehouse_id: int, supplier_id: int | None = None) -> tuple[list[Group], list[Draft]]:
+    """What to order now, with one draft for each supplier; what nobody brings is left out of these.
 
-    Drafts count as on their way in the next suggestion, so nothing is drafted twice. Raises: Refused.
+    Drafts count as on their way in the next suggestion, so nothing is drafted twice: of callers at once each waits for
+    the one before and suggests anew. Raises: Refused.
     """
+    tx.run("SELECT pg_advisory_xact_lock(hashtextextended('holdfast.replenish.draft', CAST(:merchant_id AS bigint)))")
+    groups = suggest(tx, supplier_id)
+    return groups, _drafts(tx, groups, warehouse_id)
+
+
+def _drafts(tx: Transaction, groups: Sequence[Group], warehouse_id: int) -> list[Draft]:
     asked = [group for group in groups if group.supplier]
     return [_draft(tx, group, number, warehouse_id) for group, number in zip(asked, _numbers(tx, asked), strict=True)]
 

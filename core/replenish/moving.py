@@ -13,6 +13,7 @@ class Stand:
     ``available``  nobody's yet, less what transfers that were not sent yet will take.
     ``coming``     on its way and on sale already, or asked for from another warehouse.
     ``sells``      what left it for orders, on days on which it had any.
+    ``promised``   units that orders have and no warehouse was told to send, so that this one may have to.
     """
 
     warehouse_id: int
@@ -20,6 +21,7 @@ class Stand:
     coming: int
     sells: Demand
     paused: bool = False
+    promised: int = 0
 
     @property
     def units(self) -> int:
@@ -58,9 +60,9 @@ def moves(stands: Iterable[Stand], short_days: int, cover_days: int) -> list[Mov
     """Transfers of one item, the most urgent first.
 
     A warehouse whose units last fewer than ``short_days`` days is short, and wants what sells in ``cover_days``. One
-    gives what it has beyond that, whoever can spare the most days first; where nothing was sold everything can go. So
-    nobody who gives is short afterwards, as long as ``cover_days >= short_days``. A paused warehouse gives and gets
-    nothing.
+    gives what it has beyond that and beyond what it may have to send for orders, whoever can spare the most days first;
+    where nothing was sold everything else can go. So nobody who gives is short afterwards, as long as
+    ``cover_days >= short_days``. A paused warehouse gives and gets nothing.
     """
     known = [one for one in stands if not one.paused]
     takers = [
@@ -72,7 +74,8 @@ def moves(stands: Iterable[Stand], short_days: int, cover_days: int) -> list[Mov
     givers = [
         _Side(one, spare, one.units)
         for one in known
-        if one.warehouse_id not in hungry and (spare := min(one.available, one.units - one.sells.over(cover_days))) > 0
+        if one.warehouse_id not in hungry
+        and (spare := min(one.available, one.units - one.sells.over(cover_days)) - one.promised) > 0
     ]
     takers.sort(key=lambda side: (side.lasts or 0, side.stand.warehouse_id))
     givers.sort(key=lambda side: (side.lasts is not None, -(side.lasts or 0), -side.units, side.stand.warehouse_id))

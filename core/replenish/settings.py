@@ -1,10 +1,12 @@
 """What is said about ordering again: for one item, and for all that say nothing of their own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core.errors import Refused
+from core.replenish import forecast
+from core.replenish.decide import Method
 from core.transaction import Transaction
 
 
@@ -19,6 +21,7 @@ class Defaults:
     ``slow_days``         without a sale for so long is slow.
     ``most_days``         what lasts longer is too much.
     ``transfer_days``     a warehouse whose goods last shorter is short.
+    ``method``            how it is told what will sell.
     """
 
     window_days: int = 90
@@ -28,6 +31,7 @@ class Defaults:
     slow_days: int = 30
     most_days: int = 180
     transfer_days: int = 7
+    method: Method = Method.PACE
 
 
 _RANGES: Mapping[str, tuple[int, int, str]] = {
@@ -48,18 +52,31 @@ def _require(terms: Mapping[str, int | None]) -> None:
             raise Refused(f"{words}, not {value / 10 if name == 'service_permille' else value:g}")
 
 
+def method_named(word: str) -> Method:
+    """The method of that name. Raises: Refused where there is none, or what it needs is not installed."""
+    known = {method.value: method for method in Method}
+    if word not in known:
+        raise Refused(f"there is no method {word!r}; there are: {', '.join(known)}")
+    if known[word] is not Method.PACE:
+        forecast.require()
+    return known[word]
+
+
 def defaults(tx: Transaction) -> Defaults:
     """What holds now."""
     names = ", ".join(_RANGES)
-    row = tx.run(f"SELECT {names} FROM replenish_default WHERE merchant_id = :merchant_id").one_or_none()
-    return Defaults() if row is None else Defaults(**row._mapping)
+    row = tx.run(f"SELECT {names}, method FROM replenish_default WHERE merchant_id = :merchant_id").one_or_none()
+    return Defaults() if row is None else Defaults(**{**row._mapping, "method": Method(row.method)})
 
 
-def set_defaults(tx: Transaction, terms: Mapping[str, int]) -> bool:
-    """Change what ``terms`` names, by the fields of ``Defaults``; returns False when all was so. Raises: Refused."""
+def set_defaults(tx: Transaction, terms: Mapping[str, int], method: Method | None = None) -> bool:
+    """Change what ``terms`` names, by the fields of ``Defaults``, and the method; returns False when all was so.
+
+    Raises: Refused.
+    """
     _require(terms)
     now = asdict(defaults(tx))
-    values = {**now, **terms}
+    values = {**now, **terms, **({"method": method} if method else {})}
     if values == now:
         return False
     tx.run(
@@ -79,6 +96,13 @@ class ItemTerms(NamedTuple):
     service_permille: int | None = None
     supplier_id: int | None = None
     is_off: bool = False
+    method: Method | None = None
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> "ItemTerms":
+        """Out of a row of these columns."""
+        one = cls(*values)
+        return one if one.method is None else one._replace(method=Method(one.method))
 
 
 def of_item(tx: Transaction, item_id: int) -> ItemTerms:
@@ -88,7 +112,7 @@ def of_item(tx: Transaction, item_id: int) -> ItemTerms:
             WHERE merchant_id = :merchant_id AND item_id = :item_id""",
         item_id=item_id,
     ).one_or_none()
-    return ItemTerms() if row is None else ItemTerms(*row)
+    return ItemTerms() if row is None else ItemTerms.read(row)
 
 
 def set_item(tx: Transaction, item_id: int, terms: ItemTerms) -> bool:

@@ -38,4 +38,5 @@ def terms_of(said: ItemTerms, source: Source | None, merchant: Defaults) -> Term
         source.pack_size if source else 1,
         source.least_units if source else 1,
         said.is_off,
+        said.method or merchant.method,
     )

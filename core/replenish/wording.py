@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from core.demand.velocity import last_sale, lasts
-from core.replenish.decide import PERMILLE, z_permille
+from core.replenish.decide import PERMILLE, Method, z_permille
+from core.replenish.forecast import MILLI, Kind
 from core.replenish.views.planning import Line, OneItem
 
 
@@ -34,7 +35,7 @@ def days(number: int) -> str:
 
 def sentences(one: OneItem) -> list[str]:
     """The whole sum, step by step."""
-    return [*_sales(one), *_stands(one.line), *_terms(one), *_sum(one.line)]
+    return [*_sales(one), *_accuracy(one), *_stands(one.line), *_terms(one), *_forecast(one.line), *_sum(one.line)]
 
 
 def _sales(one: OneItem) -> Iterator[str]:
@@ -61,12 +62,18 @@ def _sales(one: OneItem) -> Iterator[str]:
             for name, sold in sorted(one.channels.items(), key=lambda pair: (-pair[1], pair[0]))
         ]
         yield f"By channel: {', '.join(told)}."
-    if one.score.wape is not None and one.score.naive_wape is not None:
-        weeks = "the last week" if one.score.weeks == 1 else f"the last {one.score.weeks} weeks"
-        yield (
-            f"Forecast so, {weeks} with any to sell would have been off by "
-            f"{percent(one.score.wape)} of what was sold; taking the week before, by {percent(one.score.naive_wape)}."
-        )
+
+
+def _accuracy(one: OneItem) -> Iterator[str]:
+    pace, smoothed = one.scores.pace, one.scores.forecast
+    if pace.wape is None or pace.naive_wape is None:
+        return
+    weeks = "the last week" if pace.weeks == 1 else f"the last {pace.weeks} weeks"
+    other = "" if smoothed is None else f"; by the forecasting library, by {percent(smoothed.wape or 0)}"
+    yield (
+        f"Forecast by that pace, {weeks} with any to sell would have been off by {percent(pace.wape)} of what was "
+        f"sold{other}; taking the week before, by {percent(pace.naive_wape)}."
+    )
 
 
 def _stands(line: Line) -> Iterator[str]:
@@ -100,9 +107,28 @@ def _terms(one: OneItem) -> Iterator[str]:
         )
 
 
+_SMOOTHED = {
+    Kind.SPORADIC: "It sells on few days, so how much and how often are smoothed",
+    Kind.WEEKLY: "Each day of the week is smoothed by itself",
+}
+
+
+def _forecast(line: Line) -> Iterator[str]:
+    if line.terms.method is Method.PACE:
+        return
+    if line.forecast is None:
+        worse = " or it was off by more of late" if line.terms.method is Method.BETTER else ""
+        yield f"Its days are too few for the forecasting library{worse}; the pace goes on."
+        return
+    yield (
+        f"{_SMOOTHED[line.forecast.kind]}: {per_day(sum(line.forecast.week), 7 * MILLI)} a day are expected, where the "
+        f"pace says {per_day(line.sells.sold, line.sells.days)}."
+    )
+
+
 def _sum(line: Line) -> Iterator[str]:
     plan, terms = line.plan, line.terms
-    if line.sells.sold:
+    if line.sells.sold or line.forecast:
         yield (
             f"{units(plan.lead_demand)} sell in the lead time; with {plan.safety:,} of safety the reorder point is "
             f"{plan.reorder_point:,}."

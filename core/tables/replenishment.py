@@ -16,6 +16,7 @@ replenish_default = Table(
     Column("slow_days", Integer, nullable=False),
     Column("most_days", Integer, nullable=False),
     Column("transfer_days", Integer, nullable=False),
+    words("method"),  # how it is told what will sell
 )
 
 replenish_item = Table(
@@ -28,6 +29,7 @@ replenish_item = Table(
     Column("service_permille", Integer, nullable=True),
     reference("supplier_id", nullable=True),
     Column("is_off", Boolean, nullable=False),
+    words("method", nullable=True),
 )
 
 # Sums of movements of days that are over; made again from the movements when they are gone.

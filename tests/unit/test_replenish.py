@@ -1,14 +1,15 @@
 """How fast things sell, when they are ordered again and how much, what is sent where, and what lies: the pure parts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from math import sqrt
 
 import pytest
 
 from core.demand.velocity import Daily, Demand, Moved, Pace, daily, demand, last_sale
-from core.replenish.accuracy import Score, backtest, together
-from core.replenish.decide import Plan, Position, Terms, in_cases, plan, safety_stock, z_permille
+from core.replenish.accuracy import Score, Scores, all_together, backtest, together
+from core.replenish.decide import Method, Plan, Position, Terms, in_cases, plan, safety_stock, z_permille
 from core.replenish.moving import Move, Stand, moves
 from core.replenish.settings import Defaults, ItemTerms
 from core.replenish.slow import Cause, IdleLock, Limits, Lying, judge
@@ -165,6 +166,9 @@ def test_the_items_own_word_beats_the_suppliers_and_that_the_merchants() -> None
 
     assert terms_of(ItemTerms(), None, merchant) == Terms(14, 30, 950)
     assert terms_of(ItemTerms(), source("A", 30), merchant) == Terms(30, 30, 950, 12, 24)
+    by_forecast = Defaults(method=Method.FORECAST)
+    assert terms_of(ItemTerms(), None, by_forecast).method is Method.FORECAST
+    assert terms_of(ItemTerms(method=Method.PACE), None, by_forecast).method is Method.PACE
     assert terms_of(ItemTerms(lead_days=0, cover_days=9, service_permille=990, is_off=True), source("A", 30),
                     merchant) == Terms(0, 9, 990, 12, 24, is_off=True)  # fmt: skip
 
@@ -204,6 +208,27 @@ def test_scores_are_added_up_not_averaged() -> None:
     assert together([good, bad]).wape == 10
 
 
+def test_what_is_forecast_by_another_hand_is_judged_on_the_same_weeks_and_days() -> None:
+    of = [2] * 14 + [3, 3, None, 3, 3, 3, 3] + [3] * 7
+
+    told = backtest(of, lambda at: [3_000] * 7)
+    silent = backtest(of, lambda at: None)
+
+    assert (told.weeks, told.actual, told.missed) == (2, 39, 0)
+    assert silent == backtest(of)
+
+
+def test_the_method_that_would_have_been_off_by_less_is_the_better_one() -> None:
+    good, bad = Score(1, 10, 1_000), Score(1, 10, 3_000)
+
+    assert Scores(bad, good).better is Method.FORECAST
+    assert Scores(good, bad).better is Method.PACE
+    assert Scores(good, good).better is None
+    assert Scores(bad, None).better is None
+    assert all_together([Scores(bad, good), Scores(good, bad)]).better is None
+    assert all_together([Scores(bad, good), Scores(bad, None)]) == Scores(Score(2, 20, 6_000), None)
+
+
 # ---- transfers
 
 
@@ -236,6 +261,14 @@ def test_what_is_coming_already_is_not_sent_again_and_not_given() -> None:
 def test_a_paused_warehouse_gives_and_gets_nothing() -> None:
     assert moves([stand(1, 100, 10, paused=True), stand(2, 0, 20)], 7, 20) == []
     assert moves([stand(1, 100, 10), stand(2, 0, 20, paused=True)], 7, 20) == []
+
+
+def test_what_orders_were_promised_stays_where_it_may_have_to_leave_from() -> None:
+    def promised(units: int) -> list[int]:
+        giver = replace(stand(1, 100, 10), promised=units)
+        return [move.units for move in moves([giver, stand(2, 4, 20)], short_days=7, cover_days=20)]
+
+    assert (promised(44), promised(50), promised(80)) == ([36], [30], [])
 
 
 def test_nobody_is_short_where_nothing_sells() -> None:
@@ -290,7 +323,8 @@ def test_idle_locks_are_named_also_where_nothing_else_lies() -> None:
 
 def one_item(sells: Demand, has: Position, terms: Terms) -> OneItem:
     line = Line(Item(1, "MUG", "Mug", "plain"), 90, sells, has, terms, plan(sells, has, terms), source("ACME", 10))
-    return OneItem(line, Defaults(), [1] * 90, date(2027, 1, 1), {"Berlin": 170, "our own interface": 10}, Score(), [])
+    sold = {"Berlin": 170, "our own interface": 10}
+    return OneItem(line, Defaults(), [1] * 90, date(2027, 1, 1), sold, Scores(Score(), None), [])
 
 
 def test_every_number_of_a_plan_stands_in_its_sentences() -> None:

@@ -37,7 +37,7 @@ def said(tx: Transaction) -> dict[int, ItemTerms]:
     rows = tx.run(
         f"SELECT item_id, {', '.join(ItemTerms._fields)} FROM replenish_item WHERE merchant_id = :merchant_id"
     )
-    return {row[0]: ItemTerms(*row[1:]) for row in rows}
+    return {row[0]: ItemTerms.read(row[1:]) for row in rows}
 
 
 def sources(tx: Transaction, item_ids: Collection[int]) -> dict[int, list[Source]]:
@@ -65,7 +65,8 @@ _STANDS = """
         SELECT CAST(coalesce(sum(b.free) FILTER (WHERE b.pool_id <> ALL(CAST(:aside AS bigint[]))), 0) AS bigint)
                 AS free,
             CAST(coalesce(sum(b.backordered) FILTER (WHERE b.pool_id = :shared_id), 0) AS bigint) AS backorders,
-            CAST(coalesce(sum(b.backordered) FILTER (WHERE b.pool_id <> :shared_id), 0) AS bigint) AS locks,
+            CAST(coalesce(sum(b.backordered) FILTER (WHERE b.pool_id = ANY(CAST(:aside AS bigint[]))), 0) AS bigint)
+                AS locks,
             CAST(coalesce(sum(b.reserved + b.sold) FILTER (WHERE b.pool_id = ANY(CAST(:presales AS bigint[]))), 0)
                 AS bigint) AS presales
         FROM sales_balance b WHERE b.merchant_id = :merchant_id AND b.item_id = k.item_id AND b.grade = :grade
@@ -80,7 +81,11 @@ _STANDS = """
 
 
 def positions(tx: Transaction, shared_id: int, aside: Sequence[int], item_ids: Collection[int]) -> dict[int, Position]:
-    """By item, in good grade. Supply that was announced under the number of a purchase order counts once."""
+    """By item, in good grade. Supply that was announced under the number of a purchase order counts once.
+
+    What a lock waits for on which a channel's orders draw is no demand beside theirs: it is free to them when it is
+    there.
+    """
     drafted, coming = _drafted(tx), _locks_to_come(tx)
     presales = list(tx.run("SELECT id FROM pool WHERE merchant_id = :merchant_id AND kind = 'presale'").scalars())
     rows = tx.run(
@@ -110,10 +115,11 @@ def _drafted(tx: Transaction) -> Mapping[int, int]:
 
 
 def _locks_to_come(tx: Transaction) -> Mapping[int, int]:
-    """By item, units of locks that are approved and have not begun."""
+    """By item, units of locks that are approved and have not begun, of those on which no channel's orders draw."""
     rows = tx.run(
         """SELECT item_id, CAST(sum(quantity) AS bigint) AS units FROM lock
-           WHERE merchant_id = :merchant_id AND status = 'approved' AND grade = :grade GROUP BY 1""",
+           WHERE merchant_id = :merchant_id AND status = 'approved' AND grade = :grade AND (pure OR store_id IS NULL)
+           GROUP BY 1""",
         grade=GOOD,
     )
     return {row.item_id: row.units for row in rows}

@@ -7,8 +7,9 @@ from datetime import date, timedelta
 from core.demand import days, flows
 from core.demand.velocity import Daily, Demand, Moved, daily, demand
 from core.replenish import settings
-from core.replenish.accuracy import Score, backtest, together
-from core.replenish.decide import Plan, Position, Terms, plan
+from core.replenish.accuracy import Scores, all_together, compare
+from core.replenish.decide import Method, Plan, Position, Terms, plan
+from core.replenish.forecast import Forecast, forecast
 from core.replenish.settings import Defaults
 from core.replenish.sources import Source, choose, terms_of
 from core.replenish.views import facts
@@ -19,7 +20,10 @@ from core.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One item: what is known, and what follows. ``source``: who is asked for it; None: nobody brings it."""
+    """One item: what is known, and what follows. ``source``: who is asked for it; None: nobody brings it.
+
+    ``forecast``: None where its pace tells what will sell, by its method or because its days are too few.
+    """
 
     item: Item
     window_days: int
@@ -28,6 +32,7 @@ class Line:
     terms: Terms
     plan: Plan
     source: Source | None
+    forecast: Forecast | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Group:
 
 
 def lines(tx: Transaction, of: Collection[Item]) -> list[Line]:
-    """The plans of these items, in their order."""
+    """The plans of these items, in their order. Raises: Refused for a forecast whose library is not installed."""
     merchant = settings.defaults(tx)
     over, known = flows.window(tx, merchant.window_days), flows.pools(tx)
     ids = [item.id for item in of]
@@ -58,12 +63,23 @@ def lines(tx: Transaction, of: Collection[Item]) -> list[Line]:
     sources, said = facts.sources(tx, ids), facts.said(tx)
     found = []
     for item in of:
-        sells = demand(daily(moved.get(Stocked(item.id), Moved(0)), over.days))
+        of_days = daily(moved.get(Stocked(item.id), Moved(0)), over.days)
         own = said.get(item.id, settings.ItemTerms())
         source = choose(sources.get(item.id, ()), own.supplier_id)
         terms = terms_of(own, source, merchant)
-        has = positions[item.id]
-        found.append(Line(item, over.days, sells, has, terms, plan(sells, has, terms), source))
+        sells, has = demand(of_days), positions[item.id]
+        expects = expected(of_days, terms)
+        found.append(Line(item, over.days, sells, has, terms, plan(sells, has, terms, expects), source, expects))
+    return found
+
+
+def expected(of: Daily, terms: Terms) -> Forecast | None:
+    """What the library expects, where the method asks for it; None: the pace goes on. Raises: Refused."""
+    if terms.method is Method.PACE:
+        return None
+    found = forecast(of, terms.lead_days)
+    if terms.method is Method.BETTER and found and compare(of).better is not Method.FORECAST:
+        return None
     return found
 
 
@@ -109,17 +125,17 @@ class Accuracy:
     """How good forecasts would have been; ``items`` by SKU, those alone that sold in the weeks looked at."""
 
     window_days: int
-    over_all: Score
-    items: Mapping[str, Score]
+    over_all: Scores
+    items: Mapping[str, Scores]
 
 
 def accuracy(tx: Transaction, of: Collection[Item]) -> Accuracy:
     """Forecasts of the newer half of the window, each made from what was known before it."""
     over, known = flows.window(tx, settings.defaults(tx).window_days), flows.pools(tx)
     moved = days.moved(tx, over, known, [item.id for item in of])
-    scores = {item.sku: backtest(daily(moved[Stocked(item.id)], over.days)) for item in of if Stocked(item.id) in moved}
-    sold = {sku: score for sku, score in scores.items() if score.actual > 0}
-    return Accuracy(over.days, together(scores.values()), sold)
+    scores = {item.sku: compare(daily(moved[Stocked(item.id)], over.days)) for item in of if Stocked(item.id) in moved}
+    sold = {sku: score for sku, score in scores.items() if score.pace.actual > 0}
+    return Accuracy(over.days, all_together(scores.values()), sold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +147,7 @@ class OneItem:
     days: Daily
     first: date
     channels: Mapping[str, int]
-    score: Score
+    scores: Scores
     sources: Sequence[Source]
 
 
@@ -146,4 +162,4 @@ def one_item(tx: Transaction, item: Item) -> OneItem:
     names = {row.id: row.name for row in tx.run("SELECT id, name FROM store WHERE merchant_id = :merchant_id")}
     by_name = {names.get(store, "our own interface"): units for store, units in sold.items()}
     sources = facts.sources(tx, [item.id]).get(item.id, [])
-    return OneItem(line, merchant, of_days, over.first, by_name, backtest(of_days), sources)
+    return OneItem(line, merchant, of_days, over.first, by_name, compare(of_days), sources)

@@ -37,7 +37,14 @@ def transfers(tx: Transaction, of: Collection[Item]) -> list[Transfer]:
     wanted = []
     for item in of:
         stands = [
-            Stand(place, one.available, one.coming, demand(daily(one.moved, over.days)), places[place].paused)
+            Stand(
+                place,
+                one.available,
+                one.coming,
+                demand(daily(one.moved, over.days)),
+                places[place].paused,
+                one.promised,
+            )
             for place, one in found.get(item.id, {}).items()
         ]
         wanted += [
