@@ -1,5 +1,9 @@
-"""Where outside systems tell by HTTP what they counted: who it is comes first, then how much, then what it says."""
+"""Where outside systems tell by HTTP what they counted, and ask how far they are.
 
+Who it is comes first, then how much, then what it says.
+"""
+
+import asyncio
 import json
 import logging
 import threading
@@ -17,14 +21,16 @@ from core.access.actors import Actor, by_key
 from core.access.rights import Right
 from core.errors import BadKey, Forbidden, NotFound, Overloaded, Refused
 from core.mirror import full, sources, telling
-from core.mirror.messages import BadRows
-from edge.mirror_told import answers_as_json, batch_as_json, problems_as_json
+from core.mirror.messages import MOST_ROWS, BadRows
+from edge.mirror_told import answers_as_json, batch_as_json, problems_as_json, shown
 
 logger = logging.getLogger(__name__)
 RECEIVED = Counter("holdfast_mirror_requests_total", "Requests of outside systems by status", ["status"])
 SECONDS = Histogram("holdfast_mirror_seconds", "Time to answer an outside system")
 MOST_BYTES = 16_000_000  # of a full batch: 100,000 items
 _AT_ONCE = 2  # full batches; each takes memory for as long as it is booked
+_MOST_ARRIVING = 4 * MOST_BYTES  # bytes of all bodies that are still coming in
+_ARRIVES_IN_S = 60.0
 _RETRY_AFTER_S = 5
 _STAMP = ("version", "time", "as_of", "id")
 _HOW = ("best_effort", "dry_run")
@@ -51,8 +57,13 @@ class Listener:
         actor.require(Right.STOCK_ADJUST)
         return actor
 
+    def state(self, actor: Actor, name: str) -> Answer:
+        """How far it is, what waits, and what it was refused."""
+        with self._app.db.begin(actor.merchant_id, actor=str(actor)) as tx:
+            return 200, shown(tx, sources.find(tx, name))
+
     def items(self, actor: Actor, name: str, body: bytes) -> Answer:
-        _, rows, how = _read(body, ())
+        _, rows, how = read_body(body, ())
         answers = telling.tell(self._app.db, actor.merchant_id, name, rows, actor=str(actor), **how)
         told = answers_as_json(name, answers, dry_run=how["dry_run"])
         return (409 if told["refused"] and not how["best_effort"] else 200), told
@@ -62,7 +73,7 @@ class Listener:
         if not self.room.acquire(blocking=False):
             raise Overloaded(_RETRY_AFTER_S)
         try:
-            said, rows, how = _read(body, _STAMP)
+            said, rows, how = read_body(body, _STAMP)
             batch = full.tell(self._app.db, actor.merchant_id, name, said, rows, actor=str(actor), **how)
         finally:
             self.room.release()
@@ -92,14 +103,19 @@ def _status_of(refusal: Refused) -> int:
     return 409
 
 
-def _read(body: bytes, more: Sequence[str]) -> tuple[dict[str, object], list[tuple[int, object]], dict[str, bool]]:
-    """What is said of all rows, the rows with their numbers, and how to take them. Raises: Malformed."""
+def read_body(body: bytes, more: Sequence[str]) -> tuple[dict[str, object], list[tuple[int, object]], dict[str, bool]]:
+    """What is said of all rows, the rows with their numbers, and how to take them.
+
+    Raises: Malformed; Refused for too many rows.
+    """
     try:
         said = json.loads(body, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"the body is no JSON in UTF-8: {str(error)[:100]}") from error
     if not isinstance(said, dict) or not isinstance(said.get("items"), list):
         raise Malformed('send {"items": [{"sku": "MUG-RED", "quantity": 5, ...}, ...]}')
+    if len(said["items"]) > MOST_ROWS:
+        raise Refused(f"{len(said['items']):,} rows are too many; send up to {MOST_ROWS:,} at a time")
     unknown = [str(name)[:30] for name in said if name not in ("items", *_HOW, *more)]
     if unknown:
         raise Malformed(f"there is no field {unknown[0]!r} beside items; there are {', '.join((*more, *_HOW))}")
@@ -118,20 +134,30 @@ def _once(pairs: list[tuple[str, object]]) -> Mapping[str, object]:
 
 
 def router(app: App) -> APIRouter:
-    """POST /mirror/{source}/items and POST /mirror/{source}/full, with ``Authorization: Bearer KEY``."""
-    listener = Listener(app)
+    """GET /mirror/{source}, POST /mirror/{source}/items and /full, with ``Authorization: Bearer KEY``."""
+    listener, inlet = Listener(app), Inlet()
     routes = APIRouter()
 
     async def hear(request: Request, most: int, act: Callable[[Actor, bytes], Answer]) -> JSONResponse:
+        """``most``: bytes of the body; 0: it is not read."""
         with SECONDS.time():
             key = request.headers.get("authorization", "")
             entered = await run_in_threadpool(listener.answered, lambda: listener.enter(key))
             if not isinstance(entered, Actor):
                 return _response(*entered)
-            body = await _body_of(request, most)
+            try:
+                body = await inlet.body_of(request, most) if most else b""
+            except TimeoutError:
+                return _response(408, {"error": f"the body did not come within {_ARRIVES_IN_S:g} s; send fewer items"})
+            except Overloaded as error:
+                return _response(503, {"error": str(error)})
             if body is None:
                 return _response(413, {"error": f"the body is larger than {most:,} bytes; send fewer items at a time"})
             return _response(*await run_in_threadpool(listener.answered, lambda: act(entered, body)))
+
+    @routes.get("/mirror/{source}")
+    async def state(source: str, request: Request) -> JSONResponse:
+        return await hear(request, 0, lambda actor, _body: listener.state(actor, source))
 
     @routes.post("/mirror/{source}/items")
     async def items(source: str, request: Request) -> JSONResponse:
@@ -145,14 +171,30 @@ def router(app: App) -> APIRouter:
     return routes
 
 
-async def _body_of(request: Request, most: int) -> bytes | None:
-    """The raw bytes, or None when there are more than allowed; never more than that in memory."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            return None
-    return bytes(body)
+class Inlet:
+    """Bodies that are coming in, of all senders together: bounded, so that slow ones fill no memory."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    async def body_of(self, request: Request, most: int) -> bytes | None:
+        """The raw bytes, or None when there are more than allowed; never more than that in memory.
+
+        Raises: Overloaded when too much is coming in; TimeoutError.
+        """
+        body = bytearray()
+        try:
+            async with asyncio.timeout(_ARRIVES_IN_S):
+                async for chunk in request.stream():
+                    body += chunk
+                    self.bytes += len(chunk)
+                    if len(body) > most:
+                        return None
+                    if self.bytes > _MOST_ARRIVING:
+                        raise Overloaded(_RETRY_AFTER_S)
+        finally:
+            self.bytes -= len(body)
+        return bytes(body)
 
 
 def _response(status: int, told: Mapping[str, Any]) -> JSONResponse:

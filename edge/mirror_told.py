@@ -1,4 +1,4 @@
-"""What became of numbers that an outside system told, as JSON and in words; the same by HTTP and by command."""
+"""What became of numbers that an outside system told, and how it stands, as JSON: the same by HTTP and by command."""
 
 import dataclasses
 from collections import Counter
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from core.mirror.messages import Problem
     from core.mirror.sources import Source
     from core.mirror.telling import Answer
+    from core.mirror.views import Status
+    from core.transaction import Transaction
 
 
 def answers_as_json(name: str, answers: "Sequence[Answer]", *, dry_run: bool) -> dict[str, Any]:
@@ -41,6 +43,36 @@ def batch_as_json(source: "Source", batch: "Batch", *, dry_run: bool = False) ->
     cure = f"holdfast mirror review {batch.row.id}" if batch.row.state == "held" and not dry_run else None
     return {**told, "dry_run": dry_run, "repeated": batch.repeated, "difference": difference, "waits": batch.waits,
             "left_out": problems_as_json(batch.left_out), "next": cure}  # fmt: skip
+
+
+def status_as_json(one: "Status") -> dict[str, Any]:
+    """How a source stands; ``newest``: the newest version or time that it told of anything."""
+    source = one.source
+    last = one.last_batch and row_as_json(source, one.last_batch)
+    return {
+        **dataclasses.asdict(source), "items": one.items, "as_of": one.as_of,
+        "newest": None if one.newest is None else source.told(one.newest), "last_message_at": one.last_message_at,
+        "last_batch": last, "late": one.late, "refused": one.refused, "silent": one.silent,
+        "waiting": [row_as_json(source, row) for row in one.waiting],
+    }  # fmt: skip
+
+
+def shown(tx: "Transaction", source: "Source") -> dict[str, Any]:
+    """A source with its last batches, what those that wait change, and what came late or was refused."""
+    from core.mirror import batches, views
+
+    status = views.status(tx, source)
+    waiting = [
+        {**row_as_json(source, row), "difference": dataclasses.asdict(batches.tally(tx, row.id))}
+        for row in status.waiting
+    ]
+    parts: dict[str, Sequence[Any]] = {
+        "late_messages": views.late(tx, source),
+        "refusals": views.refused(tx, source),
+    }
+    told = {name: [dataclasses.asdict(one) for one in rows] for name, rows in parts.items()}
+    last = [row_as_json(source, row) for row in batches.newest(tx, source, 10)]
+    return {**status_as_json(status), "waiting": waiting, "batches": last, **told}
 
 
 def problems_as_json(problems: "Sequence[Problem]") -> list[Mapping[str, object]]:

@@ -1,9 +1,9 @@
-"""Those who wait: their dates brought up to date, and who wants to know told of them."""
+"""Those who wait: transfers get what came free, dates are brought up to date, and who wants to know is told."""
 
 from config.wiring import App
 from core import work
 from core.sales import notices, promise_dates
-from core.supply import counting
+from core.supply import counting, topping_up
 from jobs.registry import LEASE_S, job
 
 _ACTOR = "job:backorders"
@@ -17,6 +17,7 @@ def look_after_backorders(app: App, merchant_id: int, _store_id: int) -> None:
     if not leases:
         return
     counting.apply(app.db, merchant_id, actor=_ACTOR)
+    topping_up.apply(app.db, merchant_id, actor=_ACTOR)
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
         promise_dates.recompute(tx, promise_dates.concerned(tx))
         promise_dates.let_rest(tx)

@@ -7,6 +7,7 @@ from config.wiring import App
 from core import audit, patience, work
 from core.alerts.kinds import LONGEST_WINDOW_DAYS
 from core.demand import flows
+from core.mirror import pruning
 from core.past import checkpoints
 from core.past.checkpoints import Window
 from core.sales import holds
@@ -65,10 +66,11 @@ def run_audit(app: App, merchant_id: int, _store_id: int) -> None:
 
 @job("upkeep")
 def upkeep(app: App, merchant_id: int, _store_id: int) -> None:
-    """Make the partitions of the coming months."""
+    """Make the partitions of the coming months, and forget what outside systems told long ago."""
     leases = _claim(app, merchant_id, "upkeep")
     if not leases:
         return
+    pruning.prune(app.db, merchant_id, actor=_ACTOR)
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
         _add_months(tx)
         work.settle(tx, leases)

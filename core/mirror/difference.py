@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from core.mirror.known import UNHEARD, Known, Outcome, judge
 from core.mirror.shelf import DEPARTED, Cell
-from core.mirror.sources import ALWAYS_ALLOWED, Source
+from core.mirror.sources import ALWAYS_ALLOWED, FEW_UNITS, Source
 from core.transaction import Transaction
 
 _AT_ONCE = 5_000
@@ -40,7 +40,7 @@ class Looked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Items by what becomes of them, and the units that are found and missing in all."""
+    """Items by what becomes of them, and the units that stand there now, are found and are missing in all."""
 
     named: int
     unnamed: int
@@ -48,6 +48,7 @@ class Difference:
     same: int
     late: int
     refused: int
+    stood: int
     found: int
     missing: int
     zeroed: int
@@ -82,8 +83,8 @@ def summed(looked: Iterable[Looked]) -> Difference:
     named = sum(one.named for one in every)
     return Difference(
         named, len(every) - named, len(changed), by[Outcome.SAME], by[Outcome.LATE], by[Outcome.REFUSED],
-        sum(max(one.change, 0) for one in changed), sum(max(-one.change, 0) for one in changed),
-        sum(one.is_zeroed for one in changed),
+        sum(one.shelf for one in every), sum(max(one.change, 0) for one in changed),
+        sum(max(-one.change, 0) for one in changed), sum(one.is_zeroed for one in changed),
     )  # fmt: skip
 
 
@@ -97,6 +98,8 @@ def too_much(source: Source, difference: Difference) -> str:
         whys.append(f"it changes {changed:,} of {items:,} items, more than {share} %")
     if zeroed is not None and difference.zeroed > zeroed:
         whys.append(f"it takes the last unit of {difference.zeroed:,} items, more than {zeroed:,}")
+    if share is not None and difference.missing > FEW_UNITS and difference.missing * 2 > difference.stood:
+        whys.append(f"it takes away {difference.missing:,} of {difference.stood:,} units, more than half")
     if most is not None and units > most:
         whys.append(f"it moves {units:,} units, more than {most:,}")
     return "; ".join(whys)

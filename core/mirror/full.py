@@ -76,6 +76,7 @@ def approve(db: Database, merchant_id: int, batch_id: int, why: str, *, actor: s
     """Book a batch that waits, as the shelf stands now. Raises: NotFound; Refused when it does not wait any more."""
     with db.begin(merchant_id, actor=actor) as tx:
         source, row = _waiting(tx, batch_id)
+        _require_young(tx, row)
         counted = [Counted(one.cell, one.units) for one in batches.items(tx, row.id) if one.named]
         row = row._replace(why=why or row.why, decided_at=tx.now, decided_by=tx.actor)
         looked = _look(tx, source, row, counted)
@@ -146,6 +147,7 @@ def _take(tx: Transaction, source: Source, stamp: Stamp, told: Sequence[Told], p
         tx.new_id(), source.id, _key(stamp), hashed, stamp.version, stamp.as_of or tx.now, source.zero_missing, tx.now,
         tx.actor, ACCEPTED, "", None, None, None, 0, 0, 0,
     )  # fmt: skip
+    _require_young(tx, row)
     looked = _look(tx, source, row, counted)
     _require_order(tx, source, row, looked)
     found = difference.summed(looked)
@@ -162,6 +164,12 @@ def _look(tx: Transaction, source: Source, row: BatchRow, counted: Sequence[Coun
     bins = [spot.bin_id for spot in bins_of(tx, source.warehouse_id)]
     zeros = difference.unnamed(tx, source, bins, (one.cell for one in counted)) if row.zero_missing else []
     return difference.look(tx, source, bins, (row.version, row.as_of), [*counted, *sorted(zeros)])
+
+
+def _require_young(tx: Transaction, row: BatchRow) -> None:
+    """Raises: Refused for what was counted too long ago."""
+    if why := messages.too_old(row.as_of, tx.now):
+        raise Refused(f"a batch cannot be booked any more: {why}")
 
 
 def _require_order(tx: Transaction, source: Source, row: BatchRow, looked: Sequence[Looked]) -> None:

@@ -19,6 +19,8 @@ FIELDS = ("sku", "grade", "quantity", "bin", "version", "time", "as_of", "id")
 _HIGHEST = 2**62  # of versions
 _LONGEST = 200  # letters in a field
 _NAMED = 10  # problems told at once
+# What left since a count is taken off it. A sender without a clock says 1970, and all that ever left would be gone.
+OLDEST = timedelta(days=90)
 _AHEAD = timedelta(minutes=1)  # by which a sender's clock may be ahead of ours
 _WHOLE = re.compile(r"[0-9]{1,18}")
 
@@ -106,6 +108,13 @@ def read_stamp(said: Mapping[str, object], now: datetime, *, by_time: bool) -> S
     if said.get("version") in (None, ""):
         raise Refused("say its version, a whole number that rises: this source is ordered by version")
     return Stamp(_whole(said.get("version"), "version", _HIGHEST), as_of, key)
+
+
+def too_old(as_of: datetime, now: datetime) -> str:
+    """Why a count cannot be booked, though it is the newest; empty when it can. Pure."""
+    if as_of >= now - OLDEST:
+        return ""
+    return f"it was counted at {as_of.isoformat()}, more than {OLDEST.days} days ago; count it again"
 
 
 def sort_out(read: Iterable[Line | Problem]) -> tuple[list[Line], list[Problem]]:

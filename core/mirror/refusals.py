@@ -33,19 +33,25 @@ def note(tx: Transaction, source: Source, refused: Mapping[str, str]) -> None:
                times = mirror_refusal.times + 1, last_at = EXCLUDED.last_at""",
         source_id=source.id, subjects=sorted(refused), whys=[refused[subject] for subject in sorted(refused)],
     )  # fmt: skip
+    # Rows that somebody else is changing are left to the next one: two could wait for each other's.
     tx.run(
-        """DELETE FROM mirror_refusal WHERE merchant_id = :merchant_id AND source_id = :source_id AND subject IN (
-               SELECT subject FROM mirror_refusal WHERE merchant_id = :merchant_id AND source_id = :source_id
-               ORDER BY last_at DESC, subject OFFSET :most)""",
+        """DELETE FROM mirror_refusal WHERE merchant_id = :merchant_id AND source_id = :source_id
+           AND subject = ANY(ARRAY(SELECT subject FROM mirror_refusal
+               WHERE merchant_id = :merchant_id AND source_id = :source_id AND subject = ANY(ARRAY(
+                   SELECT subject FROM mirror_refusal WHERE merchant_id = :merchant_id AND source_id = :source_id
+                   ORDER BY last_at DESC, subject OFFSET :most))
+               FOR UPDATE SKIP LOCKED))""",
         source_id=source.id, most=MOST_KEPT,
     )  # fmt: skip
 
 
 def mended(tx: Transaction, source: Source, subjects: Iterable[str]) -> None:
-    """These were told rightly."""
+    """These were told rightly. Rows are locked in the order in which they are noted."""
     tx.run(
-        """DELETE FROM mirror_refusal r USING unnest(CAST(:subjects AS text[])) k (subject)
-           WHERE r.merchant_id = :merchant_id AND r.source_id = :source_id AND r.subject = k.subject""",
+        """DELETE FROM mirror_refusal WHERE merchant_id = :merchant_id AND source_id = :source_id
+           AND subject = ANY(ARRAY(SELECT r.subject FROM unnest(CAST(:subjects AS text[])) k (name)
+               CROSS JOIN LATERAL (SELECT subject FROM mirror_refusal WHERE merchant_id = :merchant_id
+                   AND source_id = :source_id AND subject = k.name FOR UPDATE) r))""",
         source_id=source.id, subjects=sorted(set(subjects)),
     )  # fmt: skip
 

@@ -13,6 +13,8 @@ from core.warehouse import warehouses
 BOUNDS: Mapping[str, int | None] = {"most_percent": 20, "most_zeroed": 20, "most_units": 5_000}
 # A share of few items says little: so many may change whatever share they are.
 ALWAYS_ALLOWED = 10
+# Nor does a share of few units: so many may go whatever share they are.
+FEW_UNITS = 20
 TERMS = ("zero_missing", *BOUNDS, "silent_after_s")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -147,13 +149,15 @@ def every(tx: Transaction) -> list[Source]:
 
 def find(tx: Transaction, name: str, *, row_lock: str = "") -> Source:
     """Args: row_lock: as a statement says it, like FOR SHARE. Raises: NotFound, naming those that there are."""
-    words = f"{row_lock} OF s" if row_lock else ""
-    row = tx.run(f"{_READ} WHERE s.merchant_id = :merchant_id AND s.name = :name {words}", name=name.strip())
-    found = row.one_or_none()
+    words, name = f"{row_lock} OF s" if row_lock else "", name.strip()
+    found = None
+    if name.isprintable():  # it may come out of an address, and a zero byte is no text to the database
+        rows = tx.run(f"{_READ} WHERE s.merchant_id = :merchant_id AND s.name = :name {words}", name=name)
+        found = rows.one_or_none()
     if found is None:
         known = ", ".join(one.name for one in every(tx))
         cure = f"there are {known}" if known else "`holdfast mirror add NAME --warehouse MAIN` names one"
-        raise NotFound(f"there is no mirror source {name}; {cure}")
+        raise NotFound(f"there is no mirror source {name[:_LONGEST_NAME]}; {cure}")
     return Source(*found)
 
 

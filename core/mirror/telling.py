@@ -157,17 +157,19 @@ class _Part:
         """The command that books the message; None when there is nothing to book."""
         (line, cell), row = self._mine[key]
         outcome = known.judge(row.version, row.units, cells[cell], source.covered)
+        as_of = _stamp(line).as_of or tx.now
+        why = _told_otherwise(source, row.version) if outcome is Outcome.REFUSED else ""
+        if outcome is Outcome.OPEN and (why := messages.too_old(as_of, tx.now)):
+            outcome = Outcome.REFUSED
         # The message's own row says that it was not booked before; its source may have used its key in an older order.
         if outcome is Outcome.OPEN:
             self._open.append(key)
             spot = next((one for one in since.bins if one.bin_id == cell.bin_id), since.bins[0])
             reason = f"{source.name} counted {row.units}, {'at' if source.by_time else 'version'} "
-            as_of = _stamp(line).as_of or tx.now
             return Mirror(
                 f"{EFFECTS}{source.id}/item/{tx.new_id()}/{key}", cell, row.units, as_of, spot, since,
                 reason + source.told(row.version),
             )  # fmt: skip
-        why = _told_otherwise(source, row.version) if outcome is Outcome.REFUSED else ""
         self._answers[key] = Answer(line.row, line.sku, outcome, repeated=outcome is Outcome.SAME, why=why)
         return None
 

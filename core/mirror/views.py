@@ -20,12 +20,15 @@ LATELY = timedelta(days=7)
 class Status:
     """A source as it stands.
 
-    ``items``: how many it told of. ``late``: messages that came late in the last seven days. ``waiting``: batches that
+    ``items``: how many it told of; ``newest``: the newest version of them all, and ``as_of`` when it was last counted
+    (None: nothing was told). ``late``: messages that came late in the last seven days. ``waiting``: batches that
     wait for a person or were cut short. ``silent``: nothing came for longer than the source may be silent.
     """
 
     source: Source
     items: int
+    newest: int | None
+    as_of: datetime | None
     last_message_at: datetime | None
     last_batch: BatchRow | None
     late: int
@@ -80,14 +83,15 @@ def every(tx: Transaction) -> list[Status]:
 
 def status(tx: Transaction, source: Source) -> Status:
     row = tx.run(
-        """SELECT (SELECT count(*) FROM mirror_item WHERE merchant_id = :merchant_id AND source_id = :source_id
-                   AND version > :unheard) AS items,
+        """SELECT n.items, n.newest, n.as_of,
                (SELECT received_at FROM mirror_message WHERE merchant_id = :merchant_id AND source_id = :source_id
                    ORDER BY received_at DESC LIMIT 1) AS last_message_at,
                (SELECT count(*) FROM mirror_message WHERE merchant_id = :merchant_id AND source_id = :source_id
                    AND outcome = 'late' AND received_at > :since) AS late,
                (SELECT count(*) FROM mirror_refusal WHERE merchant_id = :merchant_id AND source_id = :source_id)
-                   AS refused""",
+                   AS refused
+           FROM (SELECT count(*) AS items, max(version) AS newest, max(as_of) AS as_of FROM mirror_item
+               WHERE merchant_id = :merchant_id AND source_id = :source_id AND version > :unheard) n""",
         source_id=source.id, unheard=UNHEARD, since=tx.now - LATELY,
     ).one()  # fmt: skip
     last = next(iter(batches.newest(tx, source, 1)), None)
@@ -95,7 +99,10 @@ def status(tx: Transaction, source: Source) -> Status:
     limit = source.silent_after_s
     silent = limit is not None and heard < tx.now - timedelta(seconds=limit)
     waiting = batches.waiting(tx, source)
-    return Status(source, row.items, row.last_message_at, last, row.late, row.refused, waiting, silent)
+    newest = max((one for one in (row.newest, source.covered) if one is not None), default=None)
+    return Status(
+        source, row.items, newest, row.as_of, row.last_message_at, last, row.late, row.refused, waiting, silent
+    )  # fmt: skip
 
 
 def late(tx: Transaction, source: Source, most: int = _SHOWN) -> list[Late]:

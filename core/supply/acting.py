@@ -9,6 +9,7 @@ from core import bulk, single, tables
 from core.books import Books
 from core.command import Command
 from core.errors import Broken, NotFound
+from core.goods import costing
 from core.goods.receiving import keys_of_goods
 from core.sales.shortage import Loss
 from core.stock import BalanceKey, Layer, Stocked
@@ -74,7 +75,8 @@ class OnPurchase(Command):
     def balance_keys(self, books: Books) -> set[BalanceKey]:
         stocked = self.stocked(books)
         place = self.purchase.row.warehouse_id
-        return keys_of_goods(books, stocked) | {BalanceKey(Layer.DISPATCH, *one, place) for one in stocked}
+        at_home = {BalanceKey(Layer.DISPATCH, *one, place) for one in stocked}
+        return keys_of_goods(books, stocked) | at_home | costing.keys(books, {one.item_id for one in stocked})
 
     def earlier(self, books: Books, content: object) -> Acted | None:
         """What this key did before. Raises: KeyReused."""

@@ -5,7 +5,7 @@ a presale names are never counted: their units are sold there. What was promised
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -98,16 +98,28 @@ def wanted(tx: Transaction, orders: Collection[Purchase]) -> dict[int, int]:
     }
 
 
+def by_rule(tx: Transaction) -> int:
+    """Units on their way that the rules let be sold; what is promised of others stays counted besides."""
+    return sum(units for _, says in _judged(tx) for units in says.values())
+
+
 def _to_change(tx: Transaction) -> list[str]:
     """Numbers of the orders of which something else is counted than the rule says."""
-    numbers: list[str] = []
+    return [
+        one.row.number
+        for orders, says in _judged(tx)
+        for one in orders
+        if any(says.get(line.id, 0) != line.counted for line in one.lines)
+    ]
+
+
+def _judged(tx: Transaction) -> Iterator[tuple[Sequence[Purchase], Mapping[int, int]]]:
+    """Orders with units still to come, some at a time, with what may be sold of each line."""
     last = 0
     while page := _with_open_lines(tx, last):
         orders = purchases.with_lines(tx, page)
-        says = wanted(tx, orders)
-        numbers += [one.row.number for one in orders if any(says.get(line.id, 0) != line.counted for line in one.lines)]
+        yield orders, wanted(tx, orders)
         last = page[-1].id
-    return numbers
 
 
 def _with_open_lines(tx: Transaction, after: int) -> list[PurchaseRow]:

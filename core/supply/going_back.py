@@ -10,12 +10,12 @@ from core import bulk, flows, single, tables
 from core.books import Books
 from core.command import Command
 from core.errors import Broken, Refused
-from core.goods import inspection
+from core.goods import costing, inspection
 from core.goods.receiving import keys_at, keys_of_goods, refuse_frozen
 from core.goods.set_apart import Apart, Lying
 from core.rows import ApartWish
 from core.stock import At, BalanceKey, Bucket, DocumentKind, Layer, Movement, Spot, Stocked
-from core.supply import purchases, suppliers
+from core.supply import costs, purchases, suppliers
 from core.supply.purchases import Purchase
 from core.transaction import Database, Transaction
 
@@ -79,6 +79,7 @@ class SendBack(Command):
 
     def balance_keys(self, books: Books) -> Iterable[BalanceKey]:
         keys = keys_of_goods(books, self.stocked(books))
+        keys |= costing.keys(books, {one.stocked.item_id for one in self.goods})
         return keys.union(key for one in self.goods for key in keys_at(books.home.at(one.spot), one.stocked))
 
     def decide(self, books: Books) -> WentBack:
@@ -137,8 +138,11 @@ def send_back(
         if not isinstance(answer, WentBack):
             raise Broken(f"goods going back answered {answer!r}")
         if not answer.repeated:
-            order_id = purchases.find(tx, purchase).row.id if purchase else None
+            order = purchases.find(tx, purchase) if purchase else None
+            order_id = order.row.id if order else None
             _write(tx, number, suppliers.find(tx, supplier).id, order_id, reason, goods, answer.document_id)
+            if order is not None:
+                costs.gone_back(tx, order, answer.document_id, _by_item(goods))
         return answer
 
     return single.do(db, merchant_id, build, end, actor=actor, dry_run=dry_run)
@@ -162,23 +166,29 @@ def _require_came(tx: Transaction, number: str, supplier_id: int, order: Purchas
     for line in order.lines:
         came[line.item_id] += line.came
     rows = tx.run(
-        """SELECT l.item_id, sum(l.units) FROM (SELECT id FROM vendor_return
-               WHERE merchant_id = :merchant_id AND purchase_id = :id AND number <> :number OFFSET 0) r
+        """SELECT l.item_id, sum(l.units) FROM (SELECT id FROM vendor_return v
+               WHERE merchant_id = :merchant_id AND purchase_id = :id AND number <> :number AND NOT EXISTS (
+                   SELECT FROM effect WHERE merchant_id = :merchant_id AND key_hash =
+                       substring(sha256(convert_to('reversal/' || v.document_id, 'UTF8')) FOR 16)) OFFSET 0) r
            CROSS JOIN LATERAL (SELECT item_id, units FROM vendor_return_line
                WHERE merchant_id = :merchant_id AND vendor_return_id = r.id OFFSET 0) l GROUP BY 1""",
         id=order.row.id, number=number,
     )  # fmt: skip
     before: Mapping[int, int] = {item_id: int(units) for item_id, units in rows}
-    going: Counter[int] = Counter()
-    for one in goods:
-        going[one.stocked.item_id] += one.units
-    for item_id, units in going.items():
+    for item_id, units in _by_item(goods).items():
         left = came[item_id] - before.get(item_id, 0)
         if units > left:
             raise Refused(
                 f"{came[item_id]} units of that came with order {order.row.number} and {before.get(item_id, 0)} went "
                 f"back before, so {units} more cannot; leave out --order if they came with another"
             )
+
+
+def _by_item(goods: Sequence[GoingBack]) -> Mapping[int, int]:
+    units: Counter[int] = Counter()
+    for one in goods:
+        units[one.stocked.item_id] += one.units
+    return units
 
 
 def _write(

@@ -1,6 +1,7 @@
 """What is asked for by a transfer is kept for it in its first warehouse, as far as it is there, until it is sent.
 
-Asking and closing post within the transaction of whoever asks, which holds the row of the transfer.
+Asking and closing post within the transaction of whoever asks, which holds the row of the transfer. What comes there
+later is kept by ``core.supply.topping_up``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -56,3 +57,11 @@ def keep(tx: Transaction, command: Keep) -> None:
     """Raises: Broken when no batch was wide enough."""
     if command.units:
         single.within(tx, command)
+
+
+def kept(tx: Transaction, transfer_id: int) -> dict[int, int]:
+    """By line of a transfer, the units that are kept for it."""
+    rows = tx.run(
+        "SELECT id, allocated FROM transfer_line WHERE merchant_id = :merchant_id AND transfer_id = :id", id=transfer_id
+    )
+    return {row.id: row.allocated for row in rows}

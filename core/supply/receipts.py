@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from core import flows
 from core.books import Books, key_hash
 from core.command import Short
-from core.errors import Refused
+from core.errors import KeyReused, NotFound, Refused
 from core.goods.receiving import keys_at, refuse_bundles, refuse_frozen
 from core.stock import BalanceKey, DocumentKind, Home, Movement, Spot, Stocked
 from core.supply import acting, costs, owed
@@ -111,37 +111,88 @@ def arrived(home: Home, sent_to: int, line: PurchaseLine, parts: Split) -> list[
 class Delivery:
     """What came, and the bin that it was put in.
 
-    ``came``: by line id; None: all that is still to come. ``apart``: of all that, what came damaged or in the other
-    grade.
+    ``came``: by line id; None: all that is still to come, or what a ``notice`` announced. ``apart``: of all that, what
+    came damaged or in the other grade.
     """
 
     spot: Spot
     came: Mapping[int, Came] | None = None
     apart: Mapping[int, Came] = field(default_factory=dict)
     reason: str = ""
+    notice: str = ""
 
     def units(self, purchase: Purchase) -> Mapping[int, Came]:
-        """By line id, of an order as it stands."""
+        """By line id, of an order as it stands. Raises: NotFound for a notice that announced nothing."""
         if self.came is not None:
             return self.came
+        if self.notice:
+            expected = announced(purchase, self.notice)
+        else:
+            expected = {line.id: line.open for line in purchase.lines if line.open}
         found = dict(self.apart)
-        for line in purchase.lines:
-            if line.open or line.id in found:
-                bad = found.get(line.id, Came())
-                found[line.id] = bad._replace(good=line.open - bad.units)
+        for line_id in {*expected, *self.apart}:
+            bad = found.get(line_id, Came())
+            found[line_id] = bad._replace(good=expected.get(line_id, 0) - bad.units)
         return found
+
+    @property
+    def said(self) -> object:
+        """What the caller said: repeated with the same key, it must be the same."""
+        told = self.apart if self.came is None else self.came
+        of = ["notice", self.notice] if self.notice else ["all" if self.came is None else "these"]
+        return [*of, sorted((line_id, *came) for line_id, came in told.items()), self.spot]
+
+
+def announced(purchase: Purchase, notice: str) -> Mapping[int, int]:
+    """Units by line that a notice announced. Raises: NotFound."""
+    told = (one for some in purchase.notices.values() for one in some)
+    found = {one.line_id: one.units for one in told if one.number == notice.strip() and one.units}
+    if not found:
+        number = purchase.row.number
+        raise NotFound(f"no notice {notice} says what comes of {number}; `holdfast purchase show {number}` lists them")
+    return found
 
 
 def receive(
     db: Database, merchant_id: int, number: str, delivery: Delivery, key: str, *, actor: str, dry_run: bool = False
 ) -> Acted:
-    """Book in what came for a purchase order; once per ``key``. Raises: Refused; KeyReused; NotFound."""
-    told = delivery.apart if delivery.came is None else delivery.came
-    listed = sorted((line_id, *came) for line_id, came in told.items())
-    asked = ["all" if delivery.came is None else "these", listed, delivery.spot]
+    """Book in what came for a purchase order; once per ``key``, and what a notice announced once whatever the key.
 
-    def build(_tx: Transaction, purchase: Purchase) -> ReceivePurchase:
-        effect_key, units = f"purchase/{purchase.row.id}/receipt/{key}", delivery.units(purchase)
-        return ReceivePurchase(effect_key, purchase, units, delivery.spot, delivery.reason, asked)
+    Raises: Refused; KeyReused; NotFound.
+    """
 
-    return acting.act(db, merchant_id, number, build, actor=actor, dry_run=dry_run, then=costs.landed)
+    def build(tx: Transaction, purchase: Purchase) -> ReceivePurchase:
+        once = _key_of_notice(tx, purchase, delivery.notice) if delivery.notice else key
+        effect_key, units = f"{_receipts_of(purchase)}{once}", delivery.units(purchase)
+        return ReceivePurchase(effect_key, purchase, units, delivery.spot, delivery.reason, delivery.said)
+
+    try:
+        return acting.act(db, merchant_id, number, build, actor=actor, dry_run=dry_run, then=costs.landed)
+    except KeyReused as reused:
+        if not delivery.notice:
+            raise
+        raise Refused(
+            f"what {delivery.notice} announced was booked in otherwise before; `holdfast purchase undo {number}` takes "
+            f"that back, and more that came is named, like MUG-RED=2"
+        ) from reused
+
+
+def _receipts_of(purchase: Purchase) -> str:
+    """How the effect keys of its receipts begin."""
+    return f"purchase/{purchase.row.id}/receipt/"
+
+
+def _key_of_notice(tx: Transaction, purchase: Purchase, notice: str) -> str:
+    """Another one once its receipt was taken back: then its goods may come in again."""
+    key = f"notice/{notice.strip()}/"
+    taken_back = tx.run(
+        """SELECT count(DISTINCT r.document_id) FROM unnest(CAST(:ids AS bigint[])) k (id)
+           CROSS JOIN LATERAL (SELECT document_id, taken_back_by FROM purchase_receipt
+               WHERE merchant_id = :merchant_id AND line_id = k.id AND taken_back_by IS NOT NULL OFFSET 0) r
+           CROSS JOIN LATERAL (SELECT effect_key FROM document
+               WHERE merchant_id = :merchant_id AND id = r.document_id OFFSET 0) d
+           WHERE starts_with(d.effect_key, :prefix)""",
+        ids=[line.id for line in purchase.lines],
+        prefix=_receipts_of(purchase) + key,
+    ).scalar_one()
+    return f"{key}{taken_back}"

@@ -18,6 +18,7 @@ from core.transaction import Transaction
 
 ROW_LOCK = "FOR NO KEY UPDATE"
 MOST_UNITS = 1_000_000_000
+_LONGEST = 60
 
 
 class TransferRow(NamedTuple):
@@ -102,8 +103,8 @@ def ask(
 ) -> int:
     """A new transfer to another warehouse; the first keeps what is there of it. Returns: its id. Raises: Refused."""
     number, (from_id, to_id) = number.strip(), warehouses
-    if not number:
-        raise Refused("a transfer needs a number, like T-7")
+    if not number or len(number) > _LONGEST or not number.isprintable():
+        raise Refused(f"a transfer's number is one line of at most {_LONGEST} letters, like T-7")
     if from_id == to_id:
         raise Refused("goods are there already; within a warehouse `holdfast bin move` puts them elsewhere")
     if not wanted or any(not 1 <= units <= MOST_UNITS for units in wanted.values()):
@@ -112,10 +113,10 @@ def ask(
         raise Refused(f"a grade is {' or '.join(GRADES)}")
     transfer_id = tx.new_id()
     row = TransferRow(transfer_id, number, from_id, to_id, expected_on, note, tx.now, tx.actor)
-    known = tx.run("SELECT id FROM transfer WHERE merchant_id = :merchant_id AND number = :number", number=number)
-    if known.scalar_one_or_none() is not None:
-        raise Refused(f"there is a transfer {number} already; `holdfast transfer show {number}` tells of it")
     bulk.insert_missing(tx, tables.transfer, TransferRow._fields, [row], ["number"])
+    known = tx.run("SELECT id FROM transfer WHERE merchant_id = :merchant_id AND number = :number", number=number)
+    if known.scalar_one() != transfer_id:
+        raise Refused(f"there is a transfer {number} already; `holdfast transfer show {number}` tells of it")
     lines = [
         TransferLine(tx.new_id(), transfer_id, nth, *stocked, units)
         for nth, (stocked, units) in enumerate(wanted.items(), start=1)

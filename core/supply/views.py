@@ -96,7 +96,7 @@ def newest(
             WHERE merchant_id = :merchant_id AND id = k.id {of_supplier} OFFSET 0) p"""
     rows = tx.run(
         f"""SELECT {", ".join(f"p.{name}" for name in PurchaseRow._fields)} FROM {source}
-            ORDER BY p.id DESC LIMIT CAST(:limit AS bigint)""",
+            ORDER BY p.created_at DESC, p.id DESC LIMIT CAST(:limit AS bigint)""",
         limit=None if late else limit,
         **({} if supplier_id is None else {"supplier": supplier_id}),
     )

@@ -100,9 +100,10 @@ def test_another_number_under_the_same_version_is_refused_until_a_newer_one_come
 def test_a_message_ordered_by_time_is_late_by_its_time_whatever_its_offset(world: World) -> None:
     world.stocked("mug", units=5)
     mirror.source(world, by_time=True)
-    tell(world, row("mug", 8, time="2026-03-31T14:30:00+02:00"))
+    day = f"{datetime.now(UTC) - timedelta(days=2):%Y-%m-%d}"
+    tell(world, row("mug", 8, time=f"{day}T14:30:00+02:00"))
 
-    (answer,) = tell(world, row("mug", 3, time="2026-03-31T13:29:00+01:00"))
+    (answer,) = tell(world, row("mug", 3, time=f"{day}T13:29:00+01:00"))
 
     assert answer.outcome is Outcome.LATE
 

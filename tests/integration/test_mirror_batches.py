@@ -100,6 +100,16 @@ def test_a_batch_beyond_a_bound_waits_and_books_nothing(world: World) -> None:
     assert [one.id for one in told(world, views.status, told(world, sources.find, "wms")).waiting] == [held.row.id]
 
 
+def test_a_batch_that_takes_most_units_of_a_small_shop_waits(world: World) -> None:
+    world.stocked("mug", units=70)
+    mirror.source(world, most_percent=20)
+
+    held = tell_all(world, 1, {"mug": 10})
+
+    assert (held.row.state, held.row.why) == ("held", "it takes away 60 of 70 units, more than half")
+    assert shelf(world, "mug") == 70
+
+
 def test_an_approved_batch_is_booked_and_what_is_newer_by_then_stays(world: World) -> None:
     world.stocked("mug", "cup", units=10)
     mirror.source(world, most_units=5)

@@ -1,12 +1,16 @@
 """What an outside system tells by HTTP: let in by its key, bounded, answered with what was done or how to mend it."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import httpx
 import pytest
+from fastapi import Request
 from starlette.testclient import TestClient
 
 from config.wiring import App
@@ -14,6 +18,7 @@ from core import catalog
 from core.access import keys
 from core.access.actors import shell
 from core.access.rights import Right
+from core.errors import Overloaded, Refused
 from core.transaction import Database
 from edge import mirror as door
 from edge.app import create
@@ -34,6 +39,9 @@ class Wms:
         return self.web.post(
             f"/mirror/{path}", content=content, headers={"Authorization": f"Bearer {self.key}", **headers}
         )
+
+    def get(self, name: str = "wms", **headers: str) -> httpx.Response:
+        return self.web.get(f"/mirror/{name}", headers={"Authorization": f"Bearer {self.key}", **headers})
 
     def items(self, *rows: object, **how: object) -> httpx.Response:
         return self.post("wms/items", {"items": rows, **how})
@@ -121,16 +129,41 @@ def test_a_dry_run_books_nothing(world: World, wms: Wms) -> None:
     assert shelf(world, "mug") == 5
 
 
+def test_a_source_asks_how_far_it_is(world: World, wms: Wms) -> None:
+    assert (wms.get().status_code, wms.get().json()["newest"]) == (200, None)
+    wms.items(row("mug", 8, 2, as_of=datetime.now(UTC).isoformat()), row("cup", 5, 7))
+    wms.items(row("mug", 9, 1), row("spoon", 1, 1), best_effort=True)
+
+    told = wms.get().json()
+
+    assert (told["newest"], told["items"], told["late"], told["refused"]) == ("7", 2, 1, 1)
+    assert [one["sku"] for one in told["late_messages"]] == ["mug"]
+    assert [(one["subject"], one["times"]) for one in told["refusals"]] == [("spoon", 1)]
+    assert told["waiting"] == []
+    assert "unsettled" not in told, "that would be too much to ask again and again"
+    assert told["last_message_at"].endswith("+00:00")
+
+
+def test_a_source_asks_what_its_batch_that_waits_would_change(world: World, wms: Wms) -> None:
+    world.tell("UPDATE mirror_source SET most_units = 3")
+    held = wms.full(7, row("mug", 1), row("cup", 0)).json()["batch"]
+
+    (waits,) = wms.get().json()["waiting"]
+
+    assert (waits["batch"], waits["state"]) == (held, "held")
+    assert (waits["difference"]["missing"], waits["difference"]["zeroed"]) == (9, 1)
+    assert wms.get().json()["newest"] is None
+
+
 # ---- who may
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer ", "Bearer hf_0", "Basic dXNlcjpwYXNz"])
 def test_without_a_key_that_works_nothing_is_read(wms: Wms, authorization: str) -> None:
-    said = wms.post("wms/items", b"{", Authorization=authorization)
-
-    assert said.status_code == 401
-    assert "holdfast key make" in said.json()["error"]
-    assert said.headers["WWW-Authenticate"] == "Bearer"
+    for said in (wms.post("wms/items", b"{", Authorization=authorization), wms.get(Authorization=authorization)):
+        assert said.status_code == 401
+        assert "holdfast key make" in said.json()["error"]
+        assert said.headers["WWW-Authenticate"] == "Bearer"
 
 
 def test_a_wrong_secret_or_a_revoked_key_does_not_let_in(world: World, wms: Wms) -> None:
@@ -144,10 +177,11 @@ def test_a_wrong_secret_or_a_revoked_key_does_not_let_in(world: World, wms: Wms)
 
 
 def test_a_key_that_may_only_look_is_told_which_right_it_lacks(world: World, wms: Wms) -> None:
-    said = Wms(wms.web, key_of(world.db, scope=Right.STOCK_VIEW)).items(row("mug", 8, 2))
+    viewer = Wms(wms.web, key_of(world.db, scope=Right.STOCK_VIEW))
 
-    assert said.status_code == 403
-    assert "stock.adjust" in said.json()["error"]
+    for said in (viewer.items(row("mug", 8, 2)), viewer.get()):
+        assert said.status_code == 403
+        assert "stock.adjust" in said.json()["error"]
 
 
 def test_the_source_of_another_merchant_is_not_there(world: World, wms: Wms) -> None:
@@ -155,11 +189,17 @@ def test_the_source_of_another_merchant_is_not_there(world: World, wms: Wms) -> 
     other = Wms(wms.web, key_of(world.db, 2))
 
     said = other.items(row("mug", 8, 2))
-    assert said.status_code == 404
+    assert (said.status_code, other.get().status_code) == (404, 404)
     assert "wms/" not in said.text
     mirror.source(World(world.db, 2))
     assert other.items(row("mug", 8, 2)).status_code == 422  # it has no mug
     assert shelf(world, "mug") == 5
+
+
+@pytest.mark.parametrize("name", ["%00", "wms%00", "%ff", "a" * 5_000, "wms%01"])
+def test_what_can_be_no_name_of_a_source_is_not_there(wms: Wms, name: str) -> None:
+    for said in (wms.get(name), wms.post(f"{name}/items", {"items": [row("mug", 8, 2)]})):
+        assert (said.status_code, "there are wms" in said.json()["error"]) == (404, True)
 
 
 # ---- what may be said
@@ -253,12 +293,69 @@ def test_a_full_batch_may_be_larger_but_not_without_end(wms: Wms, app: App) -> N
     assert wms.post("wms/full", b" " * (door.MOST_BYTES + 1)).status_code == 413
 
 
+@dataclass
+class Slow:
+    """A request whose body comes in as many chunks of 1 MB as are asked for, and then not further."""
+
+    chunks: int
+    stands_still: bool = True
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        for _ in range(self.chunks):
+            yield b" " * 1_000_000
+        if self.stands_still:
+            await asyncio.sleep(30)
+
+
+def test_many_slow_senders_fill_no_memory_and_give_the_room_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "_ARRIVES_IN_S", 0.2)
+    inlet = door.Inlet()
+
+    async def at_once() -> list[object]:
+        senders = [inlet.body_of(cast(Request, Slow(12)), door.MOST_BYTES) for _ in range(8)]
+        return list(await asyncio.gather(*senders, return_exceptions=True))
+
+    said = asyncio.run(at_once())
+
+    assert {type(one) for one in said} == {TimeoutError, Overloaded}
+    assert inlet.bytes == 0
+    whole = asyncio.run(inlet.body_of(cast(Request, Slow(12, stands_still=False)), door.MOST_BYTES))
+    assert whole == b" " * 12_000_000
+    assert asyncio.run(inlet.body_of(cast(Request, Slow(17)), door.MOST_BYTES)) is None
+
+
 def test_too_many_rows_are_refused(wms: Wms) -> None:
     body = b'{"version": 1, "items": [' + b"0," * 100_000 + b"0]}"
 
     said = wms.post("wms/full", body)
 
     assert (said.status_code, "too many" in said.json()["error"]) == (409, True)
+
+
+def test_rows_beyond_all_bounds_cost_no_more_than_to_be_read(wms: Wms) -> None:
+    """What is made of a body beside its JSON: a tuple for each of 7 million rows would be half a gigabyte."""
+    body = b'{"version": 1, "items": [' + b"0," * 1_000_000 + b"0]}"
+
+    tracemalloc.start()
+    with pytest.raises(Refused, match="1,000,001 rows are too many"):
+        door.read_body(body, ("version",))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most < 8 * len(body)
+
+
+def test_a_count_that_is_older_than_what_is_known_of_the_past_is_refused(world: World, wms: Wms) -> None:
+    for as_of in ("1970-01-01T00:00:00Z", (datetime.now(UTC) - timedelta(days=91)).isoformat()):
+        item = wms.items(row("mug", 8, 2, as_of=as_of))
+        whole = wms.post("wms/full", {"version": 3, "as_of": as_of, "items": [row("mug", 8)]})
+
+        assert (item.status_code, whole.status_code) == (409, 409)
+        assert "count it again" in item.json()["results"][0]["why"]
+        assert "count it again" in whole.json()["error"]
+    assert shelf(world, "mug") == 5
+    young = (datetime.now(UTC) - timedelta(days=89)).isoformat()
+    assert wms.items(row("mug", 8, 2, as_of=young)).status_code == 200
 
 
 def test_rows_of_a_batch_have_no_place_in_the_order_of_their_own(wms: Wms) -> None:
