@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import os
 import sys
 import tempfile
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from core.errors import ConfigError
 from core.files.columns import ERROR
@@ -26,6 +27,9 @@ from core.files.text import (
     unguarded,
 )
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
+
 _PIECE = 2**18
 _LONGEST_LINE = 2**18
 _SAID = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "cp1252": "CP1252 (Windows)"}
@@ -36,7 +40,7 @@ Write = Callable[[Sequence[object]], None]
 class CsvFile:
     """``names``: the cells of its first row. ``digest``: SHA-256 of its bytes."""
 
-    path: str
+    copy: int  # the descriptor of a file without a name, gone with the process
     encoding: str
     delimiter: str
     names: Sequence[str]
@@ -52,14 +56,35 @@ class CsvFile:
 
         Raises: BadFile where quotes are wrong.
         """
-        for number, cells in _rows(self.path, self.encoding, self.delimiter, self.skipped):
+        for number, cells in _rows(self.copy, self.encoding, self.delimiter, self.skipped):
             if number > 1 and any(cell.strip() for cell in cells):
                 yield number, cells
 
 
-def _rows(path: str, encoding: str, delimiter: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+class _FromItsBeginning(io.RawIOBase):
+    """Reads an open file from its first byte on, wherever others who read it are."""
+
+    def __init__(self, file: int) -> None:
+        self._file, self._at = file, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "Buffer") -> int:
+        room = memoryview(buffer)
+        piece = os.pread(self._file, len(room), self._at)
+        room[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
+
+
+def _text(copy: int, encoding: str) -> IO[str]:
+    return io.TextIOWrapper(io.BufferedReader(_FromItsBeginning(copy), _PIECE), encoding=encoding, newline="")
+
+
+def _rows(copy: int, encoding: str, delimiter: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
     number = 0
-    with open(path, encoding=encoding, newline="") as text:
+    with _text(copy, encoding) as text:
         for _ in range(skipped):
             text.readline()
         try:
@@ -88,14 +113,14 @@ def opened(file: Path, known: Iterable[str]) -> Iterator[CsvFile]:
     Args: known: names that columns may have, in the form in which they are compared.
     Raises: BadFile for what is no CSV or too large; ConfigError where it cannot be opened.
     """
-    with tempfile.NamedTemporaryFile(prefix="holdfast-import-") as copy:
+    with tempfile.TemporaryFile() as copy:
         encoding, digest = _copied(file, copy)
         copy.flush()
-        skipped, delimiter = _written_how(copy.name, encoding, known)
-        names = next((cells for _, cells in _rows(copy.name, encoding, delimiter, skipped)), None)
+        skipped, delimiter = _written_how(copy.fileno(), encoding, known)
+        names = next((cells for _, cells in _rows(copy.fileno(), encoding, delimiter, skipped)), None)
         if not names or not any(name.strip() for name in names):
             raise BadFile("the file is empty; its first row names the columns")
-        yield CsvFile(copy.name, encoding, delimiter, names, digest, skipped)
+        yield CsvFile(copy.fileno(), encoding, delimiter, names, digest, skipped)
 
 
 def _copied(file: Path, copy: IO[bytes]) -> tuple[str, bytes]:
@@ -115,9 +140,9 @@ def _copied(file: Path, copy: IO[bytes]) -> tuple[str, bytes]:
     return encoding.name(), digest.digest()
 
 
-def _written_how(path: str, encoding: str, known: Iterable[str]) -> tuple[int, str]:
+def _written_how(copy: int, encoding: str, known: Iterable[str]) -> tuple[int, str]:
     """How many lines stand before the names, and what stands between cells."""
-    with open(path, encoding=encoding, newline="") as text:
+    with _text(copy, encoding) as text:
         first = next(_lines(text), "")
         said = said_delimiter(first)
         return (1, said) if said else (0, delimiter_of(first, known))

@@ -15,6 +15,8 @@ from core.sales import promise_dates
 from core.stock import Stocked
 from core.transaction import Database, Transaction
 
+ITEM, GOODS, WAREHOUSE, BIN = "item", "goods", "warehouse", "bin"  # what a column may name; goods: no bundle
+
 Run = Callable[[Sequence[Command]], list[Any]]
 
 
@@ -23,7 +25,7 @@ class Desk:
     """``import_id``: None when rows are only tried out. ``run``: does commands for this merchant.
 
     ``since``: when an import that was torn off had begun, and is gone on with. ``said``: options of its kind.
-    ``seen``: what units of this pass were about, for who has to look.
+    ``seen``: what units of this pass were about, and did, for who has to look.
     """
 
     db: Database
@@ -33,7 +35,7 @@ class Desk:
     import_id: int | None = None
     since: datetime | None = None
     said: Mapping[str, Any] = field(default_factory=dict)
-    seen: dict[Any, int] = field(default_factory=dict)
+    seen: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def tries(self) -> bool:
@@ -83,7 +85,8 @@ class Kind:
     ``work``: does, or tries out, some units, and tells what became of each, in their order. ``take_back``: takes back
     what rows did, newest first, and tells for each why it stays, or nothing. ``pages``: all rows there are, in the
     order of ``exported``, some at a time; with true also those of papers that are done. ``by`` and ``together``: see
-    ``core.files.units.Gather``. ``formats``: columns as other programs name them, by the program.
+    ``core.files.units.Gather``. ``formats``: columns as other programs name them, by the program. ``names``: what
+    columns name whatever else their row says, see ``core.files.beside``.
     """
 
     name: str
@@ -95,6 +98,7 @@ class Kind:
     together: bool = False
     formats: Mapping[str, Sequence[Column]] = field(default_factory=dict)
     not_exported: Sequence[str] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def columns_in(self, form: str) -> Sequence[Column]:
         """The columns of files of this kind as another program writes them; empty: as we do."""

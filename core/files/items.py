@@ -1,17 +1,19 @@
 """Files of items: codes, titles, and the units that they come in."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from core import bulk, tables
 from core.catalog import sku_key
+from core.errors import Refused
 from core.files import cells
+from core.files.cells import BadCell
 from core.files.columns import Column
 from core.files.desk import Desk, Kind
 from core.files.recorded import Effect
 from core.files.units import CHANGED, MADE, SAME, Outcome, Unit, outcome, problem, refused
 from core.goods import references, skus
-from core.goods.barcodes import gtin
+from core.goods.barcodes import gtin, require_gtin
 from core.goods.items import MOST_IN_A_UNIT
 from core.goods.references import BARCODE
 from core.transaction import Transaction
@@ -21,12 +23,23 @@ PLAIN = "plain"
 _LONGEST_KNOWN = 10_000  # of what stores call things; what is new is in one line of at most so many letters:
 _LONGEST = 200
 
+
+def _barcodes_cell(text: str) -> str:
+    listed = str(cells.text(1_000)(text))
+    wrong = next((code.strip() for code in listed.split(";") if code.strip() and gtin(code) is None), None)
+    if wrong is not None:
+        raise BadCell(
+            f"{wrong} is no barcode, or a digit of it is wrong; write 8, 12, 13 or 14 digits, ; between several"
+        )
+    return listed
+
+
 COLUMNS = (
     Column("sku", cells.text(_LONGEST_KNOWN), ("variant sku", "item", "code"), required=True),
     Column("title", cells.text(_LONGEST_KNOWN), ("name", "item name", "product title", "description")),
     Column("kind", cells.one_of((PLAIN, "bundle", "kit"))),
     Column("units", cells.case_units, ("packs", "cases")),
-    Column("barcodes", cells.text(1_000), ("barcode", "gtin", "ean", "upc", "variant barcode")),
+    Column("barcodes", _barcodes_cell, ("barcode", "gtin", "ean", "upc", "variant barcode")),
 )
 
 
@@ -80,16 +93,20 @@ def work(desk: Desk, units: Sequence[Unit]) -> list[Outcome]:
 def _there(tx: Transaction, units: Sequence[Unit]) -> _There:
     codes = [unit.values["sku"] for unit in units]
     barcodes = {key: code for unit in units for key, code in _barcodes(unit).items()}
-    owners = tx.run(
+    return _There(
+        known_items(tx, codes), skus.by_references(tx, codes), _owners(tx, barcodes), skus.find(tx, barcodes.values())
+    )  # fmt: skip
+
+
+def _owners(tx: Transaction, barcodes: Collection[str]) -> Mapping[str, int]:
+    """Items by the 14 digits of their barcodes."""
+    rows = tx.run(
         """SELECT k.key, r.item_id FROM unnest(CAST(:keys AS text[])) k (key)
            CROSS JOIN LATERAL (SELECT item_id FROM item_reference WHERE merchant_id = :merchant_id
                AND kind = :barcode AND key = k.key OFFSET 0) r""",
         keys=sorted(barcodes), barcode=BARCODE,
     )  # fmt: skip
-    return _There(
-        known_items(tx, codes), skus.by_references(tx, codes), {row.key: row.item_id for row in owners},
-        skus.find(tx, barcodes.values()),
-    )  # fmt: skip
+    return {row.key: row.item_id for row in rows}
 
 
 def _decided(desk: Desk, unit: Unit, there: _There, new_id: int) -> _Change | Outcome:
@@ -109,8 +126,6 @@ def _decided(desk: Desk, unit: Unit, there: _There, new_id: int) -> _Change | Ou
 def _wrong_barcode(desk: Desk, unit: Unit, there: _There, item_id: int) -> str:
     """What is wrong with the first barcode that cannot be this item's; empty when all can."""
     for key, code in _barcodes(unit).items():
-        if gtin(code) is None:
-            return f"{code} is no barcode, or a digit of it is wrong; write 8, 12, 13 or 14 digits, ; between several"
         if there.owners.get(key, item_id) != item_id:
             return f"{code} is another item's; take it away there first: `holdfast item reference SKU --drop barcode=`"
         named = there.skus.get(sku_key(code))
@@ -125,16 +140,16 @@ def _wrong_barcode(desk: Desk, unit: Unit, there: _There, item_id: int) -> str:
 def _barcodes(unit: Unit) -> dict[str, str]:
     """As they are written, by their 14 digits."""
     listed = [code.strip() for code in (unit.values["barcodes"] or "").split(";")]
-    return {gtin(code) or code: code for code in listed if code}
+    return {require_gtin(code): code for code in listed if code}
 
 
 def decide(unit: Unit, known: _Known | None, new_id: int) -> _Change | Outcome:
     """What a row asks for, by what there is. Pure."""
     record, sku = unit.records[0], unit.values["sku"]
     title, kind, wanted = unit.values["title"], unit.values["kind"], unit.values["units"] or {}
-    if kind is not None and kind != (known.kind if known else PLAIN):
-        cure = f"it is {known.kind} here" if known else "such items are made of others"
-        return refused(unit, sku, problem(record, "kind", f"{cure}; `holdfast bundle` says of what an item is made"))
+    if known is not None and known.kind != PLAIN and kind not in (None, known.kind):
+        cure = f"it is a {known.kind} here; a file of bundles, or `holdfast bundle`, says of what an item is made"
+        return refused(unit, sku, problem(record, "kind", cure))
     too_many = next((name for name, n in wanted.items() if n > MOST_IN_A_UNIT), None)
     if too_many:
         return refused(unit, sku, problem(record, "units", f"a {too_many} holds 1 to {MOST_IN_A_UNIT:,} units"))
@@ -156,7 +171,9 @@ def decide(unit: Unit, known: _Known | None, new_id: int) -> _Change | Outcome:
 def _told(one: _Change) -> Outcome:
     sku, known = one.unit.values["sku"], one.known
     if known is None:
-        return outcome(one.unit, MADE, sku, one.title or "", before={"item_id": one.item_id})
+        made_of_others = one.unit.values["kind"] not in (None, PLAIN)
+        told = [one.title or "", "plain until a file of bundles says of what it is made" if made_of_others else ""]
+        return outcome(one.unit, MADE, sku, ", ".join(filter(None, told)), before={"item_id": one.item_id})
     told = [f"{known.title or '-'} -> {one.title}"] if one.title is not None else []
     told += [f"barcode {code}" for code in one.barcodes]
     told += [f"{name} {known.units.get(name, '-')} -> {n}" for name, n in one.units.items()]
@@ -203,9 +220,21 @@ def _write(tx: Transaction, changes: Sequence[_Change]) -> None:
     _write_titles(tx, {one.item_id: one.title for one in changes if one.known and one.title is not None})
     units = [(one.item_id, name, n) for one in changes for name, n in one.units.items()]
     bulk.put(tx, tables.item_unit, ["item_id", "unit", "units"], units, ["item_id", "unit"])
-    for one in changes:
-        for code in one.barcodes:
-            references.put(tx, one.item_id, BARCODE, code)
+    _write_barcodes(tx, {require_gtin(code): (code, one.item_id) for one in changes for code in one.barcodes})
+
+
+def _write_barcodes(tx: Transaction, barcodes: Mapping[str, tuple[str, int]]) -> None:
+    """Args: barcodes: as they are written, and whose they are, by their 14 digits; nobody else's a moment ago.
+
+    Raises: Refused where somebody gave one away meanwhile.
+    """
+    rows = [(BARCODE, key, code, item_id, tx.now, tx.actor) for key, (code, item_id) in sorted(barcodes.items())]
+    columns = ["kind", "key", "value", "item_id", "made_at", "made_by"]
+    bulk.insert_missing(tx, tables.item_reference, columns, rows, ["kind", "key"])
+    owners = _owners(tx, barcodes)
+    taken = next((code for key, (code, item_id) in barcodes.items() if owners[key] != item_id), None)
+    if taken is not None:
+        raise Refused(f"barcode {taken} was given to another item just now; read the file again")
 
 
 def _write_titles(tx: Transaction, titles: Mapping[int, str]) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from core.errors import NotFound
-from core.files import items, locks, purchases, receipts, stock, suppliers, transfers
+from core.files import bundles, items, locks, purchases, receipts, stock, supplier_items, suppliers, transfers
 from core.files.desk import Kind
 
 _ALL = (
-    items.KIND, suppliers.KIND, stock.KIND, purchases.KIND, receipts.KIND, transfers.KIND, locks.KIND,
+    items.KIND, bundles.KIND, suppliers.KIND, supplier_items.KIND, stock.KIND, purchases.KIND, receipts.KIND,
+    transfers.KIND, locks.KIND,
 )  # fmt: skip
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
 

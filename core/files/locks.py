@@ -7,7 +7,7 @@ from core.command import Command
 from core.errors import Refused
 from core.files import cells, lookups
 from core.files.columns import Column, Problem
-from core.files.desk import Desk, Kind
+from core.files.desk import GOODS, WAREHOUSE, Desk, Kind
 from core.files.recorded import Effect
 from core.files.units import MADE, SAME, Outcome, Unit, outcome, problem, refused
 from core.ledger import home_of
@@ -196,4 +196,6 @@ def _exported(
     )  # fmt: skip
 
 
-KIND = Kind("locks", COLUMNS, ("key",), work, take_back, pages)
+KIND = Kind(
+    "locks", COLUMNS, ("key",), work, take_back, pages, names={"sku": GOODS, "warehouse": WAREHOUSE}
+)  # fmt: skip

@@ -23,24 +23,27 @@ class Items(NamedTuple):
     near: Mapping[str, str]
     ambiguous: Mapping[str, str]
 
-    def find(self, record: Record) -> SkuItem | Problem:
-        """The item that a row names, or what to say where there is none, or only a bundle."""
-        code = record.values["sku"]
+    def find(self, record: Record, column: str = "sku") -> SkuItem | Problem:
+        """The item that a row names, or what to say where there is none."""
+        code = record.values[column]
         key = sku_key(code)
         item = self.by_key.get(key)
         if key in self.ambiguous:
-            return problem(record, "sku", f"it means {self.ambiguous[key]}; write the SKU")
+            return problem(record, column, f"it means {self.ambiguous[key]}; write the SKU")
         if item is None:
             hint = f"did you mean {self.near[key]}? Else " if key in self.near else ""
-            return problem(record, "sku", f"no item has this SKU; {hint}`holdfast item add {code}` makes one")
-        if item.kind == "bundle":
-            cure = f"it is a bundle; name what it is made of: `holdfast item show {item.sku}` tells"
-            return problem(record, "sku", cure)
+            return problem(record, column, f"no item has this SKU; {hint}`holdfast item add {code}` makes one")
         return item
 
     def stocked(self, record: Record) -> Stocked | Problem:
+        """What a row names and there can be units of: no bundle."""
         item = self.find(record)
-        return item if isinstance(item, Problem) else Stocked(item.id, record.values.get("grade") or GOOD)
+        if isinstance(item, Problem):
+            return item
+        if item.kind == "bundle":
+            cure = f"it is a bundle; name what it is made of: `holdfast item show {item.sku}` tells"
+            return problem(record, "sku", cure)
+        return Stocked(item.id, record.values.get("grade") or GOOD)
 
 
 def items(tx: Transaction, codes: Collection[str], supplier_id: int | None = None) -> Items:
@@ -135,6 +138,18 @@ def names(tx: Transaction, table: str, column: str, ids: Iterable[int]) -> Mappi
         ids=sorted(set(ids)),
     )
     return {row.id: row.name for row in rows}
+
+
+def standing(tx: Transaction, item_ids: Iterable[int], *, but: str = "") -> Mapping[int, str]:
+    """SKUs by item, of those that are not part of another by now, and not of the kind ``but``."""
+    rows = tx.run(
+        """SELECT k.id, i.sku FROM unnest(CAST(:ids AS bigint[])) k (id)
+           CROSS JOIN LATERAL (SELECT sku, merged_into, kind FROM item WHERE merchant_id = :merchant_id AND id = k.id
+               OFFSET 0) i
+           WHERE i.merged_into IS NULL AND i.kind <> :but""",
+        ids=sorted(set(item_ids)), but=but,
+    )  # fmt: skip
+    return {row.id: row.sku for row in rows}
 
 
 def bin_names(tx: Transaction, ids: Iterable[int]) -> Mapping[int, tuple[str, str]]:

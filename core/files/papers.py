@@ -25,14 +25,14 @@ def common(unit: Unit, names: Sequence[str]) -> tuple[dict[str, Any], list[Probl
     return found, problems
 
 
-def twice(unit: Unit, keys: Sequence[Any]) -> list[Problem]:
+def twice(unit: Unit, keys: Sequence[Any], column: str = "sku") -> list[Problem]:
     """Rows whose key an earlier row of the same paper has."""
     first: dict[Any, Record] = {}
     problems = []
     for record, key in zip(unit.records, keys, strict=True):
         before = first.setdefault(key, record)
         if before is not record:
-            problems.append(problem(record, "sku", f"row {before.row} has the same goods; say them once"))
+            problems.append(problem(record, column, f"row {before.row} has the same goods; say them once"))
     return problems
 
 
@@ -48,4 +48,5 @@ def each(desk: Desk, units: Sequence[Unit], one: Callable[[Desk, Unit], Outcome]
 
 
 def _subject(unit: Unit) -> str:
-    return str(unit.values.get("number") or unit.values.get("order") or f"row {unit.row}")
+    named = next((unit.values[name] for name in ("number", "order", "bundle") if unit.values.get(name)), None)
+    return str(named or f"row {unit.row}")

@@ -7,7 +7,7 @@ from core.books import key_hash
 from core.errors import Refused
 from core.files import cells, lookups, papers
 from core.files.columns import Column, Problem, Record
-from core.files.desk import Desk, Kind
+from core.files.desk import WAREHOUSE, Desk, Kind
 from core.files.recorded import Effect
 from core.files.units import MADE, SAME, Outcome, Unit, outcome, problem, refused
 from core.stock import GOOD, Spot, Stocked
@@ -193,4 +193,6 @@ def pages(tx: Transaction, _all_of_them: bool) -> Iterator[list[Sequence[Any]]]:
         ]
 
 
-KIND = Kind("receipts", COLUMNS, ("order", "delivery"), work, take_back, pages, together=True)
+KIND = Kind(
+    "receipts", COLUMNS, ("order", "delivery"), work, take_back, pages, together=True, names={"warehouse": WAREHOUSE}
+)

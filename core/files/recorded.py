@@ -90,7 +90,9 @@ def find(tx: Transaction, import_id: int) -> ImportRow:
 
 def newest(tx: Transaction, limit: int) -> list[ImportRow]:
     rows = tx.run(
-        f"SELECT {_IMPORT} FROM import WHERE merchant_id = :merchant_id ORDER BY id DESC LIMIT :limit", limit=limit
+        f"""SELECT {_IMPORT} FROM import WHERE merchant_id = :merchant_id
+            ORDER BY begun_at DESC, id DESC LIMIT :limit""",
+        limit=limit,
     )
     return [ImportRow(*row) for row in rows]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from core.files import recorded, undoing
+from core.files.beside import unknown_names
 from core.files.columns import Header, Problem
 from core.files.desk import Desk, Kind
 from core.files.recorded import BEGUN, DONE, ImportRow
@@ -87,10 +88,14 @@ def _worked_on(kind: Kind, desk: Desk, chunk: Sequence[Gathered]) -> list[Outcom
     """What became of each, in their order; what it did is kept."""
     units = [Unit(one.records) for one in chunk if not one.problems]
     told = {one.row: one for one in kind.work(desk, units)} if units else {}
+    beside = unknown_names(kind, desk, [record for one in chunk if one.problems for record in one.records])
     outcomes = []
     for one in chunk:
-        row = one.records[0].row
-        outcomes.append(told.get(row) or Outcome(row, len(one.records), REFUSED, f"row {row}", problems=one.problems))
+        row, rows = one.records[0].row, {record.row for record in one.records}
+        problems = sorted(
+            [*one.problems, *(other for other in beside if other.row in rows)], key=lambda other: other.row
+        )
+        outcomes.append(told.get(row) or Outcome(row, len(one.records), REFUSED, f"row {row}", problems=problems))
     if desk.import_id is not None:
         with desk.begin() as tx:
             recorded.note(tx, desk.import_id, outcomes)

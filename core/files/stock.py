@@ -7,7 +7,7 @@ from core.command import Command
 from core.errors import Refused
 from core.files import cells, lookups
 from core.files.columns import Column, Problem
-from core.files.desk import Desk, Kind
+from core.files.desk import BIN, GOODS, WAREHOUSE, Desk, Kind
 from core.files.recorded import Effect
 from core.files.units import CHANGED, SAME, Outcome, Unit, outcome, problem, refused
 from core.goods.adjusting import Adjusted, SetOnShelf
@@ -136,9 +136,13 @@ def pages(tx: Transaction, _all_of_them: bool) -> Iterator[list[Sequence[Any]]]:
         if not rows:
             return
         after = tuple(rows[-1][:3])
-        skus = lookups.names(tx, "item", "sku", [row.item_id for row in rows])
+        # Rows of nothing stay where an item became a bundle, and no file may say units of one.
+        skus = lookups.standing(tx, [row.item_id for row in rows], but="bundle")
         bins = lookups.bin_names(tx, [row.bin_id for row in rows])
-        yield [(skus[row.item_id], *bins[row.bin_id], row.grade, row.units) for row in rows]
+        yield [(skus[row.item_id], *bins[row.bin_id], row.grade, row.units) for row in rows if row.item_id in skus]
 
 
-KIND = Kind("stock", COLUMNS, ("sku", "warehouse", "bin", "grade"), work, take_back, pages)
+KIND = Kind(
+    "stock", COLUMNS, ("sku", "warehouse", "bin", "grade"), work, take_back, pages,
+    names={"sku": GOODS, "warehouse": WAREHOUSE, "bin": BIN},
+)  # fmt: skip

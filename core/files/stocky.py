@@ -1,4 +1,4 @@
-"""How files of Stocky name what our columns are. Which of its names are known from where, docs/import-export.md says.
+"""How files of Stocky name what our columns are. What is known of them, and from where, docs/import-export.md says.
 
 Names that nobody knows are told of and left out, so a file with other columns loses nothing unseen.
 """
@@ -9,26 +9,35 @@ from core.files.columns import Column
 
 NAME = "stocky"
 
-# Of its files of one order, and of what its interface calls the same. ``cost (base)`` is in the shop's own currency.
+# Its file of one order, as its screens write it, names columns like the first of each; its interface for programs, the
+# others. A cost "(base)" is in the shop's own currency, so it is taken only where the supplier's is not there. Nobody
+# saw how much came of a line in such a file; where one says it, it is not to be ordered again.
+_SUPPLIER = ("vendor/supplier", "supplier name")
+_COST = ("cost (supplier currency)", "cost (base)", "supplier cost price", "cost price")
 _PURCHASES: Mapping[str, Sequence[str]] = {
-    "number": ("po number", "purchase order", "purchase order number", "sequential id"),
-    "supplier": ("supplier name", "vendor", "vendor name"),
-    "warehouse": ("location", "receive location"),
-    "expected_on": ("expected on", "expected date", "date expected"),
-    "sku": ("variant sku",),
-    "quantity": ("qty ordered", "quantity ordered", "qty"),
-    "came": ("qty received", "quantity received", "received"),
-    "cost": ("supplier cost price", "cost price", "cost (base)", "unit cost", "cost"),
+    "number": ("purchase order", "sequential id"),
+    "supplier": _SUPPLIER,
+    "expected_on": ("expected on",),
+    "quantity": ("qty ordered",),
+    "came": ("qty received", "quantity received"),
+    "cost": _COST,
     "line_state": ("status",),
 }
-_SUPPLIERS: Mapping[str, Sequence[str]] = {
-    "name": ("supplier name", "company name"),
-    "lead_days": ("lead time", "lead time (days)"),
+_SUPPLIER_ITEMS: Mapping[str, Sequence[str]] = {
+    "supplier": _SUPPLIER,
+    "supplier_sku": ("supplier code",),
+    "pack_size": ("pack size",),
+    "cost": _COST,
 }
+_SUPPLIERS: Mapping[str, Sequence[str]] = {"name": ("company name",)}
 
 
 def purchases(columns: Sequence[Column]) -> list[Column]:
     return _also(columns, _PURCHASES)
+
+
+def supplier_items(columns: Sequence[Column]) -> list[Column]:
+    return _also(columns, _SUPPLIER_ITEMS)
 
 
 def suppliers(columns: Sequence[Column]) -> list[Column]:

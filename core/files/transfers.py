@@ -6,7 +6,7 @@ from typing import Any
 from core.errors import NotFound, Refused
 from core.files import cells, lookups, papers
 from core.files.columns import Column, Problem
-from core.files.desk import Desk, Kind
+from core.files.desk import GOODS, WAREHOUSE, Desk, Kind
 from core.files.recorded import Effect
 from core.files.units import MADE, SAME, Outcome, Unit, outcome, problem, refused
 from core.ledger import home_of
@@ -125,8 +125,8 @@ def take_back(desk: Desk, rows: Sequence[Effect], _reason: str) -> list[str]:
 
 
 def pages(tx: Transaction, all_of_them: bool) -> Iterator[list[Sequence[Any]]]:
-    """See ``core.files.desk.Kind``: those that are not done, or all."""
-    found = transfers.every(tx, all_of_them=all_of_them)
+    """See ``core.files.desk.Kind``: those that are not done, or all, in the order in which they were made."""
+    found = sorted(transfers.every(tx, all_of_them=all_of_them), key=lambda one: one.row.id)
     for first in range(0, len(found), _PAGE):
         part = found[first : first + _PAGE]
         places = lookups.names(
@@ -142,4 +142,7 @@ def pages(tx: Transaction, all_of_them: bool) -> Iterator[list[Sequence[Any]]]:
         ]  # fmt: skip
 
 
-KIND = Kind("transfers", COLUMNS, ("number",), work, take_back, pages, together=True)
+KIND = Kind(
+    "transfers", COLUMNS, ("number",), work, take_back, pages, together=True,
+    names={"from": WAREHOUSE, "to": WAREHOUSE, "sku": GOODS},
+)  # fmt: skip

@@ -4,7 +4,7 @@ A bundle is virtual: whoever sells it sells its components, and it has no stock 
 has stock of its own. Orders keep the recipe that they were placed with.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -41,7 +41,8 @@ _ONE = _Size(0, 1, 1)
 def check_recipe(item_id: int, items: Mapping[int, Item], recipes: Mapping[int, Sequence[Part]]) -> None:
     """May ``item_id`` be made of what ``recipes`` says? All that contain it are looked at too. Pure.
 
-    Args:   items: everything that the recipes name. recipes: components of bundles and kits, by item.
+    Args:   items: everything that the recipes name. recipes: components of bundles and kits, by item; at least those
+            of the item, of all that contain it, and of all that any of these is made of.
     Raises: Refused, naming the way through the recipes that is a circle or too deep.
     """
     sku = items[item_id].sku
@@ -53,9 +54,22 @@ def check_recipe(item_id: int, items: Mapping[int, Item], recipes: Mapping[int, 
             raise Refused(f"a component is 1 unit or more of an item, of grade {' or '.join(GRADES)}")
         if items[part.stocked.item_id].kind == BUNDLE and part.stocked.grade != GOOD:
             raise Refused(f"{items[part.stocked.item_id].sku} is a bundle, so its components say their grades")
+    if items[item_id].kind == BUNDLE:
+        _require_good_in(item_id, items, recipes)
     known: dict[int, _Size] = {}
     for root in recipes:
         _measure(root, (), items, recipes, known)
+
+
+def _require_good_in(item_id: int, items: Mapping[int, Item], recipes: Mapping[int, Sequence[Part]]) -> None:
+    """A bundle has no grade of its own, so nothing may contain it in one. Raises: Refused."""
+    for holder, parts in recipes.items():
+        grades = [part.stocked.grade for part in parts if part.stocked.item_id == item_id]
+        if wrong := [grade for grade in grades if grade != GOOD]:
+            raise Refused(
+                f"{items[item_id].sku} cannot become a bundle while {items[holder].sku} is made of some of grade "
+                f"{wrong[0]}: change what {items[holder].sku} is made of first (`holdfast bundle set`)"
+            )
 
 
 def _measure(
@@ -101,7 +115,8 @@ def set_recipe(tx: Transaction, item_id: int, kind: str, parts: Sequence[Part]) 
     Returns: False when it is that already, and nothing was written. Orders that were placed stay as they are.
     Raises:  Refused, naming the cure: a circle, too deep, or stock and promises that would lose their meaning.
     """
-    items, recipes = _lock_recipes(tx, {item_id, *(part.stocked.item_id for part in parts)})
+    _lock_recipes(tx)
+    items, recipes = _around(tx, item_id, [part.stocked.item_id for part in parts])
     before = items[item_id].kind, sorted(recipes.get(item_id, ()))
     if before == (kind, sorted(parts)):
         return False
@@ -120,32 +135,69 @@ def set_recipe(tx: Transaction, item_id: int, kind: str, parts: Sequence[Part]) 
 
 def end_recipe(tx: Transaction, item_id: int) -> bool:
     """Make an item a plain one again, with stock of its own. Returns: False when it is that already."""
-    items, _ = _lock_recipes(tx, {item_id})
-    if items[item_id].kind == PLAIN:
+    _lock_recipes(tx)
+    kind = tx.run("SELECT kind FROM item WHERE merchant_id = :merchant_id AND id = :id", id=item_id).scalar_one()
+    if kind == PLAIN:
         return False
     _write(tx, item_id, PLAIN, ())
     return True
 
 
-def _lock_recipes(tx: Transaction, named: set[int]) -> tuple[dict[int, Item], dict[int, Sequence[Part]]]:
-    """All recipes, which nobody else changes until this transaction ends: two changes could make a circle together.
-
-    Returns: also the items that the recipes, or the caller, name.
-    """
+def _lock_recipes(tx: Transaction) -> None:
+    """Nobody else changes a recipe until this transaction ends: two changes could make a circle together."""
     tx.run("SELECT pg_advisory_xact_lock(hashtextextended('holdfast.recipes', :merchant_id))")
-    rows = tx.run(
-        "SELECT bundle_item_id, item_id, grade, quantity FROM component WHERE merchant_id = :merchant_id"
-    ).all()
+
+
+def _around(tx: Transaction, item_id: int, parts: Sequence[int]) -> tuple[dict[int, Item], dict[int, Sequence[Part]]]:
+    """Recipes of an item, of all that contain it, and of all that any of these or ``parts`` is made of.
+
+    Returns: also the items that these recipes, or the caller, name.
+    """
+    rows = tx.run(_AROUND, id=item_id, parts=list(parts)).all()
     recipes: dict[int, list[Part]] = {}
     for row in rows:
         recipes.setdefault(row.bundle_item_id, []).append(Part(Stocked(row.item_id, row.grade), row.quantity))
-    ids = named | {row.bundle_item_id for row in rows} | {row.item_id for row in rows}
+    ids = {item_id, *parts} | {row.bundle_item_id for row in rows} | {row.item_id for row in rows}
     found = tx.run(
         """SELECT i.id, i.sku, i.kind FROM unnest(CAST(:ids AS bigint[])) k (id) CROSS JOIN LATERAL
                (SELECT * FROM item WHERE merchant_id = :merchant_id AND id = k.id OFFSET 0) i""",
         ids=sorted(ids),
     )
     return {row.id: Item(row.sku, row.kind) for row in found}, {**recipes}
+
+
+_AROUND = """
+    WITH RECURSIVE up AS (
+        SELECT CAST(:id AS bigint) AS id
+        UNION SELECT c.bundle_item_id FROM up CROSS JOIN LATERAL (SELECT bundle_item_id FROM component
+            WHERE merchant_id = :merchant_id AND item_id = up.id OFFSET 0) c
+    ), down AS (
+        (SELECT id FROM up UNION SELECT unnest(CAST(:parts AS bigint[])))
+        UNION SELECT c.item_id FROM down CROSS JOIN LATERAL (SELECT item_id FROM component
+            WHERE merchant_id = :merchant_id AND bundle_item_id = down.id OFFSET 0) c
+    ) SELECT c.* FROM down CROSS JOIN LATERAL (SELECT bundle_item_id, item_id, grade, quantity FROM component
+        WHERE merchant_id = :merchant_id AND bundle_item_id = down.id OFFSET 0) c
+"""
+
+
+def around(
+    item_id: int, recipes: Mapping[int, Sequence[Part]], containing: Mapping[int, Iterable[int]]
+) -> dict[int, Sequence[Part]]:
+    """Of many recipes those that ``check_recipe`` has to see for one item. Pure.
+
+    Args: containing: by item, at least all whose recipes name it.
+    """
+    up = _reached([item_id], lambda one: containing.get(one, ()))
+    down = _reached(up, lambda one: [part.stocked.item_id for part in recipes.get(one, ())])
+    return {one: recipes[one] for one in down if one in recipes}
+
+
+def _reached(starts: Iterable[int], onward: Callable[[int], Iterable[int]]) -> set[int]:
+    found, fresh = set(starts), set(starts)
+    while fresh:
+        fresh = {other for one in fresh for other in onward(one)} - found
+        found |= fresh
+    return found
 
 
 def _require_unused(tx: Transaction, item_id: int, refusal: str) -> None:
@@ -175,7 +227,9 @@ _USES = """
         (SELECT coalesce(sum(free + reserved + sold + backordered), 0)::bigint FROM sales_balance
             WHERE merchant_id = :merchant_id AND item_id = :item_id) AS promised,
         (SELECT string_agg(name, ', ' ORDER BY name) FROM (
-            SELECT 'lock ' || key AS name FROM lock WHERE merchant_id = :merchant_id AND item_id = :item_id
+            SELECT CASE WHEN standing THEN 'floor for ' || (SELECT name FROM store
+                    WHERE merchant_id = :merchant_id AND id = lock.store_id) ELSE 'lock ' || key END AS name
+            FROM lock WHERE merchant_id = :merchant_id AND item_id = :item_id
                 AND status IN ('requested', 'approved', 'active')
             UNION SELECT 'pool ' || p.code FROM pool_item i
                 JOIN pool p ON p.merchant_id = i.merchant_id AND p.id = i.pool_id AND p.kind <> 'lock'

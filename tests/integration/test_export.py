@@ -15,8 +15,8 @@ from tests.builders import World
 from tests.conftest import Logins
 from tests.integration.command_line import Holdfast, runner, settle_in
 
-TAKEN_OVER = ("items", "suppliers", "stock", "purchases", "transfers", "locks")
-KINDS = ("items", "suppliers", "stock", "purchases", "receipts", "transfers", "locks")
+TAKEN_OVER = ("items", "bundles", "suppliers", "supplier-items", "stock", "purchases", "transfers", "locks")
+KINDS = ("items", "bundles", "suppliers", "supplier-items", "stock", "purchases", "receipts", "transfers", "locks")
 
 
 @pytest.fixture
@@ -32,10 +32,15 @@ def full(world: World, holdfast: Holdfast) -> World:
     """A merchant who has some of everything."""
     world.stocked("MUG", "POT", '=DANGER,"X"', units=20)
     holdfast("item", "unit", "MUG", "case=24", "pallet=960")
+    holdfast("item", "add", "GIFT", "--kind", "kit", "--part", "MUG=1", "--part", "POT=1:minor_defect")
+    holdfast("item", "add", "ALL", "--title", "All of it", "--kind", "bundle", "--part", "GIFT=2", "--part", "MUG=3")
+    holdfast("item", "add", "MORE", "--kind", "bundle", "--part", "ALL")
     sup.warehouse(world, "BERLIN")
     holdfast("bin", "add", "BERLIN/A-01")
     holdfast("stock", "receive", "MUG", "7", "--grade", "minor_defect", "--to", "BERLIN/A-01")
     sup.supplier(world, "ACME", name="Acme; Pottery", currency="EUR", lead_days=14)
+    holdfast("supplier", "item", "ACME", "MUG", "--code", "=4711", "--pack", "24", "--cost", "3.20", "--lead", "0")
+    holdfast("supplier", "item", "ACME", "POT")
     sup.placed(world, "PO-7", {"MUG": 48, "POT": 12}, to="BERLIN")
     sup.receive(world, "PO-7", {"MUG": Came(10, 2, 1)}, "delivery-1", at="BERLIN/A-01")
     sup.receive(world, "PO-7", {"POT": 12}, "delivery-2", at="BERLIN")
@@ -50,6 +55,20 @@ def full(world: World, holdfast: Holdfast) -> World:
     world.do(DecideLock("fair", True, "", as_owner=True))
     world.do(RequestLock("-later", 10**9 + 1, terms))
     return world
+
+
+def test_stock_of_an_item_that_became_a_bundle_is_not_written(full: World, holdfast: Holdfast, tmp_path: Path) -> None:
+    path = str(tmp_path / "stock.csv")
+    holdfast("item", "add", "TEA-SET")
+    holdfast("stock", "receive", "TEA-SET", "5")
+    holdfast("stock", "set", "TEA-SET", "0", "--reason", "sold as a bundle")
+    assert holdfast("bundle", "set", "TEA-SET", "MUG=1", "POT=1").code == 0
+
+    holdfast("export", "stock", "--to", path)
+    read = holdfast("import", "stock", path, "--dry-run", "--json").json
+
+    assert (read["changed"], read["refused"]) == (0, 0)
+    assert "TEA-SET" not in Path(path).read_text()
 
 
 @pytest.mark.parametrize("delimiter", ["comma", "semicolon", "tab"])
@@ -87,12 +106,29 @@ def test_another_merchant_can_take_over_what_was_written(full: World, holdfast: 
         assert taken.code == 0, taken.out + taken.err
         assert taken.json["made"] + taken.json["changed"] > 0
 
-        if kind in {"items", "suppliers", "stock"}:
+        if kind in {"bundles", "suppliers", "supplier-items", "stock"}:
             # Rows come in the order in which items were made.
             assert sorted(holdfast("export", kind, "--merchant", "2").out.splitlines()) == sorted(
                 path.read_text().splitlines()
             )
+    assert holdfast("export", "items", "--merchant", "2").out == (tmp_path / "items.csv").read_text()
     assert sup.on_way(second, "MUG", "BERLIN").incoming == sup.on_way(full, "MUG", "BERLIN").incoming
+
+
+def test_what_became_part_of_another_item_is_in_no_file(full: World, holdfast: Holdfast, tmp_path: Path) -> None:
+    full.stocked("JUG", units=4)
+    holdfast("supplier", "item", "ACME", "JUG", "--code", "J-1")
+    merged = holdfast("item", "merge", "JUG", "--into", '=DANGER,"X"', "--reason", "the same")
+    assert merged.code == 0, merged.err
+
+    for kind in ("items", "supplier-items", "stock"):
+        path = tmp_path / f"{kind}.csv"
+        holdfast("export", kind, "--to", str(path))
+        read = holdfast("import", kind, str(path), "--json")
+
+        assert "JUG" not in path.read_text()
+        assert read.code == 0, read.out
+        assert (read.json["made"], read.json["changed"], read.json["refused"]) == (0, 0, 0)
 
 
 def test_formulas_are_written_so_that_no_spreadsheet_runs_them(full: World, holdfast: Holdfast) -> None:

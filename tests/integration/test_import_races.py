@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from config.processes import wait_until
 from core import catalog, ledger
 from core.command import Command
 from core.errors import Refused
@@ -17,11 +19,16 @@ from core.files.columns import find_columns
 from core.files.desk import Desk
 from core.files.kinds import KINDS
 from core.files.running import Done, File
+from core.goods import items, recipes, references
+from core.rows import Part
 from core.sales import lock_limits
 from core.sales.lock_terms import LockLimit
-from core.transaction import Database
+from core.stock import Stocked
+from core.supply import suppliers
+from core.transaction import Database, Transaction
 from tests import supply_world as sup
 from tests.builders import World
+from tests.integration.bundle_acts import somebody_waits
 
 ACTOR = "test"
 MANY = 7
@@ -191,7 +198,9 @@ class Mortal(Database):
 
 FILES = {
     "items": "sku,title,units\nMUG,Red mug,case=24\nNEW,Newcomer,\n",
+    "bundles": "bundle,kind,part,units\nSET,bundle,PAIR,1\nSET,,POT,2\nPAIR,kit,MUG,2\nOLD,bundle,POT,1\n",
     "suppliers": "code,lead_days\nACME,9\nOTHER,3\n",
+    "supplier-items": "supplier,sku,supplier_sku,cost\nACME,MUG,M-1,3.20\nACME,POT,P-1,\n",
     "stock": "sku,quantity\nMUG,7\nPOT,3\n",
     "purchases": "number,supplier,sku,quantity,state\nPO-8,ACME,MUG,5,placed\nPO-8,ACME,POT,5,\nPO-9,ACME,MUG,1,\n",
     "receipts": "order,delivery,sku,good\nPO-7,,MUG,3\nPO-7,D-2,MUG,1\n",
@@ -204,13 +213,22 @@ def run(desk: Desk, commands: Sequence[Command]) -> list[Any]:
     return ledger.run(desk.db, desk.merchant_id, commands, actor=ACTOR)
 
 
+def own_item(tx: Transaction, sku: str) -> Stocked:
+    return Stocked(catalog.item_id_of(tx, sku))
+
+
 def settled(world: World, merchant_id: int) -> World:
     """A merchant of its own, with a little of everything."""
     catalog.ensure_merchant(world.db, merchant_id, name="Mortal shop")
     own = World(world.db, merchant_id)
     own.stocked("MUG", "POT", units=5)
+    with world.db.begin(merchant_id, actor=ACTOR) as tx:
+        *_, old = (items.add_item(tx, sku) for sku in ("SET", "PAIR", "OLD"))
+        recipes.set_recipe(tx, old, recipes.BUNDLE, [Part(own_item(tx, "MUG"), 1)])
     sup.warehouse(own, "BERLIN")
     sup.placed(own, "PO-7", {"MUG": 9})
+    with world.db.begin(merchant_id, actor=ACTOR) as tx:
+        suppliers.put_item(tx, suppliers.find(tx, "ACME").id, own_item(tx, "MUG").item_id, {"pack_size": 24})
     return own
 
 
@@ -257,6 +275,34 @@ def test_wherever_a_reader_is_killed_the_same_file_ends_as_if_nobody_had_been(wo
         assert (back.undone, back.kept) == (told.undone, told.kept)
         assert told_by(own, kind) == undone
     assert lives > 3
+
+
+def test_a_barcode_that_goes_to_another_item_meanwhile_is_not_taken_away(world: World) -> None:
+    world.stocked("MUG", "POT", units=1)
+    titles = file_of("items", "sku,title,barcodes\nMUG,Red,96385074\n")
+    with ThreadPoolExecutor(1) as pool:
+        with world.db.begin(1, actor=ACTOR) as tx:
+            references.put(tx, own_item(tx, "POT").item_id, "barcode", "96385074")
+            reading = pool.submit(do, desk_of(world), titles)
+            assert wait_until(lambda: somebody_waits(world), 10)
+        with pytest.raises(Refused, match="96385074 was given to another item"):
+            reading.result(30)
+
+    assert world.scalar("SELECT title FROM item WHERE merchant_id = :merchant_id AND sku = 'MUG'") == "Mug"
+    again = do(desk_of(world), titles)
+    assert again.taken_back
+    assert again.tally is not None
+    assert [one.column for one in again.tally.problems] == ["barcodes"]
+
+
+def test_a_barcode_that_nobody_takes_meanwhile_is_given(world: World) -> None:
+    """The control of the race above."""
+    world.stocked("MUG", "POT", units=1)
+
+    done = do(desk_of(world), file_of("items", "sku,title,barcodes\nMUG,Red,96385074\n"))
+
+    assert done.tally is not None
+    assert done.tally.changed == 1
 
 
 def test_a_file_asks_for_no_more_locks_than_its_reader_may_have(world: World) -> None:

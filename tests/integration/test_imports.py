@@ -66,6 +66,24 @@ def test_a_file_with_a_wrong_row_does_nothing_and_says_what_to_correct(
     assert holdfast("import", "list", "--json").json == []
 
 
+def test_all_that_is_wrong_with_a_row_is_told_at_once(world: World, holdfast: Holdfast, tmp_path: Path) -> None:
+    world.stocked("MUG", units=1)
+    stock, items, bundles = tmp_path / "stock.csv", tmp_path / "items.csv", tmp_path / "bundles.csv"
+    stock.write_text("sku,warehouse,quantity\nMUG,ATLANTIS,many\nTEACUP,MAIN,-1\nMUG,,x\n")
+    items.write_text("sku,units,barcodes\nMUG,case,123\n")
+    bundles.write_text("bundle,part,units\nGIFT,MUG,1\nGIFT,TEACUP,none\n")
+
+    def told(kind: str, path: Path) -> list[tuple[int, str]]:
+        read = holdfast("import", kind, str(path), "--dry-run", "--json")
+        return [(one["row"], one["column"]) for one in read.json["problems"]]
+
+    assert told("stock", stock) == [
+        (2, "quantity"), (2, "warehouse"), (3, "quantity"), (3, "sku"), (4, "quantity")
+    ]  # fmt: skip
+    assert told("items", items) == [(2, "units"), (2, "barcodes")]
+    assert told("bundles", bundles) == [(2, "bundle"), (3, "units"), (3, "bundle"), (3, "part")]
+
+
 def test_with_best_effort_right_rows_count_and_the_others_come_back_for_correction(
     world: World, holdfast: Holdfast, tmp_path: Path
 ) -> None:
@@ -207,6 +225,27 @@ def test_orders_of_stocky_are_read_with_what_their_file_does_not_say(
 
     assert undone.json["undone"] == 1
     assert sup.on_way(world, "MUG").incoming == 0
+
+
+def test_an_order_file_of_stocky_says_by_itself_what_is_still_to_come(
+    world: World, holdfast: Holdfast, tmp_path: Path
+) -> None:
+    world.stocked("MUG", "POT", units=1)
+    holdfast("supplier", "add", "ACME", "--name", "Acme Pottery", "--currency", "USD")
+    names = (
+        "Purchase Order,Vendor/Supplier,Product,Variant,SKU,Barcode,Supplier Code,ASIN,Text 1,Date 1,Weight,"
+        "Total Weight,Weight Unit,Status,Received at,Retail Price,In Stock,Qty Ordered,Pack Size,Qty (packs) Ordered,"
+        "Cost (base),Total Cost (base),Cost (supplier currency),Total Cost (supplier currency)"
+    )
+    mug = "1848,Acme Pottery,Mug,Red,MUG,,M-1,,,,,,,pending,,9.90,7,48,24,2,3.00,144.00,3.25,156.00"
+    pot = "1848,Acme Pottery,Pot,,POT,,,,,,,,,received,2026-08-01,29.00,0,12,1,12,5.00,60.00,5.40,64.80"
+    rows = "\n".join((names, mug, pot)) + "\n"
+
+    read = holdfast("import", "purchases", file(tmp_path, rows), "--format", "stocky", "--json")
+
+    assert read.json["made"] == 1, read.out
+    shown = holdfast("purchase", "show", "1848", "--json").json
+    assert [(one["sku"], one["ordered"], one["cost_minor"]) for one in shown["lines"]] == [("MUG", 48, 325)]
 
 
 def test_an_order_that_is_here_and_otherwise_is_refused_with_its_neighbours(
