@@ -2,15 +2,12 @@
 
 import itertools
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import redis
 from cryptography.fernet import Fernet
@@ -22,15 +19,14 @@ from sqlalchemy.pool import NullPool
 
 from config import wiring
 from config.embedded import start_postgres, start_valkey
-from config.embedded.home import announced
 from config.settings import Settings
 from config.wiring import App
 from core import audit, catalog, schema
 from core.transaction import Database, connect
+from drills import scratch
 from tests.builders import World
 
 FIRST_MERCHANT = 1
-ENOUGH_MEMORY = 2 * 2**30  # bytes
 SECRET_KEY = Fernet.generate_key().decode()
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -67,10 +63,7 @@ class Host:
 
     def logins(self) -> Logins:
         if self._logins is None:
-            base = memory_folder() or Path(tempfile.gettempdir())
-            remove_left_behind(base)
-            folder = Path(tempfile.mkdtemp(prefix=f"holdfast-tests-{os.getpid()}-", dir=base))
-            self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            folder = self._stack.enter_context(scratch.folder("holdfast-tests"))
             server = self._stack.enter_context(start_postgres(folder, fsync=False))
             logins = Logins(server.superuser_url, server.owner_url, server.app_url)
             shorten_logins(logins)
@@ -80,23 +73,6 @@ class Host:
 
     def close(self) -> None:
         self._stack.close()
-
-
-def memory_folder() -> Path | None:
-    """A folder that is no disk, if there is one with room: on a disk a database's files take longer than its tests."""
-    folder = Path("/dev/shm")
-    if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        return None
-    room = min(shutil.disk_usage(folder).free, psutil.virtual_memory().available)
-    return folder if room > ENOUGH_MEMORY else None
-
-
-def remove_left_behind(base: Path) -> None:
-    """The data of runs that were killed: in memory it would stay until the machine is started anew."""
-    for folder in base.glob("holdfast-tests-*-*"):
-        lives = psutil.pid_exists(int(folder.name.split("-")[2]))
-        if not lives and os.access(folder, os.W_OK) and not announced(folder):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def shorten_logins(logins: Logins) -> None:

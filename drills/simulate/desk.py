@@ -21,8 +21,8 @@ from core.sales.presale import PayDeposit
 from core.stock import Pool, PoolKind, Stocked
 from drills.simulate.caller import Caller, Kinds
 from drills.simulate.hub import MERCHANT, Hub, Process
+from drills.simulate.people import Goods
 from drills.simulate.shop import Line, Order, OwnShop
-from drills.simulate.yard import Goods
 
 _HOLDERS = ("acme", "zoe", "kim", "")
 _KEPT = 8  # locks and pools that somebody still thinks of

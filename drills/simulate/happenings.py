@@ -75,7 +75,9 @@ class Happenings:
         return f"{shop.name} order {order.number} is unpaid"
 
     def _fulfil(self) -> str | None:
-        shop, order, line = self._some_line(lambda s, o, x: x.open > 0 and (o.paid or s.unpaid is Unpaid.TAKEN))
+        shop, order, line = self._some_line(
+            lambda s, o, x: x.open > 0 and not o.is_ours and (o.paid or s.unpaid is Unpaid.TAKEN)
+        )
         if order is None or line is None:
             return None
         units = self._random.randint(1, line.open)

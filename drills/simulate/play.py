@@ -16,25 +16,31 @@ from sqlalchemy.engine import make_url
 from core import audit, catalog, work
 from core.combiner import Combiner
 from core.goods import recipes
+from core.mirror import sources
 from core.model import Platform, Sharing, StoreListing, StoreMode
 from core.rows import Part
 from core.stock import Spot, Stocked
+from core.stocktake import papers
 from core.stores import add, opened, set_mode, set_schedule
 from core.supply import counting, suppliers
 from core.transaction import Database, connect
 from core.warehouse import bins, warehouses
 from drills.simulate.caller import Caller
+from drills.simulate.clerks import MIRRORED, WMS, Clerks
 from drills.simulate.connectors import CompareAndSet, ModelConnector, ReadThenSet, WriteLater, listing_of
 from drills.simulate.desk import Desk
 from drills.simulate.happenings import Happenings, Street, post_hint
 from drills.simulate.hub import MERCHANT, Hub, Surroundings
 from drills.simulate.journal import Journal
+from drills.simulate.keepers import Keepers
 from drills.simulate.outside import OutsideModel
+from drills.simulate.packers import Packers
+from drills.simulate.people import Goods, World
 from drills.simulate.scheduler import Scheduler
 from drills.simulate.shop import OwnShop, Product, Shop, Unpaid
 from drills.simulate.weather import Weather
 from drills.simulate.wire import Place, Wire
-from drills.simulate.yard import SUPPLIER, Goods, Yard
+from drills.simulate.yard import SUPPLIER, Yard
 from jobs.sync import full_sync
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -110,7 +116,9 @@ def prepare(db: Database) -> None:
     with db.begin(MERCHANT, actor="simulation") as tx:
         for topic, line in {"expire": "every 10", "locks": "every 10", "backorders": "every 60"}.items():
             set_schedule(tx, topic, 0, line)
-        warehouses.add(tx, "NORTH", {})
+        warehouses.add(tx, MIRRORED, {})
+        sources.add(tx, WMS, MIRRORED, {"most_units": 6})
+        papers.set_limit(tx, papers.Limit(units=3))
         bins.add(tx, "MAIN/A-01")
         suppliers.add(tx, SUPPLIER, {})
         counting.set_days(tx, 1)
@@ -142,6 +150,7 @@ def play(seed: int, events: int, logins: Logins, build: Build | None = None) -> 
 
 def _plan_once(raw: Any, _record: Any) -> None:
     """Tables stay so small that a plan made once is as good as any, and planning would take most of the time."""
+    raw.prepare_threshold, raw.prepared_max = 0, 2_000
     raw.autocommit = True
     raw.execute("SET plan_cache_mode = force_generic_plan")
     raw.autocommit = False
@@ -185,8 +194,11 @@ class _Game:
         goods = Goods({sku: items[sku] for sku in _ITEMS}, {sku: items[sku] for sku in _BUNDLES}, store_ids, places)
         self._caller = Caller(self._hub)
         self._desk = Desk(self._hub, goods, self._caller, own_shop)
-        self._yard = Yard(self._hub, goods, self._model, self._caller)
-        beside = {**self._desk.kinds, **self._yard.kinds}
+        world = World(self._hub, goods, self._model, self._caller, database)
+        self._yard, self._clerks = Yard(world), Clerks(world)
+        self._packers = Packers(world, {**shops, _OWN: own_shop})
+        people = (self._desk, self._yard, self._packers, Keepers(world), self._clerks)
+        beside = {kind: weight for one in people for kind, weight in one.kinds.items()}
         self._happenings = Happenings(self._hub, Street(shops, wires, own_shop), beside)
         self._is_unchecked = self._is_calm = False
         self._checks = 0
@@ -198,6 +210,7 @@ class _Game:
         with self._plain.begin(MERCHANT, actor="simulation") as tx:
             catalog.set_merchant(tx, sharing=sharing)
         self._hub.start()
+        self._packers.switch(random.random() < 0.8)
         for sku in _ITEMS:
             if units := random.randint(0, 14):
                 self._yard.receive(sku, units)
@@ -205,11 +218,13 @@ class _Game:
         while not self._is_calm and self._goes_on():
             pass
         self._come_to_rest("after the last event")
+        self._clerks.count_in_the_end()
         with self._plain.begin(MERCHANT, actor="simulation") as tx:
             work.want(tx, [work.Want("full_sync", store_id, "") for store_id in self._store_ids.values()])
         self._come_to_rest("after the night's full sync")
         self._audit()
         self._compare()
+        self._clerks.judge_the_end()
         for what in self._model.judge(sharing.value, self._hub.clock()):
             self.found(what)
 

@@ -4,17 +4,14 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -26,6 +23,7 @@ from config.embedded.postgres import OWNER
 from core import schema
 from core.errors import HoldfastError
 from core.transaction import Database, connect
+from drills import scratch
 from drills.simulate.play import START, Build, Logins, Outcome, play, prepare
 
 _SAY_EVERY_S = 5.0
@@ -61,8 +59,7 @@ class Server:
         name, source = sql.Identifier(clone), sql.Identifier(str(make_url(self.template.app).database))
         with psycopg.connect(self.admin, autocommit=True) as admin:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
-            # Through the log: a copy of the files would wait for a checkpoint when it is dropped.
-            made = "CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY WAL_LOG"
+            made = "CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY"
             admin.execute(sql.SQL(made).format(name, sql.Identifier(OWNER), source))
             try:
                 return play(seed, events, self.template.at(clone), build)
@@ -113,22 +110,18 @@ def summary(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
 @contextmanager
 def serving() -> Iterator[Server]:
     """A PostgreSQL in a folder of its own, with the prepared database; both are gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="holdfast-simulation-"))
-    try:
-        with start_postgres(folder, fsync=False) as postgres:
-            with postgres.connect_as_superuser() as admin:
-                # Whatever depends on the time of day would make two runs of a seed differ.
-                admin.execute("ALTER SYSTEM SET autovacuum = off")
-                admin.execute("ALTER ROLE ALL SET synchronous_commit = off")
-                admin.execute("ALTER ROLE ALL SET jit = off")
-                admin.execute("SELECT pg_reload_conf()")
-            database = make_url(postgres.app_url).database
-            superuser = make_url(postgres.superuser_url).set(drivername="postgresql", database=database)
-            _prepare(postgres.owner_url, postgres.app_url)
-            admin_url = superuser.set(database="postgres").render_as_string(hide_password=False)
-            yield Server(Logins(postgres.app_url, superuser.render_as_string(hide_password=False)), admin_url)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with scratch.folder("holdfast-simulation") as folder, start_postgres(folder, fsync=False) as postgres:
+        with postgres.connect_as_superuser() as admin:
+            # Whatever depends on the time of day would make two runs of a seed differ.
+            admin.execute("ALTER SYSTEM SET autovacuum = off")
+            admin.execute("ALTER ROLE ALL SET synchronous_commit = off")
+            admin.execute("ALTER ROLE ALL SET jit = off")
+            admin.execute("SELECT pg_reload_conf()")
+        database = make_url(postgres.app_url).database
+        superuser = make_url(postgres.superuser_url).set(drivername="postgresql", database=database)
+        _prepare(postgres.owner_url, postgres.app_url)
+        admin_url = superuser.set(database="postgres").render_as_string(hide_password=False)
+        yield Server(Logins(postgres.app_url, superuser.render_as_string(hide_password=False)), admin_url)
 
 
 def _prepare(owner_url: str, app_url: str) -> None:

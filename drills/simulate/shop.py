@@ -48,6 +48,11 @@ class Order:
     takes: str = ""  # of the merchant's own shop: the key of the hold that became this order
 
     @property
+    def is_ours(self) -> bool:
+        """Our own warehouses pack it; who sends the others tells the shop alone."""
+        return int(self.number) % 2 == 0
+
+    @property
     def is_untouched(self) -> bool:
         """No unit has shipped or was written off."""
         return not any(line.shipped or line.written_off for line in self.lines)

@@ -1,91 +1,33 @@
 """What happens to goods: deliveries of suppliers, transfers between warehouses, goods put away, lost and damaged."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from random import Random
-from typing import Any
 
 from core.errors import NotFound, Refused
 from core.goods.adjusting import Lose
 from core.goods.receiving import Receive
-from core.stock import DocumentKind, Spot, Stocked
+from core.stock import DocumentKind, Spot
 from core.supply import counting, placing, purchases, receipts, sending, transfers
 from core.supply.lines import Came
 from core.supply.sending import Arrived
 from core.transaction import Database
 from core.warehouse.moves import PutAway
-from drills.simulate.caller import Caller, Kinds
-from drills.simulate.hub import MERCHANT, Hub, Process
-from drills.simulate.outside import Change, OutsideModel
+from drills.simulate.caller import Kinds
+from drills.simulate.hub import MERCHANT
+from drills.simulate.outside import Change
+from drills.simulate.people import ACTOR, People, World
 
 SUPPLIER = "ACME"
-_ACTOR = "api_key:1"
 
 
-@dataclass(frozen=True, slots=True)
-class Goods:
-    """What the hub calls things: items by SKU, virtual bundles by SKU, stores and bins by name, the default one first.
+class Yard(People):
+    """The people who move goods."""
 
-    ``warehouses``: ids, the default one first.
-    """
-
-    items: Mapping[str, Stocked]
-    bundles: Mapping[str, Stocked]
-    store_ids: Mapping[str, int]
-    bins: Mapping[str, Spot]
-
-    @property
-    def warehouses(self) -> list[int]:
-        return list(dict.fromkeys(spot.warehouse_id for spot in self.bins.values()))
-
-
-class Yard:
-    """The people who move goods; the outside model is told of all that they do before the hub is."""
-
-    def __init__(self, hub: Hub, goods: Goods, model: OutsideModel, caller: Caller) -> None:
-        self._hub, self._goods, self._model, self._caller = hub, goods, model, caller
-        self._number = 0
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
         self.kinds: Kinds = {
             self._receive: 4, self._lose: 3, self._put_away: 2, self._order_goods: 4, self._transfer: 4,
         }  # fmt: skip
-
-    @property
-    def _random(self) -> Random:
-        return self._hub.scheduler.random
-
-    def _name(self, what: str) -> str:
-        self._number += 1
-        return f"{what}-{self._number}"
-
-    def _item(self) -> str:
-        return self._random.choice(sorted(self._goods.items))
-
-    def _spot(self) -> Spot:
-        """Mostly the default bin."""
-        spots = list(self._goods.bins.values())
-        return spots[0] if self._random.random() < 0.6 else self._random.choice(spots)
-
-    def _later(self, least_s: float, most_s: float, act: Callable[[], None]) -> None:
-        self._hub.scheduler.after(self._random.uniform(least_s, most_s), act)
-
-    def _have(self, name: str, act: Callable[[Database], str], answered: Callable[[Any], None]) -> None:
-        """Something that is a transaction of its own; a refusal is an answer."""
-
-        def do(edge: Process) -> object:
-            try:
-                return act(edge.app.db)
-            except Refused as refused:
-                return refused
-            finally:
-                self._hub.ledger_moved()
-
-        self._caller.have(name, do, answered)
-
-    def _is_a_fact(self, name: str, result: object) -> None:
-        if isinstance(result, Refused):
-            self._hub.found(f"{name} was refused: {result}")
 
     # ---- goods that come, go and change their place
 
@@ -98,14 +40,14 @@ class Yard:
         key = self._name("receipt")
         self._model.told[key] = Change(sku, units)
         command = Receive(key, DocumentKind.RECEIPT, {self._goods.items[sku]: units}, spot=spot)
-        self._caller.ask(key, command, is_told=True)
+        self._do(key, command, is_told=True)
 
     def _lose(self) -> str | None:
         """Somebody finds that goods are missing or damaged; who was promised them waits."""
         sku, units, key = self._item(), self._random.randint(1, 3), self._name("loss")
         kind = self._random.choice((DocumentKind.MISSING, DocumentKind.DAMAGE))
         self._model.told[key] = Change(sku, -units)
-        self._caller.ask(key, Lose(key, "seen", kind, {self._goods.items[sku]: units}, spot=self._spot()))
+        self._do(key, Lose(key, "seen", kind, {self._goods.items[sku]: units}, spot=self._spot()))
         return f"{units} of {sku} are {kind}"
 
     def _put_away(self) -> str | None:
@@ -125,14 +67,14 @@ class Yard:
         self._model.told[f"place/{number}"] = Change(sku, 0, units)
 
         def act(db: Database) -> str:
-            with db.begin(MERCHANT, actor=_ACTOR) as tx:
+            with db.begin(MERCHANT, actor=ACTOR) as tx:
                 try:
                     purchases.find(tx, number)
                 except NotFound:
                     purchases.new(tx, number, SUPPLIER, place, expected_on=on)
                     purchases.add_lines(tx, number, [purchases.Wanted(sku, units)])
-            placing.place(db, MERCHANT, number, actor=_ACTOR)
-            counting.apply_to(db, MERCHANT, number, actor=_ACTOR)
+            placing.place(db, MERCHANT, number, actor=ACTOR)
+            counting.apply_to(db, MERCHANT, number, actor=ACTOR)
             return "placed"
 
         def placed(result: object) -> None:
@@ -153,7 +95,7 @@ class Yard:
 
         def act(db: Database) -> str:
             came = {_line_of_purchase(db, number): Came(units - damaged, damaged)}
-            receipts.receive(db, MERCHANT, number, receipts.Delivery(spot, came), key, actor=_ACTOR)
+            receipts.receive(db, MERCHANT, number, receipts.Delivery(spot, came), key, actor=ACTOR)
             return "received"
 
         def received(result: object) -> None:
@@ -170,10 +112,10 @@ class Yard:
 
         def act(db: Database) -> str:
             gone = {_line_of_purchase(db, number): units}
-            placing.cut(db, MERCHANT, number, gone, key, actor=_ACTOR, reason="supplier says so", lost=lost)
+            placing.cut(db, MERCHANT, number, gone, key, actor=ACTOR, reason="supplier says so", lost=lost)
             return "cut"
 
-        self._have(f"{key} of {number}", act, partial(self._is_a_fact, key))
+        self._fact(f"{key} of {number}", act)
 
     # ---- transfers
 
@@ -185,18 +127,18 @@ class Yard:
         self._model.told[f"send/{number}"] = Change(sku, -units, units)
 
         def act(db: Database) -> str:
-            with db.begin(MERCHANT, actor=_ACTOR) as tx:
+            with db.begin(MERCHANT, actor=ACTOR) as tx:
                 try:
                     transfers.find(tx, number)
                 except NotFound:
                     transfers.ask(tx, number, (from_.warehouse_id, to), {self._goods.items[sku]: units})
             sent = {_line_of_transfer(db, number): units}
-            sending.send(db, MERCHANT, number, sent, from_, number, actor=_ACTOR)
+            sending.send(db, MERCHANT, number, sent, from_, number, actor=ACTOR)
             return "sent"
 
         def answered(result: object) -> None:
             if isinstance(result, Refused):
-                self._have(f"close {number}", partial(_close, number), partial(self._is_a_fact, number))
+                self._fact(f"close {number}", partial(_close, number))
             else:
                 self._later(1.0, 25.0, partial(self._arrive, number, sku, units))
 
@@ -214,32 +156,32 @@ class Yard:
 
             def arrive(db: Database) -> str:
                 came = {_line_of_transfer(db, number): Arrived(come - damaged, damaged)}
-                sending.receive(db, MERCHANT, number, came, spot, number, actor=_ACTOR)
+                sending.receive(db, MERCHANT, number, came, spot, number, actor=ACTOR)
                 return "received"
 
-            self._have(f"receive {number}", arrive, partial(self._is_a_fact, number))
+            self._fact(f"receive {number}", arrive)
         if lost:
             self._model.told[f"lost/{number}"] = Change(sku, 0, -lost)
 
             def lose(db: Database) -> str:
                 gone = {_line_of_transfer(db, number): lost}
-                sending.lose(db, MERCHANT, number, gone, number, actor=_ACTOR, reason="parcel lost")
+                sending.lose(db, MERCHANT, number, gone, number, actor=ACTOR, reason="parcel lost")
                 return "lost"
 
-            self._have(f"lose {number}", lose, partial(self._is_a_fact, number))
+            self._fact(f"lose {number}", lose)
 
 
 def _close(number: str, db: Database) -> str:
-    with db.begin(MERCHANT, actor=_ACTOR) as tx:
+    with db.begin(MERCHANT, actor=ACTOR) as tx:
         transfers.close(tx, number)
     return "closed"
 
 
 def _line_of_purchase(db: Database, number: str) -> int:
-    with db.begin(MERCHANT, actor=_ACTOR) as tx:
+    with db.begin(MERCHANT, actor=ACTOR) as tx:
         return purchases.find(tx, number).lines[0].id
 
 
 def _line_of_transfer(db: Database, number: str) -> int:
-    with db.begin(MERCHANT, actor=_ACTOR) as tx:
+    with db.begin(MERCHANT, actor=ACTOR) as tx:
         return transfers.find(tx, number).lines[0].id

@@ -13,11 +13,13 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 
 from core.stock import DocumentKind, PoolKind
 from core.transaction import Database
-from tests.property.all_commands.fulfilling import FulfilmentRules
+from tests.property.all_commands.consuming import ConsumeRules
 from tests.property.all_commands.kinds import GOOD
+from tests.property.all_commands.life import LifeRules
 from tests.property.all_commands.machine import some_happening
+from tests.property.all_commands.mirroring import MirrorRules
 from tests.property.all_commands.placing import PlaceRules
-from tests.property.all_commands.pooling import PoolRules
+from tests.property.all_commands.setting_apart import SetApartRules
 from tests.property.all_commands.stocktaking import StocktakeRules
 from tests.property.all_commands.transferring import TransferRules
 
@@ -31,7 +33,7 @@ PLAYED = (
 )
 
 
-class Everything(PoolRules, TransferRules, PlaceRules, FulfilmentRules, StocktakeRules):
+class Everything(LifeRules, TransferRules, SetApartRules, PlaceRules, ConsumeRules, StocktakeRules, MirrorRules):
     @rule(happening=some_happening())
     def go_on(self, happening: tuple[str, dict[str, Any]]) -> None:
         name, values = happening

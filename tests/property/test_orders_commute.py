@@ -155,7 +155,7 @@ def books_after(
                    WHERE b.merchant_id = :merchant_id AND b.free + b.reserved + b.sold + b.backordered > 0"""
             )
         },
-        "house": {sku: world.on_hand(sku) for sku in ITEMS},
+        "house": {sku: in_the_house(world, sku) for sku in ITEMS},
         "live": units(((p.line, p.sku, p.pool, p.deducted), p.live) for p in promised),
         "waiting": units(((p.line, p.sku), p.waiting) for p in promised),
         "shipped of lines": units(((p.line, p.sku), p.shipped) for p in promised),
@@ -163,6 +163,16 @@ def books_after(
         "lost": units(((p.line, p.sku), p.damaged) for p in promised),
         "shown": {sku: world.listing(store, sku).believed for sku in (*ITEMS, "set", "six-pack")},
     }
+
+
+def in_the_house(world: World, sku: str) -> tuple[int, int]:
+    """Units for sale, on the shelf or with those who pack; and units set apart."""
+    (row,) = world.ask(
+        """SELECT coalesce(sum(available + picking), 0) AS whole, coalesce(sum(unavailable), 0) AS apart
+           FROM warehouse_balance WHERE merchant_id = :merchant_id AND item_id = :item_id""",
+        item_id=world.item(sku).item_id,
+    )
+    return row.whole, row.apart
 
 
 def send(world: World, what: str) -> None:

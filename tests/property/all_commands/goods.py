@@ -31,10 +31,12 @@ class GoodsRules(Machine):
     ) -> None:
         self.receive(self.shop(which), kind, good, damaged, place)
 
-    @happens(2, which=ANY, lost=st.dictionaries(KIND, FEW, min_size=1, max_size=2), damaged=st.booleans(), place=ANY)
-    def lose(self, which: int, lost: dict[Kind, int], damaged: bool, place: int) -> None:
+    @happens(2, which=ANY, lost=st.dictionaries(KIND, FEW, min_size=1, max_size=2), place=ANY,
+             kind=st.sampled_from([DocumentKind.MISSING, DocumentKind.DAMAGE, DocumentKind.SET_APART]))  # fmt: skip
+    def lose(self, which: int, lost: dict[Kind, int], kind: DocumentKind, place: int) -> None:
+        """Gone, or there and not to be sold."""
         shop = self.shop(which)
-        kind, spot = DocumentKind.DAMAGE if damaged else DocumentKind.MISSING, shop.spot_with(next(iter(lost)), place)
+        spot = shop.spot_with(next(iter(lost)), place)
         command = Lose(
             f"lose/{next(self.numbers)}", "seen", kind, {shop.stocked(of): n for of, n in lost.items()},
             spot=None if spot == shop.spots[0] else spot,
@@ -44,7 +46,7 @@ class GoodsRules(Machine):
             if self.is_refused(result, self.is_frozen(shop, spot) or not shop.books.holds(spot.bin_id, lost)):
                 return
             self.goods_are_gone(shop, spot, lost)
-            if damaged:
+            if kind is not DocumentKind.MISSING:
                 shop.books.enter(spot.bin_id, lost, apart=True)
 
         self.act(shop, command, note)

@@ -63,7 +63,8 @@ def some_happening(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
 class Shop:
     """One merchant. ``recipes``: what a bundle or kit takes, by SKU; ``stores``: ids, our own interface first.
 
-    ``spots``: its bins, the default one first.
+    ``spots``: its bins, the default one first. ``split_off``: items that were split off others, with those.
+    ``mirrored``: the newest version and number that an outside system told, by bin.
     """
 
     world: World
@@ -78,6 +79,8 @@ class Shop:
     acts: list[tuple[Command, Note]] = field(default_factory=list)
     subjects: set[str] = field(default_factory=set)
     limits: dict[str, int] = field(default_factory=dict)
+    split_off: dict[str, str] = field(default_factory=dict)
+    mirrored: dict[tuple[int, Kind], tuple[int, int]] = field(default_factory=dict)
     size: int = 1
 
     def spot(self, nth: int) -> Spot:
@@ -95,7 +98,7 @@ class Shop:
         heaps = self.books.apart if apart else self.books.shelf
         spots = [spot for spot in self.spots if place in (None, spot.warehouse_id)]
         there = [(spot, kind) for spot in spots for (bin_id, kind), n in sorted(heaps.items()) if n
-                 and bin_id == spot.bin_id]  # fmt: skip
+                 and bin_id == spot.bin_id and kind[0] not in self.split_off]  # fmt: skip
         return there[nth % len(there)] if there else (spots[0], ("mug", GOOD))
 
     @property
@@ -283,10 +286,11 @@ class Machine(RuleBasedStateMachine):
         return refused
 
     def receive(
-        self, shop: Shop, kind: DocumentKind, good: Mapping[Kind, int], damaged: Mapping[Kind, int], place: int = 0
-    ) -> None:
+        self, shop: Shop, kind: DocumentKind, good: Mapping[Kind, int], damaged: Mapping[Kind, int], place: int = 0,
+        make: type[Receive] = Receive,
+    ) -> None:  # fmt: skip
         key, spot = f"{kind}/{next(self.numbers)}", shop.spot(place)
-        command = Receive(
+        command = make(
             key, kind, {shop.stocked(of): n for of, n in good.items()},
             damaged={shop.stocked(of): n for of, n in damaged.items()}, spot=spot if place else None,
         )  # fmt: skip
