@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
 export UV_PYTHON_DOWNLOADS := never
+# Hundreds of processes start in a check, and each would compile all there is.
+unexport PYTHONDONTWRITEBYTECODE
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 BIN := .venv/bin
 WORKERS ?= 4
@@ -34,6 +36,14 @@ check: .venv/ready ## format, lint, types, imports, tests: what CI runs
 	@$(MAKE) -s test
 	@$(BIN)/holdfast simulate --seeds 1..40
 
+check-forecast: .venv-forecast/ready ## what needs the forecasting library, in an environment of its own (.venv-forecast)
+	@.venv-forecast/bin/mypy core/replenish edge/commands/replenish.py edge/commands/replenish_parts.py
+	@.venv-forecast/bin/python -P -m pytest -n 0 tests/unit/test_forecast.py tests/property/test_forecast.py \
+		tests/integration/test_forecast.py
+
+forecast: .venv/ready ## the forecasting library, an extra of over 400 MB, into .venv (again when that is set up anew)
+	@$(UV) pip install -q --require-hashes --python $(BIN)/python -r requirements-forecast.lock
+
 soak: .venv/ready ## hours of random histories and storms, on all processors (SEEDS=1..2000); not part of `check`
 	@status=0; \
 	HOLDFAST_SOAK=1 $(BIN)/python -P -m pytest -vv -n auto --dist worksteal --timeout=0 tests/property || status=1; \
@@ -46,6 +56,8 @@ format: .venv/ready ## write the code the way `check` wants it
 lock: .tools-or-uv ## choose versions again and pin them with hashes
 	@$(UV) pip compile --universal --generate-hashes --no-emit-index-url --upgrade --extra dev -q \
 		--custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	@$(UV) pip compile --universal --generate-hashes --no-emit-index-url --upgrade --extra dev --extra forecast -q \
+		--custom-compile-command "make lock" -c requirements.lock pyproject.toml -o requirements-forecast.lock
 
 .venv/ready: requirements.lock pyproject.toml | .tools-or-uv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Holdfast needs Python 3.11 or newer; name one with PYTHON=/path/to/python3" >&2; exit 1; }
@@ -54,7 +66,13 @@ lock: .tools-or-uv ## choose versions again and pin them with hashes
 	@$(UV) pip install -q --no-deps --no-build-isolation --python $(BIN)/python -e . >&2
 	@touch $@
 
+.venv-forecast/ready: requirements-forecast.lock pyproject.toml | .tools-or-uv
+	@{ test -x .venv-forecast/bin/python || $(UV) venv -q --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv-forecast; } >&2
+	@$(UV) pip sync -q --require-hashes --python .venv-forecast/bin/python requirements-forecast.lock >&2
+	@$(UV) pip install -q --no-deps --no-build-isolation --python .venv-forecast/bin/python -e . >&2
+	@touch $@
+
 .tools-or-uv:
 	@command -v $(UV) >/dev/null || { echo "fetching uv into .tools" >&2; $(PYTHON) -m pip install -q --disable-pip-version-check --target .tools uv >&2; }
 
-.PHONY: help demo simulate soak bench-core bench-dispatch test check format lock .tools-or-uv
+.PHONY: help demo simulate soak bench-core bench-dispatch test check check-forecast forecast format lock .tools-or-uv

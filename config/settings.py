@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core import faults
 from core.errors import ConfigError
 
 _DEFAULT_DATA = Path("~/.local/share/holdfast")
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
             return cls(**overrides)  # type: ignore[arg-type]  # pydantic checks them at run time
         except ValidationError as error:
             problems = [
-                f"HOLDFAST_{'_'.join(str(part) for part in p['loc']).upper()}: {p['msg']}" for p in error.errors()
+                f"HOLDFAST_{'_'.join(str(part) for part in p['loc']).upper()}: {faults.cure(p)}" for p in error.errors()
             ]
             raise ConfigError("settings to mend:\n  " + "\n  ".join(problems)) from error
 

@@ -1,5 +1,7 @@
 """First steps of an installation: the schema, the first merchant, and the schedule that each merchant needs."""
 
+import itertools
+
 from config.settings import Settings
 from core import catalog, queries, schema, stores
 from core.errors import ConfigError
@@ -44,6 +46,15 @@ def migrate(
     finally:
         app.dispose()
     return versions
+
+
+def add_merchant(db: Database, *, name: str, time_zone: str = "UTC", email: str = "") -> int:
+    """Make one more merchant, with its schedule. Returns: its number, the next that is free. Raises: ConfigError."""
+    numbers = itertools.count(max(queries.merchants(db), default=0) + 1)
+    # Whoever adds one at the same moment may have taken the first.
+    made = next(n for n in numbers if catalog.ensure_merchant(db, n, name=name, time_zone=time_zone, alert_email=email))
+    schedule(db, made)
+    return made
 
 
 def schedule(db: Database, merchant_id: int) -> None:

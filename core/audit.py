@@ -219,10 +219,11 @@ INVARIANTS: Mapping[str, str] = {
         WHERE b.merchant_id = :merchant_id AND b.free > 0 AND (EXISTS (
             -- a component waits until there are enough for a whole bundle, and for the others of its bundle
             SELECT FROM promise w WHERE w.merchant_id = b.merchant_id AND w.item_id = b.item_id AND w.grade = b.grade
-                AND w.waiting > 0 AND b.free >= least(w.waiting, w.per_unit - mod((
-                    SELECT sum(a.live + a.shipped)::bigint FROM promise a WHERE a.merchant_id = w.merchant_id
+                AND w.waiting > 0 AND b.free >= (
+                    SELECT least(sum(a.waiting), w.per_unit - mod(sum(a.live + a.shipped), w.per_unit))
+                    FROM promise a WHERE a.merchant_id = w.merchant_id
                         AND a.order_id = w.order_id AND a.order_line_id IS NOT DISTINCT FROM w.order_line_id
-                        AND (a.item_id, a.grade) = (w.item_id, w.grade)), w.per_unit))
+                        AND (a.item_id, a.grade) = (w.item_id, w.grade))
                 AND NOT EXISTS (SELECT FROM promise o WHERE o.merchant_id = w.merchant_id
                     AND o.order_id = w.order_id AND o.order_line_id = w.order_line_id
                     AND (o.waiting > 0 OR o.presale AND o.live > 0)
@@ -315,6 +316,13 @@ INVARIANTS: Mapping[str, str] = {
         LEFT JOIN bin ON bin.merchant_id = n.merchant_id AND bin.id = n.bin_id
         WHERE n.merchant_id = :merchant_id AND (s.id IS NULL OR s.by_bin <> (n.bin_id <> 0)
             OR n.bin_id <> 0 AND bin.warehouse_id IS DISTINCT FROM s.warehouse_id)""",
+    "17 of units that came at a cost no more are gone than came, and no note of one was lost": """
+        SELECT item_id, document_id, cost_minor, currency, sum(units)::bigint AS units FROM item_cost
+        WHERE merchant_id = :merchant_id GROUP BY 1, 2, 3, 4 HAVING sum(units) < 0
+        UNION ALL
+        SELECT item_id, document_id, cost_minor, currency, units FROM (SELECT *, row_number() OVER (
+            PARTITION BY item_id ORDER BY at, nth) AS should FROM item_cost WHERE merchant_id = :merchant_id) c
+        WHERE nth <> should""",
 }
 LIMIT_S = 3600
 

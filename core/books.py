@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from core.errors import Broken, InsufficientStock, KeyReused, Refused
 from core.rows import (
     ApartWish,
+    CostWish,
     DocumentRow,
     EffectRow,
     FulfilmentLineRow,
@@ -104,6 +105,7 @@ class Books:
     effects: list[EffectRow] = field(default_factory=list)
     incidents: list[IncidentRow] = field(default_factory=list)
     apart: dict[int, ApartWish] = field(default_factory=dict)  # by document
+    costs: dict[int, CostWish] = field(default_factory=dict)  # by document
     counted: list[tuple[int, int]] = field(default_factory=list)  # listing id, units its store took off by itself
     items_of: dict[int, dict[Stocked, PoolItemRow]] = field(default_factory=dict)  # of pools that commands keep still
     shown_again: set[int] = field(default_factory=set)  # listings to compute again although no balance moved

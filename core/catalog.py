@@ -17,10 +17,10 @@ sku_key = skus.sku_key
 
 def ensure_merchant(
     db: Database, merchant_id: int, *, name: str, time_zone: str = "UTC", alert_email: str = ""
-) -> None:
+) -> bool:
     """Make a merchant with one warehouse, one default bin and one shared pool, unless it is there already.
 
-    Raises: ConfigError for an unknown time zone.
+    Returns: True when it was made. Raises: ConfigError for an unknown time zone.
     """
     _require_time_zone(time_zone)
     with db.begin(merchant_id, actor="cli", source="setup") as tx:
@@ -32,7 +32,7 @@ def ensure_merchant(
             alert_email=alert_email,
         ).scalar_one_or_none()
         if made is None:
-            return
+            return False
         warehouse_id = tx.new_id()
         tx.run(
             """INSERT INTO warehouse (merchant_id, id, code, name, time_zone, kind)
@@ -50,6 +50,7 @@ def ensure_merchant(
             "INSERT INTO pool (merchant_id, id, kind, name) VALUES (:merchant_id, :id, 'shared', 'Shared')",
             id=tx.new_id(),
         )
+    return True
 
 
 def set_merchant(
@@ -227,21 +228,7 @@ def item_id_of(tx: Transaction, sku: str) -> int:
 
     Raises: NotFound, naming items with a similar SKU; Refused for a code that means several items.
     """
-    found = skus.look_up(tx, [sku]).get(sku_key(sku))
-    if found is None:
-        start = sku_key(sku)[:3]
-        near = (
-            tx.run(
-                """SELECT sku FROM item WHERE merchant_id = :merchant_id AND sku_key >= :start
-                     AND sku_key < :start || chr(65533) ORDER BY sku_key LIMIT 3""",
-                start=start,
-            )
-            .scalars()
-            .all()
-        )
-        hint = f"; did you mean {', '.join(near)}?" if near else ""
-        raise NotFound(f"no item has SKU {sku}{hint}")
-    return found.id
+    return skus.resolve(tx, [sku])[sku_key(sku)].id
 
 
 def set_low_stock(tx: Transaction, sku: str, threshold: int | None) -> None:

@@ -82,7 +82,9 @@ class KeyReused(Refused):
 
     def __init__(self, effect_key: str) -> None:
         self.effect_key = effect_key
-        super().__init__(f"effect key {effect_key!r} was used before with other content; choose a new key")
+        super().__init__(
+            f"the key {effect_key!r} was used for something else before, so nothing was booked; choose a new key"
+        )
 
 
 class Forbidden(Refused):

@@ -13,6 +13,7 @@ _DIGITS = {
     **dict.fromkeys(("CLF", "UYW"), 4),
 }
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]*)?")
+_CODE = re.compile(r"[A-Z]{3}")
 _SUM = re.compile(r"([0-9.]+)([A-Z]{3})")
 _MOST = 10**15
 
@@ -40,6 +41,14 @@ def read_money(words: str) -> tuple[int, str]:
     if found is None:
         raise Refused(f"{words!r} is no price; write it like 4.90 EUR")
     return to_minor(found[1], found[2]), found[2]
+
+
+def read_currency(words: str) -> str:
+    """A code of ISO 4217. Raises: Refused for what is written otherwise."""
+    code = words.strip().upper()
+    if not _CODE.fullmatch(code):
+        raise Refused(f"a currency is three letters as in ISO 4217, like EUR, not {words}")
+    return code
 
 
 def write_money(minor: int, currency: str) -> str:

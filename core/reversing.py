@@ -13,7 +13,9 @@ from core import flows
 from core.books import Books, Widen, key_hash
 from core.command import Command, Short
 from core.errors import NotFound, Refused
+from core.goods import costing
 from core.goods.receiving import keys_of_goods, refuse_frozen
+from core.rows import CostWish
 from core.sales.shortage import Loss, Shortage, on_shelf, short
 from core.stock import At, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Spot, Stocked
 from core.touched import Touched
@@ -22,7 +24,7 @@ from core.transaction import Transaction
 SWAPPED = frozenset(
     {
         DocumentKind.RECEIPT, DocumentKind.FOUND, DocumentKind.MISSING, DocumentKind.SCRAP, DocumentKind.DEAL,
-        DocumentKind.COLLECT, DocumentKind.LOCK,
+        DocumentKind.COLLECT, DocumentKind.LOCK, DocumentKind.VENDOR_RETURN,
     }
 )  # fmt: skip
 _INSTEAD = {
@@ -31,7 +33,6 @@ _INSTEAD = {
     DocumentKind.DAMAGE: "the units can be sold after all: `holdfast stock mend`",
     DocumentKind.SET_APART: "the units can be sold after all: `holdfast apart inspect`, or `holdfast stock mend`",
     DocumentKind.INSPECTION: "say what they are after all: `holdfast stock damage`, or `holdfast stock regrade`",
-    DocumentKind.VENDOR_RETURN: "book in what came back: `holdfast stock return`",
     DocumentKind.MEND: "the units cannot be sold after all: `holdfast stock damage`",
     DocumentKind.REGRADE: "the opposite does it: `holdfast stock regrade` with the grades exchanged",
     DocumentKind.ASSEMBLY: "the opposite does it: `holdfast bundle disassemble`, or `assemble`",
@@ -48,6 +49,8 @@ _OPPOSITE_OF_POOLS = {
     DocumentKind.COLLECT: "deal out what is there: `holdfast pool deal`",
     DocumentKind.LOCK: "release what is left of it: `holdfast lock release`",
 }
+
+_OF_LOCKS_ALONE = frozenset({DocumentKind.UNLOCK, DocumentKind.MIGRATION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,8 @@ class Reverse(Command):
         for move in self.document.movements:
             ends = (end.place_id for end in (move.from_, move.to))
             keys.update(BalanceKey(move.layer, *move.stocked, place) for place in ends if place is not None)
+        if self.document.is_physical:
+            keys |= costing.keys(books, {one.item_id for one in self.document.stocked})
         return keys
 
     def short(self, books: Books) -> Short:
@@ -191,7 +196,7 @@ class Reverse(Command):
         """Raises: Refused, saying what to do instead; NeedsForce; Widen."""
         self._require_reversible(books)
         if self.document.is_physical:
-            refuse_frozen(books, _place(self.document, books).bin_id)
+            refuse_frozen(books, *_bins(self.document))
         obstacles = list(dict.fromkeys(_obstacles(self.document, books)))
         if obstacles:
             return self._oppose(books, obstacles)
@@ -208,7 +213,7 @@ class Reverse(Command):
             raise TakenBackBefore(f"document {document.id} was taken back before, by document {earlier.document_id}")
         if not self.reason.strip():
             raise Refused("say why: a change of stock without a reason helps nobody later")
-        if document.order_id is not None and document.kind not in _OPPOSITE_OF_POOLS:
+        if document.order_id is not None and document.kind not in _OF_LOCKS_ALONE | _OPPOSITE_OF_POOLS.keys():
             raise Refused(
                 f"document {document.id} belongs to an order, and what its store says of that counts; a receipt of a "
                 "purchase order is taken back with `holdfast purchase undo`"
@@ -242,9 +247,12 @@ class Reverse(Command):
 
     def _post(self, books: Books, kind: DocumentKind, moves: list[Movement]) -> int:
         content = {"document": self.document.id}
-        return books.post(
+        document_id = books.post(
             kind, self.effect_key, moves, content=content, reason=self.reason, corrects_id=self.document.id
         )
+        if self.document.is_physical:
+            books.put(books.costs, document_id, CostWish(costing.brought(moves), takes_back=self.document.id))
+        return document_id
 
 
 def _obstacles(document: Posted, books: Books) -> Iterator[str]:
@@ -347,6 +355,12 @@ def _place(document: Posted, books: Books) -> Home:
     if Layer.WAREHOUSE not in found or Layer.DISPATCH not in found:
         return books.home
     return books.home.at(Spot(found[Layer.DISPATCH], found[Layer.WAREHOUSE]))
+
+
+def _bins(document: Posted) -> set[int]:
+    """Where its goods came or went."""
+    ends = (end for move in document.movements if move.layer is Layer.WAREHOUSE for end in (move.from_, move.to))
+    return {end.place_id for end in ends if end.place_id is not None}
 
 
 def _require_unavailable(books: Books, place: Home, stocked: Stocked, units: int) -> None:

@@ -286,6 +286,18 @@ class ApartWish(NamedTuple):
     inspect: bool = False
 
 
+class CostWish(NamedTuple):
+    """What a document says of the costs that are noted (see ``core.goods.costing``).
+
+    ``brought``: by item, units on hand that it brought; below 0: that it took away. ``came``: item, units, what one of
+    them cost in the smallest unit of a currency, and the currency. ``takes_back``: a document that it corrects.
+    """
+
+    brought: Mapping[int, int]
+    came: Sequence[tuple[int, int, int, str]] = ()
+    takes_back: int | None = None
+
+
 class EffectRow(NamedTuple):
     """``result``: JSON of what was answered, where the document alone does not tell."""
 

@@ -1,14 +1,17 @@
-"""Troubles that stand until they are over: late goods, activities without units, mirrors that wait or are silent."""
+"""Troubles that stand until they are over: late goods, activities without units, unsent orders, mirrors that wait."""
 
 from collections.abc import Iterator
 
 from core.alerts.kinds import AlertKind
 from core.alerts.lifecycle import Ending, NewAlert
 from core.mirror import views as mirrors
+from core.orders import unsent
 from core.supply.purchases import LATE
 from core.transaction import Transaction
 
-_KINDS = (AlertKind.GOODS_LATE, AlertKind.NOT_PRELOADED, AlertKind.MIRROR_WAITS, AlertKind.MIRROR_SILENT)
+_KINDS = (
+    AlertKind.GOODS_LATE, AlertKind.NOT_PRELOADED, AlertKind.MIRROR_WAITS, AlertKind.MIRROR_SILENT, AlertKind.UNSENT,
+)  # fmt: skip
 # From open incidents, which are few; and from items of pools that are open, so that what ended long ago costs nothing.
 _STANDING = """
     SELECT 'goods_late' AS kind, i.id, i.item_id, jsonb_build_object('units', i.quantity, 'purchase',
@@ -40,6 +43,9 @@ def look(tx: Transaction) -> tuple[list[NewAlert], list[Ending]]:
 def _standing(tx: Transaction) -> Iterator[NewAlert]:
     for row in tx.run(_STANDING, late=LATE):
         yield NewAlert(AlertKind(row.kind), str(row.id), row.facts, row.item_id)
+    for one in unsent.overdue(tx):
+        about = {"order": one.number, "units": one.units, "since_at": one.since.isoformat()}
+        yield NewAlert(AlertKind.UNSENT, str(one.order_id), about, store_id=one.store_id)
     for status in mirrors.every(tx):
         source = status.source
         facts = {"mirror": source.name}

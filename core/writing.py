@@ -7,7 +7,7 @@ from sqlalchemy import Table
 
 from core import bulk, tables
 from core.books import Books
-from core.goods import set_apart
+from core.goods import costing, set_apart
 from core.pipe import Runner
 from core.rows import DocumentRow, EffectRow, KeptRow
 from core.stock import BUCKETS, BalanceKey, Layer
@@ -89,7 +89,7 @@ def write_kept(sent: Runner, rows: Collection[KeptRow]) -> None:
 
 
 def write_balances(sent: Runner, books: Books, keys: Iterable[BalanceKey]) -> None:
-    """Whole rows of these keys."""
+    """Whole rows of these keys, and then what goods cost, which goes by what is on hand."""
     for layer, (table, place) in BALANCES.items():
         buckets = BUCKETS[layer]
         rows = [
@@ -98,3 +98,4 @@ def write_balances(sent: Runner, books: Books, keys: Iterable[BalanceKey]) -> No
             if k.layer is layer
         ]
         bulk.put(sent, table, balance_columns(layer), rows, ["item_id", "grade", place])
+    costing.keep(sent, books)

@@ -13,6 +13,8 @@ from config import secrets
 from config.settings import Settings
 from core import audit, queries, schema, stores
 from core.errors import ConfigError
+from core.orders import unsent
+from core.orders.unsent import Unsent
 from core.queries import LeastTrouble, Pulse, StoreView, WorkView
 from core.transaction import Database, Transaction, connect
 
@@ -35,7 +37,10 @@ class DatabaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class MerchantFacts:
-    """What the database tells of one merchant; ``unreadable`` names stores whose credentials no key of ours opens."""
+    """What the database tells of one merchant; ``unreadable`` names stores whose credentials no key of ours opens.
+
+    ``unsent``: paid orders that could have been sent long ago, and that no warehouse is told to send.
+    """
 
     now: datetime
     email: str
@@ -45,6 +50,7 @@ class MerchantFacts:
     given_up: Sequence[WorkView]
     unreadable: Sequence[str]
     audit_violations: int
+    unsent: Sequence[Unsent] = ()
 
 
 @dataclass(slots=True)
@@ -138,6 +144,7 @@ def _look_at_merchant(db: Database, merchant_id: int, keys: secrets.Secrets | No
             given_up=queries.work_rows(tx, least=LeastTrouble.FAILING),
             unreadable=_unreadable(tx, keys) if keys else (),
             audit_violations=len(audit.audit(tx)),
+            unsent=unsent.overdue(tx),
         )
 
 

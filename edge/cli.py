@@ -1,6 +1,8 @@
 """``holdfast``: the command line, put together from ``edge.commands``."""
 
+import importlib.metadata
 import sys
+from typing import Annotated
 
 import typer
 
@@ -33,6 +35,7 @@ from edge.commands import (
     locks,
     log,
     merchant,
+    merchants,
     mirror,
     mirror_batches,
     orders,
@@ -55,18 +58,36 @@ from edge.commands import (
     transfers,
     users,
     values,
+    warehouse_layers,
     warehouses,
 )
 
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"holdfast {importlib.metadata.version('holdfast')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="holdfast",
-    help="One ledger, every storefront right. Start with `holdfast demo`, or `holdfast up` for your own stores.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     # Plain help: drawing boxes would take longer than everything else.
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def holdfast(
+    version: Annotated[
+        bool, typer.Option("--version", help="say which version this is", is_eager=True, callback=_say_version)
+    ] = False,
+) -> None:
+    """One ledger, every storefront right. Start with `holdfast demo`, or `holdfast up` for your own stores."""
+
+
 for run in (
     processes.up,
     demo.demo,
@@ -91,8 +112,10 @@ stock.commands.command("card")(history.card)
 stock.commands.command("value")(values.value)
 for change in (item_life.rename, item_life.merge, item_life.split, item_life.reference, values.cost):
     items.commands.command()(change)
+app.add_typer(merchants.commands, name="merchants")
 app.add_typer(stores.commands, name="store")
 app.add_typer(stock.commands, name="stock")
+warehouses.commands.command()(warehouse_layers.reconcile)
 app.add_typer(warehouses.commands, name="warehouse")
 app.add_typer(bins.commands, name="bin")
 app.add_typer(transfers.commands, name="transfer")

@@ -96,6 +96,14 @@ def _of_merchant(facts: MerchantFacts, *, mail_server: bool) -> Iterator[Finding
             "its credentials were sealed with a key that is not here; bring back the old key in HOLDFAST_SECRET_KEYS "
             f"(several may stand there), or give new credentials: `holdfast store renew {name}`",
         )
+    if facts.unsent:
+        orders, units, oldest = len(facts.unsent), sum(one.units for one in facts.unsent), facts.unsent[0]
+        yield Finding(
+            "orders",
+            f"{units} units of {orders} paid orders could be sent, and no warehouse is told to: {oldest.number} was "
+            f"the first, {_lasting(facts.now - oldest.since)} ago; `holdfast order list --unsent` shows them, "
+            "`holdfast fulfil allocate NUMBER` tells a warehouse to, or says what keeps them from it",
+        )
     dead = [row for row in facts.given_up if row.dead_at is not None]
     troubled = {store.name for store in facts.stores if store.trouble}
     for row in dead[:_DEAD_LETTERS_NAMED]:

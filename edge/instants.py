@@ -1,6 +1,7 @@
-"""Instants as people write them: a time, a date, or so long ago. Pure."""
+"""Instants as people write and read them: a time, a date, or so long ago. Pure."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -32,6 +33,18 @@ def read_instant(words: str, now: datetime, zone: ZoneInfo, *, day_begins: bool 
     if found > now:
         raise typer.BadParameter(f"{words!r} has not come yet; name a time up to now")
     return found
+
+
+def local(at: datetime | None, zone: ZoneInfo, *, seconds: bool = False) -> str:
+    """An instant on the wall clock of ``zone``, for people: to the minute, or to the second; a dash for None."""
+    if at is None:
+        return "-"
+    return f"{at.astimezone(zone):{'%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M'}}"
+
+
+def cells(row: Iterable[object], zone: ZoneInfo) -> list[object]:
+    """The cells of a row for people, its instants as ``local`` tells them, to the second."""
+    return [local(cell, zone, seconds=True) if isinstance(cell, datetime) else cell for cell in row]
 
 
 def _ago(said: str, now: datetime) -> datetime | None:

@@ -132,7 +132,10 @@ def _note_use(tx: Transaction, key_id: int) -> None:
 
 
 def names_of(tx: Transaction, refs: Iterable[str]) -> Mapping[str, str]:
-    """What people call what documents and the log name: a user's address; the name of a key or a store; an item's SKU.
+    """What people call what documents and the log name.
+
+    A user's address; the name of a key, a store or a supplier; an item's SKU; a lock's key; a listing's id in its
+    store; a warehouse's code; a purchase order's number.
 
     What is erased, or of another kind, is left out.
     """
@@ -151,4 +154,14 @@ _NAMES = """
         WHERE r.kind = 'api_key' AND a.merchant_id = :merchant_id AND a.public_id = split_part(k.ref, ':', 2)
         UNION ALL SELECT s.name FROM store s WHERE r.kind = 'store' AND s.merchant_id = :merchant_id AND s.id = r.id
         UNION ALL SELECT i.sku FROM item i WHERE r.kind = 'item' AND i.merchant_id = :merchant_id AND i.id = r.id
+        UNION ALL SELECT l.key FROM lock l WHERE r.kind = 'lock' AND l.merchant_id = :merchant_id AND l.id = r.id
+        UNION ALL SELECT s.name || ' ' || l.external_id FROM listing l JOIN store s
+            ON s.merchant_id = :merchant_id AND s.id = l.store_id
+        WHERE r.kind = 'listing' AND l.merchant_id = :merchant_id AND l.id = r.id
+        UNION ALL SELECT w.code FROM warehouse w
+        WHERE r.kind = 'warehouse' AND w.merchant_id = :merchant_id AND w.id = r.id
+        UNION ALL SELECT s.code FROM supplier s
+        WHERE r.kind = 'supplier' AND s.merchant_id = :merchant_id AND s.id = r.id
+        UNION ALL SELECT p.number FROM purchase p
+        WHERE r.kind = 'purchase' AND p.merchant_id = :merchant_id AND p.id = r.id
     ) n"""

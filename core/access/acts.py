@@ -32,11 +32,19 @@ def note(tx: Transaction, actor: Actor, act: str, subject: str, **detail: object
     ``act`` is two words like ``user.add``, ``subject`` what it was done to, like ``user:2049`` or ``store:Berlin``.
     Neither these nor ``detail`` (JSON values) hold a secret or anything personal: the log is kept for ever.
     """
-    tx.run(
-        """INSERT INTO act_log (merchant_id, id, at, actor, act, subject, detail)
-           VALUES (:merchant_id, :id, :now, :actor, :act, :subject, CAST(:detail AS jsonb))""",
-        id=tx.new_id(), actor=str(actor), act=act, subject=subject, detail=json.dumps(detail),
-    )  # fmt: skip
+    note_all(tx, actor, act, {subject: detail})
+
+
+def note_all(tx: Transaction, actor: Actor, act: str, done: Mapping[str, Mapping[str, object]]) -> None:
+    """Write down that the same was done to many subjects; see ``note``. Args: done: detail by subject."""
+    if done:
+        tx.run(
+            """INSERT INTO act_log (merchant_id, id, at, actor, act, subject, detail)
+               SELECT :merchant_id, k.id, :now, :actor, :act, k.subject, k.detail FROM unnest(CAST(:ids AS bigint[]),
+                   CAST(:subjects AS text[]), CAST(:details AS jsonb[])) k (id, subject, detail)""",
+            ids=tx.new_ids(len(done)), actor=str(actor), act=act, subjects=list(done),
+            details=[json.dumps(detail) for detail in done.values()],
+        )  # fmt: skip
 
 
 def newest(tx: Transaction, limit: int, *, actor: str = "", subject: str = "") -> list[ActView]:

@@ -63,13 +63,13 @@ def _as_told(tx: Transaction, incident: IncidentRow, order: Any) -> Cause:
     lost = (tx.now, incident.told)
     if order is None:
         return Cause(incident.cause, _in_order([lost]), None, "")
-    sold = (order.placed_at, f"{order.store or 'our own'} sold order {order.number}")
+    sold = (order.placed_at, f"{order.store or 'our own shop'} sold order {order.number}")
     return Cause(incident.cause, _in_order([sold, lost]), order.store_id, order.number)
 
 
 def _looked_for(tx: Transaction, incidents: Sequence[IncidentRow]) -> dict[int, Cause]:
     rows = tx.run(
-        """SELECT k.incident_id, o.number, o.placed_at, coalesce(s.name, 'our own') AS store,
+        """SELECT k.incident_id, o.number, o.placed_at, coalesce(s.name, 'our own shop') AS store,
                l.published, l.published_at, due.stale_since,
                last.recorded_at AS last_at, last.number AS last_number, last.store AS last_store
            FROM unnest(CAST(:ids AS bigint[]), CAST(:orders AS bigint[]), CAST(:lines AS bigint[]),
@@ -85,7 +85,7 @@ def _looked_for(tx: Transaction, incidents: Sequence[IncidentRow]) -> dict[int, 
            LEFT JOIN LATERAL (SELECT stale_since FROM push_due WHERE merchant_id = :merchant_id
                AND store_id = l.store_id AND listing_id = l.id AND stale_since < :now OFFSET 0) due ON true
            LEFT JOIN LATERAL (
-               SELECT m.recorded_at, oo.number, coalesce(ss.name, 'our own') AS store FROM (
+               SELECT m.recorded_at, oo.number, coalesce(ss.name, 'our own shop') AS store FROM (
                    SELECT document_id, recorded_at FROM movement
                    WHERE merchant_id = :merchant_id AND item_id = k.item_id AND layer = 'sales'
                      AND from_bucket = 'free' ORDER BY recorded_at DESC LIMIT :look_at) m

@@ -17,6 +17,7 @@ class AlertKind(StrEnum):
     """The most urgent first."""
 
     OVERSELL = "oversell"  # a promise that cannot be kept as made
+    UNSENT = "unsent"  # paid units of an order that could be sent, and no warehouse is told to
     LOW_STOCK = "low_stock"  # few units: free ones of an item, available ones of a warehouse, what a store may sell
     LOW_COVER = "low_cover"  # what is free lasts few days at the pace at which it sells
     BACKORDER_FILLED = "backorder_filled"  # an event: it is over when it is told
@@ -58,6 +59,7 @@ class KindOfRule:
 KINDS: Mapping[AlertKind, KindOfRule] = MappingProxyType(
     {
         AlertKind.OVERSELL: KindOfRule("", None, "units were promised that are not there"),
+        AlertKind.UNSENT: KindOfRule("hours", 24, "paid units could be sent for so long, and no warehouse is told to"),
         AlertKind.LOW_STOCK: KindOfRule("units", None, "units fall to the level", most=_MOST_UNITS),
         AlertKind.LOW_COVER: KindOfRule("days", None, "free units last so many days, at the pace of the last days"),
         AlertKind.BACKORDER_FILLED: KindOfRule("", None, "an order that waited has its units"),

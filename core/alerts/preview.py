@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from core import troubles
 from core.alerts import channels as alert_channels
 from core.alerts import lifecycle as alerts
 from core.alerts import locks as alert_locks
@@ -25,6 +26,8 @@ def opened(tx: Transaction, home: Home, kind: AlertKind) -> Sequence[AlertView]:
         _open_low_cover(tx)
     elif kind in alert_locks.LOCK_KINDS:
         alerts.open_alerts(tx, alert_locks.look(tx)[0])
+    elif kind is AlertKind.UNSENT:
+        alerts.open_alerts(tx, troubles.look(tx)[0])
     return alert_views.newest(tx, _MOST, open_only=True, kind=kind, since=tx.now)
 
 

@@ -97,6 +97,8 @@ def problem_of(kind: AlertKind, scope: Scope, level: int | None, window_days: in
         return "a rule is for a warehouse or for a store; set two"
     if (scope.warehouse_id or scope.store_id) and kind is not AlertKind.LOW_STOCK:
         return f"only low_stock is watched per warehouse or store, not {kind}"
+    if scope.item_id and kind is AlertKind.UNSENT:
+        return "unsent is watched for whole orders, not for an item"
     if scope.grade not in GRADES:
         return f"a grade is one of {', '.join(GRADES)}, not {scope.grade!r}"
     if scope.grade != GOOD and kind not in (AlertKind.LOW_STOCK, AlertKind.LOW_COVER):

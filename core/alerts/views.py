@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.alerts.kinds import AlertKind
-from core.alerts.words import headline
+from core.alerts.words import headline, headline_later
 from core.transaction import Transaction
 from core.zones import zone_of
 
@@ -63,9 +63,10 @@ def newest(
         **{name: value for name, value in asked.items() if value is not None},
     )
     zone = zone_of(tx)
-    return [_view(row, zone) for row in rows]
+    return [_view(row, zone, tx.now) for row in rows]
 
 
-def _view(row: Any, zone: ZoneInfo) -> AlertView:
-    said = headline(row.kind, row.facts, zone)
+def _view(row: Any, zone: ZoneInfo, now: datetime) -> AlertView:
+    say = headline if row.opened_at == now else headline_later
+    said = say(row.kind, row.facts, zone)
     return AlertView(**{**row._mapping, "kind": AlertKind(row.kind), "headline": said})

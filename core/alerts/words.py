@@ -14,7 +14,7 @@ Facts = Mapping[str, object]
 _CAUSES = {
     "sold_before_told": "the store sold while it still showed an older, higher number",
     "sold_after_told": "the store sold although it had confirmed the lower number before",
-    "never_told": "the store had never been told a number",
+    "never_told": "who sold them had never been told a number",
     "broken": "the units were promised, and then they were gone",
 }
 # In the order in which they are told.
@@ -24,9 +24,10 @@ _LABELS = {
     "store": "Store", "warehouse": "Warehouse", "grade": "Grade", "lock": "Lock", "pool": "Pool",
     "purchase": "Purchase order", "trouble": "Trouble", "mirror": "Outside system",
     "batches": "Batches", "quantity": "Locked units",
-    "expires_at": "Ends", "moved_at": "Last moved", "orders": "Orders and holds", "oldest_at": "Oldest since",
-    "filled": "Filled so far", "still_waiting": "Still waiting", "cause": "Cause",
+    "since_at": "Since", "expires_at": "Ends", "moved_at": "Last moved", "orders": "Orders and holds",
+    "oldest_at": "Oldest since", "filled": "Filled so far", "still_waiting": "Still waiting", "cause": "Cause",
 }  # fmt: skip
+_WITH_NUMBERS_THAT_MOVE = frozenset({AlertKind.LOW_STOCK, AlertKind.LOW_COVER, AlertKind.LOCK_IDLE})
 _IN_HEADLINE = ("sku", "listing", "timeline")
 
 
@@ -58,6 +59,12 @@ def headline(kind: str, facts: Facts, zone: ZoneInfo) -> str:
     return " ".join(said.split())
 
 
+def headline_later(kind: str, facts: Facts, zone: ZoneInfo) -> str:
+    """The same of an alert that was opened a while ago: numbers that move since are those of then."""
+    said = headline(kind, facts, zone)
+    return f"{said}, when it rang" if kind in _WITH_NUMBERS_THAT_MOVE else said
+
+
 def advice(kind: str, facts: Facts) -> str:
     """What to do about it."""
     if kind == AlertKind.LOW_STOCK:
@@ -73,6 +80,11 @@ def _level_of(facts: Facts) -> str:
     return f"stock warn {sku} NUMBER"
 
 
+def told_cause(cause: str) -> str:
+    """Why units were oversold, for people."""
+    return _CAUSES.get(cause, cause.replace("_", " "))
+
+
 def moment(at: datetime | str, zone: ZoneInfo) -> str:
     """An instant, or its ISO form, on the wall clock of ``zone``."""
     when = datetime.fromisoformat(at) if isinstance(at, str) else at
@@ -81,7 +93,7 @@ def moment(at: datetime | str, zone: ZoneInfo) -> str:
 
 def _value(name: str, value: object, zone: ZoneInfo) -> str:
     if name == "cause":
-        return _CAUSES.get(str(value), str(value))
+        return told_cause(str(value))
     if name.endswith("_at") and isinstance(value, str):
         return moment(value, zone)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
@@ -157,6 +169,10 @@ def _oversell(facts: Facts, _zone: ZoneInfo) -> str:
     return f"Oversold: {_units(facts)} of {_named(facts)}{_order(facts)}"
 
 
+def _unsent(facts: Facts, _zone: ZoneInfo) -> str:
+    return f"Not sent: {_units(facts)}{_order(facts)}; no warehouse is told to"
+
+
 def _backorder_waits(facts: Facts, _zone: ZoneInfo) -> str:
     return f"Backorder: {_units(facts)} of {_named(facts)} wait{_order(facts)}"
 
@@ -176,6 +192,7 @@ _HEADLINES: Mapping[str, Callable[[Facts, ZoneInfo], str]] = {
     AlertKind.LOCK_IDLE: _lock_idle,
     AlertKind.LOCK_USED_UP: _lock_used_up,
     AlertKind.OVERSELL: _oversell,
+    AlertKind.UNSENT: _unsent,
     AlertKind.BACKORDER_WAITS: _backorder_waits,
     AlertKind.BACKORDER_FILLED: _backorder_filled,
 }
@@ -189,6 +206,7 @@ _ADVICE: Mapping[str, str] = {
     AlertKind.LOCK_IDLE: "release what nobody needs, and everybody may sell it",
     AlertKind.LOCK_USED_UP: "close it, or ask for another one",
     AlertKind.OVERSELL: "receive units (holdfast stock receive {sku} NUMBER), or cancel the order in its store",
+    AlertKind.UNSENT: "holdfast fulfil allocate NUMBER tells a warehouse to, or says what keeps them from it",
     AlertKind.BACKORDER_WAITS: "order or receive more; what waits is served by itself",
     AlertKind.BACKORDER_FILLED: "it can be shipped",
 }

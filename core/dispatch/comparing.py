@@ -77,10 +77,10 @@ def cases_decided(tx: Transaction, since: datetime, limit: int = MOST) -> list[C
 def cases_ordered(tx: Transaction, since: datetime, destination: Destination, limit: int = MOST) -> list[Case]:
     """The newest paid orders, placed since, as if all went to one destination; newest first."""
     rows = tx.run(
-        """SELECT o.id, o.store_id, coalesce(o.placed_at, o.applied_at) AS at FROM (
-               SELECT * FROM store_order WHERE merchant_id = :merchant_id ORDER BY id DESC LIMIT :limit) o
-           WHERE o.paid AND coalesce(o.placed_at, o.applied_at) >= :since
-           ORDER BY at DESC, o.id DESC""",
+        """SELECT o.id, o.store_id, o.placed_at AS at FROM (
+               SELECT * FROM store_order WHERE merchant_id = :merchant_id AND placed_at >= :since
+               ORDER BY placed_at DESC, id DESC LIMIT :limit) o
+           WHERE o.paid ORDER BY o.placed_at DESC, o.id DESC""",
         since=since,
         limit=min(limit, MOST),
     ).all()

@@ -94,13 +94,22 @@ def supply(
 
 
 def _parcels(tx: Runner, warehouses: Sequence[Warehouse], laid: Terms, now: datetime) -> dict[int, int]:
-    """Of warehouses with a limit."""
+    """Of warehouses with a limit; what was told to send and was taken back altogether is none."""
     bounded = sorted((one.id, day_of(one, laid, now)) for one in warehouses if one.capacity_per_day is not None)
     if not bounded:
         return {}
     rows = tx.run(
-        """SELECT k.id, (SELECT count(*) FROM route_parcel WHERE merchant_id = :merchant_id AND warehouse_id = k.id
-               AND leaves_on = k.day) FROM unnest(CAST(:ids AS bigint[]), CAST(:days AS date[])) k (id, day)""",
+        """SELECT k.id, (SELECT count(*) FROM route_parcel p
+                   CROSS JOIN LATERAL (SELECT order_id FROM route_decision
+                       WHERE merchant_id = :merchant_id AND id = p.decision_id OFFSET 0) d
+                   CROSS JOIN LATERAL (SELECT coalesce(bool_or(l.goes), true) AS goes FROM (
+                           SELECT id FROM fulfilment_order WHERE merchant_id = :merchant_id AND order_id = d.order_id
+                               AND decision_id = p.decision_id AND warehouse_id = k.id OFFSET 0) f
+                       CROSS JOIN LATERAL (SELECT units + shipped > 0 AS goes FROM fulfilment_line
+                           WHERE merchant_id = :merchant_id AND order_id = d.order_id AND fulfilment_id = f.id
+                           OFFSET 0) l) g
+                   WHERE p.merchant_id = :merchant_id AND p.warehouse_id = k.id AND p.leaves_on = k.day AND g.goes)
+           FROM unnest(CAST(:ids AS bigint[]), CAST(:days AS date[])) k (id, day)""",
         ids=[place for place, _ in bounded],
         days=[day for _, day in bounded],
     ).fetchall()

@@ -28,6 +28,8 @@ def tell_leg(leg: Leg, names: Names) -> str:
     """``MAIN sends 2 MUG, 1 CUP by DHL for 4.90 EUR: leaves 2026-11-24, arrives 2026-11-25 to 2026-11-27.``"""
     goods = ", ".join(f"{pick.units} {names.thing(pick.stocked)}" for pick in leg.picks)
     price = f" by {leg.carrier} for {write_money(leg.cost, leg.currency)}" if leg.cost is not None else ""
+    if leg.cost is None and names.currency:
+        price = f" (no rate for {_kg(leg.weight_g)}: `holdfast route rates add CARRIER GRAMS PRICE`)"
     when = leg.estimate
     arrives = ", arrives " + (
         "on a day that no transit time tells"
@@ -37,6 +39,11 @@ def tell_leg(leg: Leg, names: Names) -> str:
         else f"{when.earliest} to {when.latest}"
     )
     return f"{names.warehouse(leg.warehouse_id)} sends {goods}{price}: leaves {when.leaves}{arrives}."
+
+
+def _kg(weight_g: int) -> str:
+    """``10.5 kg``"""
+    return f"{weight_g // 1000:,}.{weight_g % 1000:03}".rstrip("0").rstrip(".") + " kg"
 
 
 _WAITS = {
@@ -95,6 +102,23 @@ def _figure(reason: Reason, names: Names) -> str:
         return f"{write_money(reason.value, names.currency)} for one parcel with all that it has"
     # a strategy of somebody's own may go by a figure that has no words here
     return _FIGURES.get(reason.figure, f"{reason.figure} {{value}}".lstrip()).format(value=reason.value)
+
+
+_MOST_TOLD = 6
+
+
+def tell_in_one(route: Route, names: Names) -> str:
+    """Whom the last attempt chose and refused and what waits, in one sentence; the rest is only counted."""
+    last = [one._replace(attempt=1) for one in route.reasons if one.attempt == route.attempt]
+    said = [tell_reason(one, names) for one in last if one.verdict is not Verdict.NOT_NEEDED]
+    said += [tell_wait(wait, names) for wait in route.waits]
+    told = [sentence.removesuffix(".") for sentence in said[:_MOST_TOLD]]
+    if more := len(said) - len(told):
+        told.append(f"and {more} more")
+    if spare := sum(one.verdict is Verdict.NOT_NEEDED for one in last):
+        told.append(f"{spare} {'was' if spare == 1 else 'were'} not needed")
+    to = f" to {route.destination}" if route.destination.country else ""
+    return f"Decided by {route.strategy}{to}: {'; '.join(told) or 'nothing is to be sent'}."
 
 
 def tell(route: Route, names: Names) -> list[str]:

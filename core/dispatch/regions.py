@@ -40,10 +40,10 @@ def tidy_name(name: str) -> str:
     return tidy
 
 
-def id_of(tx: Transaction, name: str) -> int:
+def id_of(tx: Transaction, name: str, *, row_lock: str = "FOR KEY SHARE") -> int:
     """The region stays until the transaction ends. Raises: NotFound, naming those that there are."""
     found = tx.run(
-        "SELECT id FROM region WHERE merchant_id = :merchant_id AND name = :name FOR KEY SHARE",
+        f"SELECT id FROM region WHERE merchant_id = :merchant_id AND name = :name {row_lock}",
         name=name.strip().lower(),
     ).scalar_one_or_none()
     if found is None:
@@ -62,8 +62,7 @@ _USES = (
 
 def remove(tx: Transaction, name: str) -> None:
     """Raises: NotFound; Refused while anything is laid down for it."""
-    region_id = id_of(tx, name)
-    tx.run("SELECT FROM region WHERE merchant_id = :merchant_id AND id = :id FOR UPDATE", id=region_id)
+    region_id = id_of(tx, name, row_lock="FOR UPDATE")  # at once: two who share it first would wait for each other
     counts: Any = tx.run(
         "SELECT "
         + ", ".join(

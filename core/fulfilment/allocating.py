@@ -64,22 +64,21 @@ class Allocate(Command):
             return [row for row in books.fulfilments.values() if row.decision_id == self.decision_id]
         order = books.orders[self.order]
         made, moves = list[FulfilmentRow](), list[Movement]()
-        known = max((row.nth for row in books.fulfilments.values() if row.order_id == order.id), default=0)
-        for nth, leg in enumerate(self.legs, start=known + 1):
-            row = self._fulfilment(books, order.id, nth, leg)
+        for leg in self.legs:
+            row = self._fulfilment(books, order.id, leg)
             made.append(row)
-            books.add_fulfilment(row)
             for pick in leg.picks:
                 moves += self._allocate(books, row, pick)
         books.post(DocumentKind.ALLOCATION, self.effect_key, moves, content=content, order_id=order.id)
         return made
 
-    def _fulfilment(self, books: Books, order_id: int, nth: int, leg: Leg) -> FulfilmentRow:
+    def _fulfilment(self, books: Books, order_id: int, leg: Leg) -> FulfilmentRow:
         days = leg.estimate
-        return FulfilmentRow(
-            books.new_id(), order_id, nth, leg.warehouse_id, self.decision_id, days.leaves, days.earliest, days.latest,
-            books.now, books.actor,
-        )  # fmt: skip
+        row = new_fulfilment(books, order_id, leg.warehouse_id)._replace(
+            decision_id=self.decision_id, leaves_on=days.leaves, earliest=days.earliest, latest=days.latest
+        )
+        books.add_fulfilment(row)
+        return row
 
     def _allocate(self, books: Books, fulfilment: FulfilmentRow, pick: Pick) -> list[Movement]:
         left, moves, place = pick.units, list[Movement](), fulfilment.warehouse_id
@@ -89,17 +88,26 @@ class Allocate(Command):
                 continue
             if units := min(left, row.to_allocate):
                 left -= units
-                moves += flows.allocate(books.pool(row.pool_id), place, row.stocked, units, row.order_line_id)
-                books.add_promise(row._replace(allocated=row.allocated + units))
-                books.add_fulfilment_line(_line(books, fulfilment, row, units))
+                moves += allocate(books, fulfilment, row, units)
         if left:
             raise Refused("the order has changed since it was decided who sends it; decide again")
         return moves
 
 
-def _line(books: Books, fulfilment: FulfilmentRow, row: PromiseRow, units: int) -> FulfilmentLineRow:
-    line_id = row.order_line_id or 0
-    return FulfilmentLineRow(
-        books.new_id(), fulfilment.id, row.order_id, line_id, row.id, fulfilment.warehouse_id, *row.stocked, None,
-        units, 0, 0, books.now,
+def new_fulfilment(books: Books, order_id: int, warehouse_id: int) -> FulfilmentRow:
+    """The next fulfilment order of an order, which no decision has made yet; its caller adds it to the books."""
+    known = max((row.nth for row in books.fulfilments.values() if row.order_id == order_id), default=0)
+    return FulfilmentRow(
+        books.new_id(), order_id, known + 1, warehouse_id, None, None, None, None, books.now, books.actor
+    )
+
+
+def allocate(books: Books, fulfilment: FulfilmentRow, row: PromiseRow, units: int) -> list[Movement]:
+    """The warehouse of a fulfilment order is to send units of a promise, at most ``row.to_allocate``."""
+    books.add_promise(row._replace(allocated=row.allocated + units))
+    line = FulfilmentLineRow(
+        books.new_id(), fulfilment.id, row.order_id, row.order_line_id or 0, row.id, fulfilment.warehouse_id,
+        *row.stocked, None, units, 0, 0, books.now,
     )  # fmt: skip
+    books.add_fulfilment_line(line)
+    return flows.allocate(books.pool(row.pool_id), fulfilment.warehouse_id, row.stocked, units, row.order_line_id)

@@ -1,5 +1,6 @@
 """Paid orders go to warehouses without anybody asking, for merchants who have switched that on."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from core import work
@@ -35,12 +36,21 @@ def switch(tx: Transaction, on: bool) -> bool:
             cron=f"every {_LOOK_EVERY_S}",
             next_at=tx.now + timedelta(seconds=_LOOK_EVERY_S),
         )
-        orders = tx.run(
+        work.want(tx, [work.Want(TOPIC, 0, str(order_id)) for order_id in that_wait(tx)])
+    return True
+
+
+def that_wait(tx: Transaction) -> Sequence[int]:
+    """Ids of paid orders with units that no warehouse was told to send."""
+    orders: Sequence[int] = (
+        tx.run(
             """SELECT DISTINCT order_id FROM promise WHERE merchant_id = :merchant_id AND order_line_id IS NOT NULL
                AND paid AND deducted AND NOT presale AND live > allocated"""
-        ).scalars()
-        work.want(tx, [work.Want(TOPIC, 0, str(order_id)) for order_id in orders])
-    return True
+        )
+        .scalars()
+        .all()
+    )
+    return orders
 
 
 def to_relieve(tx: Transaction) -> list[GiveBack]:
@@ -49,7 +59,8 @@ def to_relieve(tx: Transaction) -> list[GiveBack]:
         """SELECT f.fulfilment_id, o.store_id, o.external_id FROM (
                SELECT id FROM warehouse WHERE merchant_id = :merchant_id AND paused) w
            CROSS JOIN LATERAL (SELECT DISTINCT fulfilment_id, order_id FROM fulfilment_line
-               WHERE merchant_id = :merchant_id AND warehouse_id = w.id AND units > 0 AND bin_id IS NULL) f
+               WHERE merchant_id = :merchant_id AND warehouse_id = w.id AND units > 0 AND bin_id IS NULL
+               ORDER BY fulfilment_id LIMIT :most) f
            CROSS JOIN LATERAL (SELECT store_id, external_id FROM store_order
                WHERE merchant_id = :merchant_id AND id = f.order_id OFFSET 0) o
            ORDER BY 1 LIMIT :most""",

@@ -123,6 +123,7 @@ def _plan(
     lines = reading.lines_of_orders(tx, ids)
     if not lines:
         return {}
+    warehouses.lock_limited(tx)
     laid, places, chosen = reading.terms(tx), warehouses.every(tx), rules.choice(tx)
     things = {part.stocked for some in lines.values() for line in some for part in line.parts}
     supply = reading.supply(tx, things, places, laid, tx.now)

@@ -74,36 +74,47 @@ def find(tx: Transaction, ref: str, *, store: str = "") -> FulfilmentView:
             f"{ref!r} names no fulfilment order; write ORDER/N, like 1001/1: `holdfast fulfil list` has them"
         )
     order = row_of(tx, number, store)
-    found = _views(tx, "f.order_id = :order_id AND f.nth = :nth", order_id=order.id, nth=int(nth))
+    found = _views(tx, f"{_OF_ORDER} AND nth = :nth", order_id=order.id, warehouse_id=None, nth=int(nth))
     if not found:
         raise NotFound(f"order {order.number} has no part {nth}; `holdfast fulfil list --order {number}` shows them")
     return found[0]
+
+
+def of_order(tx: Transaction, number: str, *, store: str = "") -> list[FulfilmentView]:
+    """All parts of an order, in their turn. Raises: as ``find``."""
+    return every(tx, order_id=row_of(tx, number.strip(), store).id)[::-1]
+
+
+_OF_ORDER = """SELECT id FROM fulfilment_order WHERE merchant_id = :merchant_id AND order_id = :order_id
+    AND warehouse_id = coalesce(:warehouse_id, warehouse_id)"""
+_NEWEST = """SELECT o.id FROM warehouse CROSS JOIN LATERAL (SELECT id, made_at FROM fulfilment_order
+        WHERE merchant_id = :merchant_id AND warehouse_id = warehouse.id ORDER BY made_at DESC, id DESC LIMIT :limit) o
+    WHERE warehouse.merchant_id = :merchant_id AND warehouse.id = coalesce(:warehouse_id, warehouse.id)
+    ORDER BY o.made_at DESC, o.id DESC LIMIT :limit"""
+_NEWEST_OPEN = """SELECT k.id FROM (SELECT DISTINCT fulfilment_id AS id FROM fulfilment_line
+        WHERE merchant_id = :merchant_id AND units > 0 AND warehouse_id = coalesce(:warehouse_id, warehouse_id)) k
+    CROSS JOIN LATERAL (SELECT made_at FROM fulfilment_order
+        WHERE merchant_id = :merchant_id AND id = k.id OFFSET 0) o ORDER BY o.made_at DESC, k.id DESC LIMIT :limit"""
 
 
 def every(
     tx: Transaction, *, all_of_them: bool = False, warehouse_id: int | None = None, order_id: int | None = None,
     limit: int = 100,
 ) -> list[FulfilmentView]:  # fmt: skip
-    """The newest so many, newest first: those of which something is still to be sent, or all.
+    """The newest so many, newest first: those of which something is still to be sent, or all; of an order all it has.
 
     What is open is looked up by an index that holds nothing else.
     """
-    of_one = "AND f.order_id = :order_id" if order_id is not None else ""
-    at = "AND f.warehouse_id = :warehouse_id" if warehouse_id is not None else ""
-    if all_of_them or order_id is not None:
-        chosen = f"f.merchant_id = :merchant_id {of_one} {at}"
-    else:
-        at_line = "AND warehouse_id = :warehouse_id" if warehouse_id is not None else ""
-        chosen = f"""f.id IN (SELECT fulfilment_id FROM fulfilment_line
-            WHERE merchant_id = :merchant_id AND units > 0 {at_line})"""
-    where = f"{chosen} ORDER BY f.made_at DESC, f.id DESC LIMIT :limit"
-    return _views(tx, where, warehouse_id=warehouse_id, order_id=order_id, limit=limit)
+    chosen = _OF_ORDER if order_id is not None else _NEWEST if all_of_them else _NEWEST_OPEN
+    return _views(tx, chosen, warehouse_id=warehouse_id, order_id=order_id, limit=limit)
 
 
-def _views(tx: Transaction, where: str, **values: object) -> list[FulfilmentView]:
+def _views(tx: Transaction, chosen: str, **values: object) -> list[FulfilmentView]:
     rows = tx.run(
         f"""SELECT f.*, o.number, o.store_id, o.external_id, coalesce(s.name, 'own shop') AS store, w.code
-            FROM (SELECT * FROM fulfilment_order f WHERE f.merchant_id = :merchant_id AND {where}) f
+            FROM ({chosen}) k
+            CROSS JOIN LATERAL (SELECT * FROM fulfilment_order
+                WHERE merchant_id = :merchant_id AND id = k.id OFFSET 0) f
             JOIN store_order o ON o.merchant_id = :merchant_id AND o.id = f.order_id
             LEFT JOIN store s ON s.merchant_id = :merchant_id AND s.id = o.store_id
             JOIN warehouse w ON w.merchant_id = :merchant_id AND w.id = f.warehouse_id

@@ -50,3 +50,28 @@ def life(tx: Transaction, item_id: int) -> Life:
     )
     changes = [Change(**row._mapping) for row in rows]
     return Life(renames.history(tx, item_id), references.of_item(tx, item_id), changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Became:
+    """An item became a part of ``sku``, as that is called now, with a document; ``now``: what that is a part of today,
+    by its SKU, or itself.
+    """
+
+    sku: str
+    document_id: int
+    at: datetime
+    now: str
+
+
+def became(tx: Transaction, item_id: int) -> Became | None:
+    """What an item became a part of; None while it stands for itself."""
+    row = tx.run(
+        """SELECT o.sku, c.document_id, c.at, n.sku AS now FROM item i
+           JOIN item_change c ON c.merchant_id = i.merchant_id AND c.item_id = i.id AND c.kind = 'merge'
+           JOIN item o ON o.merchant_id = i.merchant_id AND o.id = c.other_id
+           JOIN item n ON n.merchant_id = i.merchant_id AND n.id = i.merged_into
+           WHERE i.merchant_id = :merchant_id AND i.id = :item_id""",
+        item_id=item_id,
+    ).one_or_none()
+    return None if row is None else Became(**row._mapping)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core.goods import renames
+from core.goods import places, renames
 from core.goods.renames import Former
 from core.model import StoreMode
 from core.selling import facts
@@ -56,7 +56,7 @@ class BalanceView:
 def balances(tx: Transaction, item_id: int) -> list[BalanceView]:
     """An item in all three layers, in the order goods go through them."""
     rows = tx.run(
-        """SELECT 1 AS nth, 'warehouse' AS layer, w.code || '/' || p.code AS place, b.grade,
+        f"""SELECT 1 AS nth, 'warehouse' AS layer, w.code || '/' || p.code AS place, b.grade,
                json_build_object('available', available, 'picking', picking, 'unavailable', unavailable) AS buckets
            FROM warehouse_balance b JOIN bin p ON p.merchant_id = b.merchant_id AND p.id = b.bin_id
            JOIN warehouse w ON w.merchant_id = p.merchant_id AND w.id = p.warehouse_id
@@ -68,7 +68,7 @@ def balances(tx: Transaction, item_id: int) -> list[BalanceView]:
            FROM dispatch_balance b JOIN warehouse w ON w.merchant_id = b.merchant_id AND w.id = b.warehouse_id
            WHERE b.merchant_id = :merchant_id AND b.item_id = :item_id
            UNION ALL
-           SELECT 3, 'sales', coalesce(nullif(p.name, ''), nullif(p.code, ''), p.kind), b.grade,
+           SELECT 3, 'sales', {places.pool_name("p")}, b.grade,
                json_build_object('free', free, 'reserved', reserved, 'sold', sold, 'backordered', backordered)
            FROM sales_balance b JOIN pool p ON p.merchant_id = b.merchant_id AND p.id = b.pool_id
            WHERE b.merchant_id = :merchant_id AND b.item_id = :item_id
@@ -107,18 +107,23 @@ class Shown:
 
 def shown_by_stores(tx: Transaction, item_id: int) -> list[Shown]:
     """Every listing of an item, by store."""
-    source = """SELECT l.*, due.stale_since, s.name, s.mode, s.paused, coalesce(last.status, '') AS last_status,
-            coalesce(last.reason, '') AS last_reason, last.settled_at,
-            EXISTS (SELECT FROM work w WHERE w.merchant_id = :merchant_id AND w.topic = 'push'
-                AND w.store_id = l.store_id AND w.leased_until > :now) AS leased
-        FROM listing l JOIN store s ON s.merchant_id = :merchant_id AND s.id = l.store_id
-        LEFT JOIN LATERAL (SELECT stale_since FROM push_due WHERE merchant_id = :merchant_id
-            AND store_id = l.store_id AND listing_id = l.id) due ON true
-        LEFT JOIN LATERAL (SELECT status, reason, settled_at FROM push WHERE merchant_id = :merchant_id
-            AND listing_id = l.id ORDER BY settled_at DESC LIMIT 1) last ON true
-        WHERE l.merchant_id = :merchant_id AND l.item_id = :item_id"""
-    shown = facts.read(tx, source, item_id=item_id)
+    shown = facts.read(tx, _SHOWN, item_id=item_id)
     return [_shown(row, told) for row, told in sorted(shown, key=lambda one: (one[0].store_id, one[0].id))]
+
+
+_SHOWN = f"""
+    SELECT {", ".join(f"l.{name}" for name in facts.NEEDED)}, l.external_id, l.published, l.published_at, l.observed,
+        l.observed_at, l.untracked_reason, l.quarantine_reason, due.stale_since, s.name, s.mode, s.paused,
+        coalesce(last.status, '') AS last_status, coalesce(last.reason, '') AS last_reason, last.settled_at,
+        EXISTS (SELECT FROM work w WHERE w.merchant_id = :merchant_id AND w.topic = 'push'
+            AND w.store_id = l.store_id AND w.leased_until > :now) AS leased
+    FROM listing l JOIN store s ON s.merchant_id = :merchant_id AND s.id = l.store_id
+    LEFT JOIN LATERAL (SELECT stale_since FROM push_due WHERE merchant_id = :merchant_id
+        AND store_id = l.store_id AND listing_id = l.id) due ON true
+    LEFT JOIN LATERAL (SELECT status, reason, settled_at FROM push WHERE merchant_id = :merchant_id
+        AND listing_id = l.id ORDER BY settled_at DESC LIMIT 1) last ON true
+    WHERE l.merchant_id = :merchant_id AND l.item_id = :item_id
+"""
 
 
 def _shown(row: Any, told: Facts) -> Shown:
@@ -178,7 +183,7 @@ def documents(
     The cost is that of ``limit`` documents, however many there are; fewer come back where they have many movements.
     """
     rows = tx.run(
-        """WITH newest AS (
+        f"""WITH newest AS (
                SELECT m.document_id, m.recorded_at FROM unnest(CAST(:item_ids AS bigint[])) k (id)
                CROSS JOIN LATERAL (
                    SELECT document_id, recorded_at FROM movement WHERE merchant_id = :merchant_id AND item_id = k.id
@@ -194,7 +199,7 @@ def documents(
            LEFT JOIN store_order o ON o.merchant_id = :merchant_id AND o.id = d.order_id
            LEFT JOIN store s ON s.merchant_id = :merchant_id AND s.id = o.store_id
            CROSS JOIN LATERAL (
-               SELECT array_agg(layer || ': ' || quantity || ' ' || from_bucket || ' -> ' || to_bucket
+               SELECT array_agg(layer || ': ' || {places.moved()}
                    ORDER BY position(layer IN 'warehouse dispatch sales'), line_no) AS moves
                FROM movement m WHERE m.merchant_id = :merchant_id AND m.document_id = d.id
                  AND m.recorded_at = d.recorded_at AND m.item_id = ANY(CAST(:item_ids AS bigint[]))) moved

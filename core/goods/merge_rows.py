@@ -55,7 +55,7 @@ def require_movable(tx: Transaction, before: Item, after: Item) -> None:
     for item in (before, after):
         if item.kind == "bundle":
             raise Refused(
-                f"{item.sku} is a bundle and has no stock of its own; map its listings instead: `holdfast listing map`"
+                f"{item.sku} is a bundle and has no stock of its own; map its listings instead: `holdfast store map`"
             )
     rows = tx.run(_OBSTACLES, before=before.id, after=after.id).scalars().all()
     if rows:
@@ -69,12 +69,16 @@ _OBSTACLES = """
         AND p.cancelled_at IS NULL
     WHERE l.merchant_id = :merchant_id AND l.item_id = :before AND l.ordered - l.cut - l.came > 0
     UNION ALL SELECT DISTINCT 'transfer ' || t.number || ' is not done, see `holdfast transfer show ' || t.number || '`'
-    FROM transfer_line l JOIN transfer t ON t.merchant_id = l.merchant_id AND t.id = l.transfer_id
-    WHERE l.merchant_id = :merchant_id AND l.item_id = :before AND (l.asked > l.sent OR l.sent > l.came + l.lost)
-    UNION ALL SELECT DISTINCT 'stocktake ' || s.number || ' counts it; post or cancel that'
-    FROM stocktake_line l JOIN stocktake s ON s.merchant_id = l.merchant_id AND s.id = l.stocktake_id
-    WHERE l.merchant_id = :merchant_id AND l.item_id IN (:before, :after)
-        AND s.posted_at IS NULL AND s.cancelled_at IS NULL
+    FROM (SELECT transfer_id FROM transfer_line
+            WHERE merchant_id = :merchant_id AND item_id = :before AND asked > sent
+        UNION SELECT transfer_id FROM transfer_line
+            WHERE merchant_id = :merchant_id AND item_id = :before AND sent > came + lost) l
+    JOIN transfer t ON t.merchant_id = :merchant_id AND t.id = l.transfer_id
+    UNION ALL SELECT 'stocktake ' || s.number || ' counts it; post or cancel that'
+    FROM (SELECT id, number FROM stocktake WHERE merchant_id = :merchant_id
+        AND posted_at IS NULL AND cancelled_at IS NULL OFFSET 0) s
+    WHERE EXISTS (SELECT FROM stocktake_line WHERE merchant_id = :merchant_id AND stocktake_id = s.id
+        AND item_id IN (:before, :after))
     UNION ALL SELECT 'one ' || b.unit || ' of it is ' || b.units || ' units and of the other ' || a.units
         || '; `holdfast item unit` drops one'
     FROM item_unit b JOIN item_unit a ON a.merchant_id = b.merchant_id AND a.item_id = :after AND a.unit = b.unit
@@ -84,7 +88,7 @@ _OBSTACLES = """
     FROM component c JOIN item i ON i.merchant_id = c.merchant_id AND i.id = c.bundle_item_id
     WHERE c.merchant_id = :merchant_id AND c.bundle_item_id = :after AND c.item_id = :before
     UNION ALL SELECT 'lock ' || b.key || ' keeps a floor of it and ' || a.key || ' one of the other for one store; '
-        || 'close one: `holdfast lock close ' || b.key || '`'
+        || 'close one: `holdfast lock release ' || b.key || ' --all`'
     FROM lock b JOIN lock a ON a.merchant_id = b.merchant_id AND a.item_id = :after AND a.grade = b.grade
         AND a.store_id IS NOT DISTINCT FROM b.store_id AND a.standing
     WHERE b.merchant_id = :merchant_id AND b.item_id = :before AND b.standing

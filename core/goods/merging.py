@@ -120,7 +120,7 @@ class Merge(Command):
         after = before._replace(item_id=self.after)
         for pool in list(books.open_pools_of(before)):
             if pool.kind is PoolKind.PRESALE:
-                raise Refused(f"it is sold in presale {pool.code}; end that first: `holdfast pool close {pool.code}`")
+                raise Refused(f"it is sold in presale {pool.code}; end that first: `holdfast pool stop {pool.code}`")
             if pool.kind is PoolKind.LOCK:
                 books.add_lock(books.locks[pool.id]._replace(item_id=self.after))
                 books.add_pool(pool, after)

@@ -7,6 +7,8 @@ from core import flows
 from core.books import Books
 from core.command import Command
 from core.errors import Refused
+from core.goods import costing
+from core.rows import CostWish
 from core.stock import BalanceKey, DocumentKind, Home, Layer, Movement, Spot, Stocked
 
 
@@ -47,7 +49,8 @@ class Receive(Command):
     """Units come in, once per ``effect_key``; what waits for them is served.
 
     ``kind`` is OPENING, RECEIPT, RETURN or FOUND; each quantity is >= 0. ``damaged``: units, beside the others, that
-    are not to be sold. ``spot``: the bin they are put in; None: the default one.
+    are not to be sold. ``spot``: the bin they are put in; None: the default one. ``cost``: what one unit cost, in the
+    smallest unit of a currency, and that currency; it is noted with the document.
     """
 
     effect_key: str
@@ -56,6 +59,7 @@ class Receive(Command):
     reason: str = ""
     damaged: Mapping[Stocked, int] = field(default_factory=dict, hash=False)
     spot: Spot | None = None
+    cost: tuple[int, str] | None = None
 
     def effect_keys(self) -> Iterable[str]:
         return (self.effect_key,)
@@ -65,6 +69,8 @@ class Receive(Command):
 
     def balance_keys(self, books: Books) -> Iterable[BalanceKey]:
         keys, home = keys_of_goods(books, self.stocked(books)), self._home(books)
+        if self.cost is not None:
+            keys |= costing.keys(books, {one.item_id for one in self.stocked(books)})
         return keys.union(key for one in self.stocked(books) for key in keys_at(home, one))
 
     def _home(self, books: Books) -> Home:
@@ -75,6 +81,7 @@ class Receive(Command):
         content: list[object] = [self.kind, _listed(self.quantities)]
         content += [_listed(self.damaged)] if self.damaged else []
         content += [self.spot] if self.spot else []
+        content += [["cost", *self.cost]] if self.cost else []
         if earlier := books.find(self.effect_key, content):
             return earlier
         refuse_bundles(books, self.stocked(books))
@@ -87,7 +94,12 @@ class Receive(Command):
             moves += flows.come_in_unsellable(home, stocked, units) if units else []
         if not moves:
             return None
-        return books.post(self.kind, self.effect_key, moves, content=content, reason=self.reason)
+        document_id = books.post(self.kind, self.effect_key, moves, content=content, reason=self.reason)
+        if self.cost is not None:
+            brought = costing.brought(moves)
+            came = [(item_id, units, *self.cost) for item_id, units in brought.items()]
+            books.put(books.costs, document_id, CostWish(brought, came))
+        return document_id
 
 
 def _listed(quantities: Mapping[Stocked, int]) -> list[tuple[int, str, int]]:

@@ -33,6 +33,7 @@ def put(tx: Transaction, item_id: int, kind: str, value: str) -> bool:
     """
     kind, value = _tidy(kind), value.strip()
     key = _key(kind, value)
+    skus.take_turns(tx)
     _refuse_others(tx, item_id, value)
     made = tx.run(
         """INSERT INTO item_reference (merchant_id, kind, key, value, item_id, made_at, made_by)

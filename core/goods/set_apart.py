@@ -182,20 +182,29 @@ def change(
             continue  # the command that wished it was refused
         document, wish = documents[document_id], wishes.get(document_id, ApartWish())
         records.require(wish)
+        turned: _Turned = {}
         for move in by_document[document_id]:
-            _follow(records, document, move, wish)
+            _follow(records, document, move, wish, turned)
         for record_id, units in wish.stays.items():
             records.stay(document, record_id, units)
 
 
-def _follow(records: Records, document: Told, move: Movement, wish: ApartWish) -> None:
+# What a merge took out of one item, by grade and bin: it brings the same units into the other there.
+_Turned = dict[tuple[str, int], list[tuple[Apart, int]]]
+
+
+def _follow(records: Records, document: Told, move: Movement, wish: ApartWish, turned: _Turned) -> None:
     from_, to = (
         Lying(*move.stocked, end.place_id) if end.bucket is _UNAVAILABLE and end.place_id is not None else None
         for end in (move.from_, move.to)
     )
     taken = records.take(document, from_, move.quantity, wish.takes) if from_ is not None else []
     if to is None:
+        if from_ is not None and document.kind is DocumentKind.MERGE:
+            turned[from_.grade, from_.bin_id] = taken
         return
+    if from_ is None and document.kind is DocumentKind.MERGE:
+        taken, from_ = turned.pop((to.grade, to.bin_id)), to
     if from_ is not None:
         records.move(document, to, taken)
         return

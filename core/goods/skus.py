@@ -74,8 +74,20 @@ def holder(tx: Transaction, sku: str) -> int | None:
     return found
 
 
+def own(tx: Transaction, sku: str) -> int | None:
+    """The item that has this very SKU now, or else had it last, be it part of another or not."""
+    if (item_id := holder(tx, sku)) is not None:
+        return item_id
+    found: int | None = tx.run(
+        """SELECT item_id FROM item_rename WHERE merchant_id = :merchant_id AND sku_key = :key
+           ORDER BY until DESC, id DESC LIMIT 1""",
+        key=sku_key(sku),
+    ).scalar_one_or_none()
+    return found
+
+
 def take_turns(tx: Transaction) -> None:
-    """Renames and merges of one merchant wait for each other until their transactions end; comes before all rows."""
+    """Renames, merges, splits and new references wait for each other until their transactions end; before all rows."""
     tx.run("SELECT pg_advisory_xact_lock(hashtextextended('holdfast.items', :merchant_id))")
 
 
@@ -181,7 +193,8 @@ def resolve(tx: Transaction, skus: Iterable[str]) -> dict[str, SkuItem]:
     wanted = list(skus)
     found = look_up(tx, wanted)
     if unknown := list(dict.fromkeys(sku for sku in wanted if sku_key(sku) not in found)):
-        raise NotFound("no item has " + ", ".join(_with_near(tx, unknown)))
+        named = ", ".join(_with_near(tx, unknown))
+        raise NotFound(f"no item has {named}; `holdfast item list` shows all")
     return found
 
 

@@ -12,7 +12,7 @@ from core import bulk, flows, marks, single, tables
 from core.books import Books
 from core.command import Command
 from core.errors import Broken, Refused
-from core.goods import costs, items, skus
+from core.goods import costing, costs, items, skus
 from core.goods.receiving import keys_at, keys_of_goods, refuse_bundles, refuse_frozen
 from core.stock import BalanceKey, Bucket, DocumentKind, Layer, Movement, Spot, Stocked
 from core.transaction import Database, Transaction
@@ -56,7 +56,7 @@ class Split(Command):
         return {Stocked(item_id, piece.grade) for item_id in (self.before, self.after) for piece in self.goods}
 
     def balance_keys(self, books: Books) -> Iterable[BalanceKey]:
-        keys = keys_of_goods(books, self.stocked(books))
+        keys = keys_of_goods(books, self.stocked(books)) | costing.keys(books, (self.before, self.after))
         for piece in self.goods:
             for item_id in (self.before, self.after):
                 keys.update(keys_at(books.home.at(piece.spot), Stocked(item_id, piece.grade)))
@@ -119,6 +119,7 @@ def split(db: Database, merchant_id: int, wish: Wish, key: str, *, actor: str, d
     """Split an item, once per ``key``, or find out what would come of it. Raises: NotFound; KeyReused; Refused."""
 
     def build(tx: Transaction) -> Split:
+        skus.take_turns(tx)
         before = skus.keep_one(tx, skus.resolve(tx, [wish.code])[skus.sku_key(wish.code)].id)
         known = skus.holder(tx, wish.sku)
         after = _make(tx, before, wish) if known is None else known

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from core.books import Books
 from core.command import Command, HandedFrom, SentFrom, Short, Where
+from core.dispatch.destinations import kept_of
 from core.errors import Broken
 from core.goods.receiving import keys_of_goods
 from core.model import Deduct, StoreOrder, StoreOrderLine
@@ -156,7 +157,7 @@ class ApplyOrder(Command):
         order = self.order
         row = row._replace(number=order.number, state=order.state, holds=order.holds, paid=order.paid,
             placed_at=order.placed_at, version=order.version, fetch_seq=self.fetch_seq, applied_at=books.now,
-            destination=order.destination or row.destination,
+            destination=kept_of(order.destination) or row.destination,
         )  # fmt: skip
         books.put(books.orders, key, row)
         work = sorted(self._bind(books, row), key=lambda one: in_turn(books.lines[one.line_id]))

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from core import faults
 from core.catalog import sku_key
 from core.dispatch.destinations import read_destination
-from core.errors import Refused
+from core.errors import NotFound, Refused
 from core.goods import skus
 from core.goods.skus import SkuItem
 from core.model import Deduct, StoreOrder, StoreOrderLine
@@ -140,14 +141,14 @@ def _read_one(told: Any, nth: int) -> OwnOrder:
     except ValidationError as error:
         number = told.get("number") if isinstance(told, dict) else None
         name = f"order {number}" if isinstance(number, str) and number else f"order no. {nth}"
-        faults = [_fault(fault, told) for fault in error.errors(include_url=False, include_input=False)]
-        more = f"; and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
-        raise Refused(f"{name}: {'; '.join(faults[:_TOLD])}{more}") from error
+        wrong = [_fault(fault, told) for fault in error.errors(include_url=False, include_input=False)]
+        more = f"; and {len(wrong) - _TOLD} more" if len(wrong) > _TOLD else ""
+        raise Refused(f"{name}: {'; '.join(wrong[:_TOLD])}{more}") from error
 
 
 def _fault(fault: Mapping[str, Any], told: Any) -> str:
     """One mistake as a sentence that names the line."""
-    words = str(fault["msg"]).removeprefix("Value error, ")
+    words = faults.cure(fault)
     where = list(fault["loc"])
     line = ""
     if len(where) > 1 and where[0] == "lines" and isinstance(where[1], int):
@@ -172,11 +173,27 @@ def commands(tx: Transaction, orders: Sequence[OwnOrder]) -> list[ApplyOrder]:
         if order.placed_at > tx.now + _AHEAD:
             raise Refused(f"order {order.number}: placed_at has not come yet; tell when it was placed, with its offset")
     _require_one_way_of_counting(tx, orders)
-    items = skus.resolve(tx, [line.sku for order in orders for line in order.lines])
+    items = _items(tx, orders)
     told = tx.run("SELECT nextval('fetch_seq') FROM generate_series(1, CAST(:n AS int))", n=len(orders)).scalars()
     sold = {Stocked(items[sku_key(line.sku)].id, line.grade) for order in orders for line in order.lines}
     may_wait = waiting.may_wait(tx, OWN, sold)
     return [_command(order, seq, items, may_wait) for order, seq in zip(orders, told, strict=True)]
+
+
+def _items(tx: Transaction, orders: Sequence[OwnOrder]) -> dict[str, SkuItem]:
+    told = [line.sku for order in orders for line in order.lines]
+    try:
+        return skus.resolve(tx, told)
+    except NotFound as error:
+        known = skus.look_up(tx, told)
+        where = [
+            f"order {order.number} line {line.line_id}"
+            for order in orders
+            for line in order.lines
+            if sku_key(line.sku) not in known
+        ]
+        more = f" and {len(where) - _TOLD} more" if len(where) > _TOLD else ""
+        raise NotFound(f"{', '.join(where[:_TOLD])}{more}: {error}") from error
 
 
 def _require_one_way_of_counting(tx: Transaction, orders: Sequence[OwnOrder]) -> None:

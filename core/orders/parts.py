@@ -46,22 +46,27 @@ class PartOfLine:
     @property
     def promises(self) -> list[PromiseRow]:
         """In the order in which they were drawn: what was set apart for the buyer first."""
-        rows = [row for row in self._books.promises_of(self.line_id) if row.stocked == self.stocked]
+        rows = self._rows()
         if len(rows) < 2:
             return rows
         return sorted(rows, key=lambda row: (turn(self._books.pool(row.pool_id)), row.presale_id or 0))
 
+    def _rows(self) -> list[PromiseRow]:
+        item_id, grade = self.stocked
+        of_line = self._books.promises_of(self.line_id)
+        return [row for row in of_line if row.item_id == item_id and row.grade == grade]
+
     @property
     def waiting(self) -> int:
-        return sum(row.waiting for row in self.promises)
+        return sum([row.waiting for row in self._rows()])
 
     @property
     def live(self) -> int:
-        return sum(row.live for row in self.promises)
+        return sum([row.live for row in self._rows()])
 
     @property
     def shipped(self) -> int:
-        return sum(row.shipped for row in self.promises)
+        return sum([row.shipped for row in self._rows()])
 
     def ships(self, target: Target) -> int:
         """Units that leave now."""
@@ -72,19 +77,30 @@ class PartOfLine:
 
         What left the house comes back by a return only: a store that takes a status back does not fetch the goods.
         """
+        return self._left(target, self.shipped)
+
+    def _left(self, target: Target, shipped: int) -> tuple[int, int]:
         outstanding = target.outstanding * self.per_unit
-        unshipped = max(self.shipped - target.shipped * self.per_unit, 0)
+        unshipped = max(shipped - target.shipped * self.per_unit, 0)
         written = (target.written_off - self.line.written_off) * self.per_unit
         rest = max(unshipped - outstanding, 0)
         return max(outstanding - unshipped, 0), max(written - rest, 0)
 
     def need(self, target: Target) -> int:
         """Units the part must hold before goods leave or are written off."""
-        return sum(self.left(target)) + self.ships(target)
+        return self._need(target, self.shipped)
+
+    def _need(self, target: Target, shipped: int) -> int:
+        return sum(self._left(target, shipped)) + max(target.shipped * self.per_unit - shipped, 0)
 
     def more(self, target: Target) -> int:
-        """Units that the part needs and does not have; below 1 when it has enough."""
-        return self.need(target) - self.waiting - self.live
+        """Units that the part needs and does not have; below 1 when it has enough.
+
+        It is asked several times for each line of each order, so the promises are looked at once.
+        """
+        rows = self._rows()
+        needed = self._need(target, sum([row.shipped for row in rows]))
+        return needed - sum([row.waiting + row.live for row in rows])
 
     def promise_in(self, pool: Pool, presale_id: int | None = None) -> PromiseRow:
         """The part's promise in a pool, of units that a presale sold; a new one wants nothing yet."""

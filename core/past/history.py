@@ -42,17 +42,17 @@ _BETWEEN = """
 # Starts from the nearest balances that are known, and counts the movements between them and the instant: those since
 # the last checkpoint before it, or, where no checkpoint is later and it is nearer to now, what is there now without the
 # movements after it. Between two checkpoints there are never many movements.
+START = """
+    SELECT k.id AS item_id, before.cells, NOT newest.is_later AND (before.at IS NULL
+            OR CAST(:at AS timestamptz) - before.at > :now - CAST(:at AS timestamptz)) AS from_now,
+        coalesce(before.at, '-infinity') AS known_at
+    FROM unnest(CAST(:item_ids AS bigint[])) k (id)
+    LEFT JOIN LATERAL (SELECT at, cells FROM balance_checkpoint WHERE merchant_id = :merchant_id
+        AND item_id = k.id AND at <= :at ORDER BY at DESC LIMIT 1) before ON true
+    CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM balance_checkpoint WHERE merchant_id = :merchant_id
+        AND item_id = k.id AND at > :at) AS is_later) newest"""
 BALANCES_AT = f"""
-    WITH start AS MATERIALIZED (
-        SELECT k.id AS item_id, before.cells, NOT newest.is_later AND (before.at IS NULL
-                OR CAST(:at AS timestamptz) - before.at > :now - CAST(:at AS timestamptz)) AS from_now,
-            coalesce(before.at, '-infinity') AS known_at
-        FROM unnest(CAST(:item_ids AS bigint[])) k (id)
-        LEFT JOIN LATERAL (SELECT at, cells FROM balance_checkpoint WHERE merchant_id = :merchant_id
-            AND item_id = k.id AND at <= :at ORDER BY at DESC LIMIT 1) before ON true
-        CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM balance_checkpoint WHERE merchant_id = :merchant_id
-            AND item_id = k.id AND at > :at) AS is_later) newest
-    ), part AS (
+    WITH start AS MATERIALIZED ({START}), part AS (
         {replay.kept("SELECT item_id, cells FROM start WHERE NOT from_now")}
         UNION ALL
         SELECT b.* FROM start s CROSS JOIN LATERAL ({replay.stored("AND b.item_id = s.item_id")}) b WHERE s.from_now

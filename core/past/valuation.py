@@ -12,8 +12,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
 from core.goods import averages, layers
-from core.past import history
-from core.stock import Layer
+from core.goods.averages import Shares
+from core.past import shelves
 from core.transaction import Transaction
 
 
@@ -51,7 +51,7 @@ def values(
 
     Args: at: what was recorded up to then counts; None: now. item_ids: None is all items.
     """
-    on_hand = _on_hand_now(tx, item_ids) if at is None else _on_hand_at(tx, item_ids, at)
+    on_hand = shelves.units(tx, item_ids, at)
     totals = {item_id: sum(places.values()) for item_id, places in on_hand.items()}
     known = _by_average(tx, totals, at) if method is Method.AVERAGE else _by_layers(tx, totals, at)
     skus = _names(tx, "item", "sku", on_hand)
@@ -86,20 +86,44 @@ def _shared_out(whole: Value, places: Mapping[int, int]) -> Iterator[tuple[int, 
         before = upto
 
 
-def _by_average(tx: Transaction, on_hand: Mapping[int, int], at: datetime | None) -> dict[int, Value]:
+def noted(tx: Transaction, item_ids: Collection[int], at: datetime | None = None) -> dict[int, Shares]:
+    """What was noted last of each item, now or at an instant; see ``core.goods.averages.settled``. Unknown ones: ()."""
     rows = tx.run(
         """SELECT c.item_id, c.parts FROM unnest(CAST(:ids AS bigint[])) k (id)
            CROSS JOIN LATERAL (SELECT item_id, parts FROM item_cost WHERE merchant_id = :merchant_id AND item_id = k.id
                AND at <= coalesce(CAST(:at AS timestamptz), 'infinity') ORDER BY at DESC, nth DESC LIMIT 1) c""",
-        ids=list(on_hand),
+        ids=sorted(item_ids),
         at=at,
     )
-    known = {row.item_id: averages.read(row.parts) for row in rows}
+    return dict.fromkeys(item_ids, Shares()) | {row.item_id: averages.read(row.parts) for row in rows}
+
+
+def unit_costs(tx: Transaction, item_ids: Collection[int]) -> dict[int, dict[str, int]]:
+    """By item and currency, its average unit's part in that currency, in millionths of the currency's smallest unit;
+    units of which nobody knows the cost, and items without others, are left out.
+    """
     found = {}
+    last = noted(tx, item_ids)
+    for item_id, there in units_on_hand(tx, item_ids).items():
+        priced = [one for one in averages.settled(last[item_id], there) if one.currency]
+        units = averages.units_of(priced)
+        found[item_id] = {one.currency: int(one.value * 1_000_000 / units) for one in priced}
+    return found
+
+
+def units_on_hand(tx: Transaction, item_ids: Collection[int], at: datetime | None = None) -> dict[int, int]:
+    """Of the items that are there, now or at an instant."""
+    found = shelves.units(tx, item_ids, at)
+    return {item_id: sum(places.values()) for item_id, places in found.items()}
+
+
+def _by_average(tx: Transaction, on_hand: Mapping[int, int], at: datetime | None) -> dict[int, Value]:
+    found, last = {}, noted(tx, on_hand, at)
     for item_id, units in on_hand.items():
-        shares = averages.settled(known.get(item_id, ()), units)
-        minor = {one.currency: _whole(one.value) for one in shares if one.currency}
-        found[item_id] = Value(units, sum(one.units for one in shares if not one.currency), minor)
+        parts = averages.settled(last[item_id], units)
+        minor = {one.currency: whole(one.value) for one in parts if one.currency}
+        without = sum(one.units for one in parts if not one.currency)
+        found[item_id] = Value(units, without, minor)
     return found
 
 
@@ -116,39 +140,9 @@ def _by_layers(tx: Transaction, on_hand: Mapping[int, int], at: datetime | None)
     return found
 
 
-def _whole(value: Decimal) -> int:
+def whole(value: Decimal) -> int:
+    """In the smallest unit of a currency."""
     return int(value.quantize(Decimal(1), ROUND_HALF_UP))
-
-
-_ON_HAND = """
-    SELECT b.item_id, bin.warehouse_id, sum(b.available + b.picking + b.unavailable)::bigint AS units
-    FROM warehouse_balance b JOIN bin ON bin.merchant_id = b.merchant_id AND bin.id = b.bin_id
-    WHERE b.merchant_id = :merchant_id
-      AND (CAST(:ids AS bigint[]) IS NULL OR b.item_id = ANY(CAST(:ids AS bigint[])))
-    GROUP BY 1, 2 HAVING sum(b.available + b.picking + b.unavailable) > 0
-"""
-
-
-def _on_hand_now(tx: Transaction, item_ids: Collection[int] | None) -> dict[int, dict[int, int]]:
-    """Units by item and warehouse."""
-    found: dict[int, dict[int, int]] = {}
-    for row in tx.run(_ON_HAND, ids=None if item_ids is None else sorted(item_ids)):
-        found.setdefault(row.item_id, {})[row.warehouse_id] = row.units
-    return found
-
-
-def _on_hand_at(tx: Transaction, item_ids: Collection[int] | None, at: datetime) -> dict[int, dict[int, int]]:
-    warehouses = {
-        row.id: row.warehouse_id for row in tx.run("SELECT id, warehouse_id FROM bin WHERE merchant_id = :merchant_id")
-    }
-    found: dict[int, dict[int, int]] = {}
-    for row in history.balances_at(tx, item_ids, at):
-        if row.layer is Layer.WAREHOUSE:
-            places = found.setdefault(row.item_id, {})
-            place = warehouses[row.place_id]
-            places[place] = places.get(place, 0) + sum(row.units.values())
-    return {item_id: {place: n for place, n in places.items() if n > 0} for item_id, places in found.items()
-            if any(n > 0 for n in places.values())}  # fmt: skip
 
 
 def _names(tx: Transaction, table: str, column: str, ids: Collection[int]) -> dict[int, str]:

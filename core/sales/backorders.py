@@ -185,9 +185,14 @@ def _fill(books: Books, row: PromiseRow | LockRow, units: int) -> list[Movement]
         return flows.fill_lock(home, books.pool(row.id), stocked, units)
     if row.presale:
         return _hand_over(books, row, units)
+    return fill_promise(books, row, units)
+
+
+def fill_promise(books: Books, row: PromiseRow, units: int) -> list[Movement]:
+    """Note that a promise gets free units of the shared pool, of those that it waits for; returns the movements."""
     waiting = row.waiting - units
     books.add_promise(row._replace(waiting=waiting, live=row.live + units, broken=row.broken and waiting > 0))
-    return flows.fill(home, stocked, units, row.deducted, row.order_line_id)
+    return flows.fill(books.home, row.stocked, units, row.deducted, row.order_line_id)
 
 
 def _hand_over(books: Books, row: PromiseRow, units: int) -> list[Movement]:

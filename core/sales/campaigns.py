@@ -8,7 +8,9 @@ from core import marks, work
 from core.books import effect_key_of_hold, key_hash
 from core.errors import NotFound, Refused
 from core.opaque import key_of
+from core.sales.held import end_of_hold
 from core.transaction import Transaction
+from core.zones import zone_of
 
 TOPIC = "pools"
 
@@ -47,6 +49,12 @@ def find(tx: Transaction, code: str) -> int:
         f"there is no pool {code}; "
         + (f"there are: {names}" if names else "`holdfast pool --help` says how to make one")
     )
+
+
+def is_presale(tx: Transaction, pool_id: int) -> bool:
+    """Does a pool sell what is not there yet?"""
+    kind = tx.run("SELECT kind FROM pool WHERE merchant_id = :merchant_id AND id = :id", id=pool_id).scalar_one()
+    return bool(kind == "presale")
 
 
 def new_code(tx: Transaction, code: str) -> str:
@@ -193,7 +201,11 @@ def wake_later(tx: Transaction) -> None:
 
 
 def balance_due_of(tx: Transaction, key: str) -> datetime:
-    """When the rest of a presale hold is owed, as its presale says. Raises: Refused when no presale says it."""
+    """When the rest of a presale hold is owed, as its presale says.
+
+    Raises: Refused for a hold that has ended, or that is none, and when no presale says it.
+    """
+    _require_live(tx, key)
     due: datetime | None = tx.run(
         """SELECT min(c.balance_due_at) FROM effect e
            JOIN promise p ON p.merchant_id = e.merchant_id AND p.order_id = e.document_id AND p.presale_id IS NOT NULL
@@ -204,3 +216,31 @@ def balance_due_of(tx: Transaction, key: str) -> datetime:
     if due is None:
         raise Refused(f"no presale says when the rest of hold {key} is owed; say it with --balance-due")
     return due
+
+
+def _require_live(tx: Transaction, key: str) -> None:
+    """Does a hold still hold units? Raises: Refused, saying when and why it ended."""
+    live: bool | None = tx.run(
+        """SELECT bool_or(p.live + p.waiting > 0) FROM effect e
+           JOIN promise p ON p.merchant_id = e.merchant_id AND p.order_id = e.document_id
+           WHERE e.merchant_id = :merchant_id AND e.key_hash = :hash""",
+        hash=key_hash(effect_key_of_hold(key)),
+    ).scalar_one()
+    if live is None:
+        raise Refused(f"there is no hold {key}; `holdfast reserve list` shows those that hold units")
+    if not live:
+        raise Refused(f"hold {key} has ended{_how_it_ended(tx, key)}: make a new one, then note its deposit")
+
+
+def _how_it_ended(tx: Transaction, key: str) -> str:
+    row = tx.run(
+        """SELECT d.recorded_at, d.kind, d.reason FROM effect e
+           CROSS JOIN LATERAL (SELECT * FROM document WHERE merchant_id = :merchant_id AND id = e.document_id
+               OFFSET 0) d
+           WHERE e.merchant_id = :merchant_id AND e.key_hash = :hash""",
+        hash=key_hash(end_of_hold(key)),
+    ).one_or_none()
+    if row is None:
+        return ", since its units went to an order"
+    why = row.reason or ("it ran out" if row.kind == "expiry" else "it was released")
+    return f" on {row.recorded_at.astimezone(zone_of(tx)):%Y-%m-%d %H:%M} ({why})"

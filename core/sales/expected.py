@@ -50,6 +50,16 @@ def set_handling_days(tx: Transaction, days: int) -> None:
     tx.run("UPDATE warehouse SET handling_days = :days WHERE merchant_id = :merchant_id", days=days)
 
 
+def require_to_come(tx: Transaction, on: date) -> None:
+    """Raises: Refused for a day that is over where the merchant is: nobody waits for goods of the past."""
+    today = tx.now.astimezone(zone_of(tx)).date()
+    if on < today:
+        raise Refused(
+            f"{on} is over, today is {today}: name a day to come; what has come is booked in with "
+            "`holdfast backorder arrived`, and 0 units say that it does not come"
+        )
+
+
 def expect(tx: Transaction, stocked: Stocked, units: int, on: date, reference: str) -> bool:
     """So many units are to come on a day, under a reference; what was said of it before is replaced.
 

@@ -11,6 +11,11 @@ from core.stock import BalanceKey, DocumentKind, Layer, Movement
 RELEASED_FIRST = "released before it was made"
 
 
+def end_of_hold(key: str) -> str:
+    """The effect key of the document that gives back what a hold holds."""
+    return f"end-of-hold/{key}"
+
+
 def promises_of_hold(books: Books, key: str) -> list[PromiseRow]:
     document_id = books.holds.get(key)
     return [] if document_id is None else list(books.promises_of(document_id))
@@ -78,5 +83,5 @@ def end_hold(books: Books, key: str, kind: DocumentKind, *, reason: str = "") ->
         books.add_promise(promise._replace(live=0, waiting=0, released=promise.released + left, presale=False))
     if moves:
         # Not behind the hold's own key: whoever names holds could take that for a hold of theirs.
-        books.post(kind, f"end-of-hold/{key}", moves, order_id=books.holds[key], reason=reason)
+        books.post(kind, end_of_hold(key), moves, order_id=books.holds[key], reason=reason)
     return bool(moves)

@@ -30,11 +30,15 @@ Drawn = list[tuple[Stocked, Pool, int]]
 
 
 class Held(NamedTuple):
-    """A hold's document, what a best-effort hold could not get, and what waits: items with units (>= 1)."""
+    """A hold's document, what a best-effort hold could not get, and what waits: items with units (>= 1).
+
+    ``gave_way``: keys of holds of the same holder that ended for it; a repeated call knows none.
+    """
 
     document_id: int
     missing: Sequence[tuple[Stocked, int]] = ()
     waiting: Sequence[tuple[Stocked, int]] = ()
+    gave_way: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ class Hold(Command):
         if key_hash(effect_key) in books.known_effects:
             return self._earlier(books, effect_key, content)
         self._require_units()
-        demand = self._demand(books)
+        demand, open_before = self._demand(books), self._open_holds(books)
         if books.limits:
             self._keep_limits(books, demand)
         drawn, missing = self._draw(books, demand)
@@ -113,11 +117,19 @@ class Hold(Command):
             moves += flows.wait(books.home, stocked, n, None)
         books.post(DocumentKind.RESERVATION, effect_key, moves, content=content, document_id=document_id)
         books.put(books.holds, self.key, document_id)
+        gave_way = tuple(sorted(open_before - self._open_holds(books))) if open_before else ()
         if not missing and not waiting:
-            return Held(document_id)
-        held = Held(document_id, tuple(missing.items()), tuple(waiting.items()))
-        books.note_result(json.dumps([[[*stocked, n] for stocked, n in part] for part in held[1:]]))
+            return Held(document_id, gave_way=gave_way)
+        held = Held(document_id, tuple(missing.items()), tuple(waiting.items()), gave_way)
+        books.note_result(json.dumps([[[*stocked, n] for stocked, n in part] for part in (held.missing, held.waiting)]))
         return held
+
+    def _open_holds(self, books: Books) -> frozenset[str]:
+        """Holds of the same holder that have live units."""
+        if not books.open_holds:
+            return frozenset()
+        known = books.open_holds.get(self.holder, ())
+        return frozenset(key for key in known if any(one.live for one in promises_of_hold(books, key)))
 
     def _fall_short(
         self, books: Books, demand: Mapping[Stocked, int], drawn: Drawn, missing: dict[Stocked, int]
@@ -147,9 +159,8 @@ class Hold(Command):
         if effect is None or effect.document_id is None:
             raise Refused(f"hold {self.key} was {RELEASED_FIRST}; choose a new key")
         parts = json.loads(effect.result) if effect.result else ((), ())
-        return Held(
-            effect.document_id, *(tuple((Stocked(item_id, grade), n) for item_id, grade, n in part) for part in parts)
-        )
+        missing, waiting = (tuple((Stocked(item_id, grade), n) for item_id, grade, n in part) for part in parts)
+        return Held(effect.document_id, missing, waiting)
 
     def _require_units(self) -> None:
         """Raises: Refused when nothing is asked for, or less than one unit of something."""

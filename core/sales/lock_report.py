@@ -4,13 +4,18 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from core import reading
 from core.errors import NotFound
+from core.goods import places
 from core.rows import LockRow
+from core.stock import GOOD
 from core.transaction import Transaction
+from core.zones import end_in, zone_of
 
 _OPEN = ("requested", "approved", "active")
+_ENDED = ("closed", "expired")
 _DOCUMENTS = 200
 
 
@@ -51,6 +56,17 @@ class LockView:
     moved_at: datetime | None
     reason: str
     migrated_from: str
+
+    @property
+    def name(self) -> str:
+        """What people call it: its key, but for a floor, whose key is made of numbers."""
+        grade = "" if self.grade == GOOD else f" ({self.grade})"
+        return f"floor of {self.sku}{grade} for {self.store}" if self.standing else self.key
+
+    @property
+    def called(self) -> str:
+        """The same as the beginning of a sentence."""
+        return f"The {self.name}" if self.standing else f"Lock {self.key}"
 
     @property
     def began_at(self) -> datetime | None:
@@ -177,7 +193,9 @@ def line_of(one: LockView, now: datetime, idle_days: int, ahead_days: int) -> Li
     unmoved = one.moved_at is not None and one.moved_at <= now - timedelta(days=idle_days)
     # A floor is there to lie free until its store sells.
     idle = one.free if unmoved and not one.standing and one.status == "active" else 0
-    ends = None if one.expires_at is None else (one.expires_at - now) // timedelta(days=1)
+    ends = None
+    if one.expires_at is not None and one.status in _OPEN:
+        ends = max((one.expires_at - now) // timedelta(days=1), 0)
     used_up = one.status == "active" and not one.standing and one.free + one.waiting == 0
     facts = Line(one, max((now - since) // timedelta(days=1), 0), one.fill, idle, ends, used_up, ())
     return Line(one, facts.age_days, facts.fill, idle, ends, used_up, tuple(_notes(facts, now, idle_days, ahead_days)))
@@ -188,7 +206,12 @@ def _notes(line: Line, now: datetime, idle_days: int, ahead_days: int) -> Iterab
     if one.status == "requested":
         waited = f"for {line.age_days} days" if line.age_days else "since today"
         yield f"waits for a decision {waited}: `holdfast lock approve {one.key}` or `holdfast lock refuse {one.key}`"
-    if one.expires_at is not None and one.expires_at <= now + timedelta(days=ahead_days):
+    if one.status in _ENDED:
+        again = f"`holdfast lock request KEY {one.sku} {one.quantity}`"
+        yield f"has ended: {again} asks for its units again, under another key"
+    elif one.expires_at is not None and one.expires_at <= now:
+        yield "its end has come: its free units are given back within minutes"
+    elif one.expires_at is not None and one.expires_at <= now + timedelta(days=ahead_days):
         left = "today" if not line.ends_in_days else f"in {line.ends_in_days} days"
         yield f"ends {left}: `holdfast lock change {one.key} --until DAY` extends it"
     if line.idle:
@@ -238,7 +261,9 @@ def history(tx: Transaction, key: str) -> History:
     chain = sorted(found, key=lambda view: (view.decided_at or view.requested_at, view.id))
     names = {view.id: view.key for view in chain}
     documents = _documents(tx, names)
-    events = [event for view in chain for event in _of_record(view)] + documents[:_DOCUMENTS] + _changes(tx, names)
+    asked = _asked_for(tx, names)
+    records = [event for view in chain for event in _of_record(view, asked.get(view.id))]
+    events = records + documents[:_DOCUMENTS] + _changes(tx, names)
     links = [(names[a], names[b]) for a, b in edges if a in names and b in names]
     return History(chain, sorted(events, key=lambda event: event.at), links, len(documents) > _DOCUMENTS)
 
@@ -266,10 +291,22 @@ def _connected(start: int, edges: Sequence[tuple[int, int]]) -> set[int]:
     return found
 
 
-def _of_record(view: LockView) -> Iterable[Event]:
-    what = "floor set" if view.standing else "requested"
+def _asked_for(tx: Transaction, names: Collection[int]) -> dict[int, int]:
+    """Units that locks were requested with, which may be others by now."""
+    rows = tx.run(
+        """SELECT CAST(split_part(subject, ':', 2) AS bigint) AS id, CAST(detail ->> 'units' AS bigint) AS units
+           FROM act_log WHERE merchant_id = :merchant_id AND subject = ANY(CAST(:subjects AS text[]))
+             AND act = 'lock.request' AND detail ? 'units'""",
+        subjects=sorted(f"lock:{lock_id}" for lock_id in names),
+    )
+    return {row.id: row.units for row in rows}
+
+
+def _of_record(view: LockView, asked_for: int | None) -> Iterable[Event]:
+    units = f"{view.quantity if asked_for is None else asked_for} units of {view.sku}"
     if not view.migrated_from:
-        yield Event(view.requested_at, view.key, f"{what}: {view.quantity} units of {view.sku}", view.requested_by)
+        what = "floor set" if view.standing else "requested"
+        yield Event(view.requested_at, view.key, f"{what}: {units}", view.requested_by)
     if view.decided_at is not None and not view.standing and not view.migrated_from:
         decided = "refused" if view.status == "refused" else "approved"
         yield Event(view.decided_at, view.key, decided, view.decided_by, view.reason)
@@ -278,11 +315,11 @@ def _of_record(view: LockView) -> Iterable[Event]:
 def _documents(tx: Transaction, names: dict[int, str]) -> list[Event]:
     """The newest documents of these locks, one more than are told."""
     rows = tx.run(
-        """SELECT d.recorded_at, d.order_id, d.kind, d.actor, d.reason, moved.moves
+        f"""SELECT d.recorded_at, d.order_id, d.kind, d.actor, d.reason, moved.moves
            FROM (SELECT * FROM document WHERE merchant_id = :merchant_id AND order_id = ANY(CAST(:ids AS bigint[]))
                ORDER BY recorded_at DESC, id DESC LIMIT :most) d
            CROSS JOIN LATERAL (
-               SELECT array_agg(quantity || ' ' || from_bucket || ' -> ' || to_bucket ORDER BY line_no) AS moves
+               SELECT array_agg({places.moved()} ORDER BY line_no) AS moves
                FROM movement m WHERE m.merchant_id = :merchant_id AND m.document_id = d.id
                  AND m.recorded_at = d.recorded_at AND m.layer = 'sales') moved""",
         ids=sorted(names), most=_DOCUMENTS + 1,
@@ -301,12 +338,15 @@ def _changes(tx: Transaction, names: dict[int, str]) -> list[Event]:
            WHERE merchant_id = :merchant_id AND subject = ANY(CAST(:subjects AS text[])) AND act = 'lock.change'""",
         subjects=sorted(subjects),
     ).all()
+    zone = zone_of(tx)
     return [
-        Event(row.at, subjects[row.subject], _told(row.detail), row.actor, str(row.detail.get("reason") or ""))
+        Event(row.at, subjects[row.subject], _told(row.detail, zone), row.actor, str(row.detail.get("reason") or ""))
         for row in rows
     ]
 
 
-def _told(detail: dict[str, object]) -> str:
-    said = [f"{name} {value}" for name, value in detail.items() if name != "reason"]
-    return "changed: " + ", ".join(said)
+def _told(detail: dict[str, object], zone: ZoneInfo) -> str:
+    said = {name: value for name, value in detail.items() if name != "reason"}
+    if ends := said.pop("expires_at", None):
+        said["ends"] = end_in(datetime.fromisoformat(str(ends)), zone)
+    return "changed: " + ", ".join(f"{name} {value}" for name, value in said.items())

@@ -142,30 +142,14 @@ class ConsumeLock(OnLock):
     reason: str = ""
 
     def effect_keys(self) -> Iterable[str]:
-        return (self._effect_key(),)
-
-    def _effect_key(self) -> str:
-        return f"lock/{self.key}/consume/{self.ref}"
+        return (consumption_key(self.key, self.ref),)
 
     def decide(self, books: Books) -> Done:
         """Raises: Refused when the lock is not pure, has not so many, or has run out; NotFound; KeyReused."""
         content = [self.units]
-        if earlier := answered(books, self._effect_key(), content):
+        if earlier := answered(books, consumption_key(self.key, self.ref), content):
             return earlier
-        lock = the_lock(books, self.key)
-        require_units(self.units)
-        if not lock.pure:
-            raise Refused(f"lock {lock.key} is not pure: orders draw on it by themselves, or holds that name it")
-        if lock.status != BEGUN or has_run_out(lock, books.now):
-            raise Refused(f"lock {lock.key} has not begun or has ended; `holdfast lock show {lock.key}` tells when")
-        pool = pool_of(books, lock)
-        free = books.free(lock.stocked, pool)
-        if self.units > free:
-            raise Refused(f"lock {lock.key} has {free} units to take and waits for {lock.waiting}; take {free} or less")
-        moves = flows.unlock(books.home, pool, lock.stocked, self.units)
-        books.add_lock(lock._replace(moved_at=books.now))
-        why = told(lock, "consumed", self.reason)
-        return act(books, self._effect_key(), content, DocumentKind.UNLOCK, lock, moves, why)
+        return take_out(books, self.key, self.units, consumption_key(self.key, self.ref), content, self.reason)
 
 
 # ---- what acts on locks share
@@ -174,6 +158,30 @@ class ConsumeLock(OnLock):
 def request_key(key: str) -> str:
     """The effect key of the request of a lock: whoever takes it decides whether there is such a lock."""
     return f"lock/{key}"
+
+
+def consumption_key(key: str, ref: str) -> str:
+    return f"lock/{key}/consume/{ref}"
+
+
+def take_out(books: Books, key: str, units: int, effect_key: str, content: object, reason: str) -> Done:
+    """Units of a pure lock are free in the shared pool and available in their warehouse.
+
+    Raises: Refused when it is not pure, has not so many, or has run out; NotFound.
+    """
+    lock = the_lock(books, key)
+    require_units(units)
+    if not lock.pure:
+        raise Refused(f"lock {lock.key} is not pure: orders draw on it by themselves, or holds that name it")
+    if lock.status != BEGUN or has_run_out(lock, books.now):
+        raise Refused(f"lock {lock.key} has not begun or has ended; `holdfast lock show {lock.key}` tells when")
+    pool = pool_of(books, lock)
+    free = books.free(lock.stocked, pool)
+    if units > free:
+        raise Refused(f"lock {lock.key} has {free} units to take and waits for {lock.waiting}; take {free} or less")
+    moves = flows.unlock(books.home, pool, lock.stocked, units)
+    books.add_lock(lock._replace(moved_at=books.now))
+    return act(books, effect_key, content, DocumentKind.UNLOCK, lock, moves, told(lock, "consumed", reason))
 
 
 def was_released_first(books: Books, key: str) -> bool:
@@ -186,7 +194,8 @@ def was_released_first(books: Books, key: str) -> bool:
 
 def told(lock: LockRow, what: str, reason: str = "") -> str:
     """Why a document was posted, for who finds it in the card of an item."""
-    return f"lock {lock.key} {what}" + (f": {reason}" if reason else "")
+    which = "floor" if lock.standing else f"lock {lock.key}"  # a floor's key is made of numbers
+    return f"{which} {what}" + (f": {reason}" if reason else "")
 
 
 def find(books: Books, key: str) -> LockRow | None:

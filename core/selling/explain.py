@@ -15,6 +15,8 @@ from core.selling.wording import explain, sentence
 from core.transaction import Transaction
 
 _RULE_CHANGES = 3
+# Movements looked at for each document that is told: some are of another grade, or only between pools.
+_LOOK_AT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class OnItsWay:
 
 @dataclass(frozen=True, slots=True)
 class Mover:
-    """A document that changed how many units are free; ``free`` by how many, over all pools (0: between pools).
+    """A document that changed how many units of a grade are free; ``free`` by how many, over all pools (0: between
+    pools). ``reason`` is what was said, or the hold whose document it is.
 
     ``is_told``  the newest push to the store was computed after it.
     """
@@ -62,6 +65,7 @@ class Mover:
     order: str
     store: str
     sku: str
+    grade: str
     free: int
     is_told: bool
 
@@ -123,11 +127,15 @@ def explanations(
         facts.read(tx, source, item_id=item_id, store_id=store_id), key=lambda one: (one[0].store_id, one[0].id)
     )
     items = _counted_items(tx, item_id)
-    moved = _movers(tx, items, limit=movers)
+    moved = _movers(tx, items, look_at=_LOOK_AT * movers)
     changes = rules.newest(tx, {subject for row, _ in found for subject in _subjects(row, items)}, each=_RULE_CHANGES)
     return [
         _explanation(
-            row, told, moved, [one for subject in _subjects(row, items) for one in changes.get(subject, ())], make
+            row,
+            told,
+            [one for one in moved if one.grade == row.grade][:movers],
+            [one for subject in _subjects(row, items) for one in changes.get(subject, ())],
+            make,
         )
         for row, told in found
     ]
@@ -196,23 +204,28 @@ def _counted_items(tx: Transaction, item_id: int) -> list[int]:
     return ids
 
 
-def _movers(tx: Transaction, item_ids: Collection[int], *, limit: int) -> Sequence[Any]:
-    """The newest documents that moved free or waiting units of these items, newest first, a row for each item."""
+def _movers(tx: Transaction, item_ids: Collection[int], *, look_at: int) -> Sequence[Any]:
+    """What documents did to free or waiting units, newest first, a row for each item and grade.
+
+    Args: look_at: the newest movements of each item that are looked at.
+    """
     rows: Sequence[Any] = tx.run(
         """WITH newest AS (
-               SELECT DISTINCT m.recorded_at, m.document_id, k.id AS item_id
+               SELECT DISTINCT m.recorded_at, m.document_id, k.id AS item_id, m.grade
                FROM unnest(CAST(:ids AS bigint[])) k (id) CROSS JOIN LATERAL (
-                   SELECT document_id, recorded_at FROM movement
+                   SELECT document_id, recorded_at, grade FROM movement
                    WHERE merchant_id = :merchant_id AND item_id = k.id AND layer = 'sales'
                      AND ('free' IN (from_bucket, to_bucket) OR 'backordered' IN (from_bucket, to_bucket))
                    ORDER BY recorded_at DESC, document_id DESC LIMIT :look_at) m
-               ORDER BY 1 DESC, 2 DESC, 3 LIMIT :limit
            )
-           SELECT d.id, d.recorded_at, d.kind, d.actor, d.reason, coalesce(o.number, '') AS order,
-               coalesce(s.name, '') AS store, i.sku, (SELECT coalesce(sum(CASE 'free' WHEN m.to_bucket THEN m.quantity
+           SELECT d.id, d.recorded_at, d.kind, d.actor, coalesce(o.number, '') AS order,
+               CASE WHEN d.reason = '' AND starts_with(d.effect_key, 'hold/') THEN 'hold ' || substr(d.effect_key, 6)
+                   ELSE d.reason END AS reason,
+               coalesce(s.name, '') AS store, i.sku, n.grade,
+               (SELECT coalesce(sum(CASE 'free' WHEN m.to_bucket THEN m.quantity
                    WHEN m.from_bucket THEN -m.quantity END), 0)::bigint FROM movement m
                    WHERE m.merchant_id = :merchant_id AND m.document_id = d.id AND m.recorded_at = d.recorded_at
-                     AND m.item_id = n.item_id AND 'free' IN (m.from_bucket, m.to_bucket)
+                     AND m.item_id = n.item_id AND m.grade = n.grade AND 'free' IN (m.from_bucket, m.to_bucket)
                      AND m.from_bucket <> m.to_bucket) AS free
            FROM newest n
            JOIN document d ON d.merchant_id = :merchant_id AND d.id = n.document_id AND d.recorded_at = n.recorded_at
@@ -221,8 +234,7 @@ def _movers(tx: Transaction, item_ids: Collection[int], *, limit: int) -> Sequen
            LEFT JOIN store s ON s.merchant_id = :merchant_id AND s.id = o.store_id
            ORDER BY d.recorded_at DESC, d.id DESC, i.sku""",
         ids=list(item_ids),
-        limit=limit,
-        look_at=4 * limit,
+        look_at=look_at,
     ).all()
     return rows
 

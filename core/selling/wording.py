@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from core.sales.lock_terms import FLOOR
 from core.selling.availability import Facts, Step, steps
 
 Cause = Mapping[str, Any]
@@ -43,7 +44,8 @@ def _free(_step: Step, cause: Cause) -> str:
 
 def _pool(one: Cause) -> str:
     name = one["pool"].removeprefix(f"{one['kind']}/")
-    return f"{one['kind']} {name}" + (" of this store alone" if one["own"] else "")
+    which = "the floor" if name.startswith(FLOOR) else f"{one['kind']} {name}"
+    return which + (" of this store alone" if one["own"] else "")
 
 
 def _safety_stock(_step: Step, cause: Cause) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from core import bulk, tables
 from core.errors import Refused
 from core.stock import GRADES, Spot, Stocked
-from core.stocktake import papers, then
+from core.stocktake import overlap, papers, then
 from core.stocktake.papers import MOST_UNITS, RECOUNT, Count, LineKey, StocktakeRow, settle
 from core.stocktake.then import Then
 from core.transaction import Transaction
@@ -55,7 +55,9 @@ def enter(tx: Transaction, number: str, counts: Sequence[Counted], counter: str)
         raise Refused("say what was counted, like MUG-RED=17 --at MAIN/A-01")
     if problems := _problems(tx, row, counts):
         raise CannotEnter(problems)
-    books = then.at_instants(tx, [(one.key, one.at or tx.now) for one in counts])
+    if problems := _counted_elsewhere(tx, row, counts):
+        raise CannotEnter(problems)
+    books = then.at_instants(tx, [(one.key, one.at) for one in counts])
     if problems := {n: _CORRECTED for n, known in enumerate(books) if known.fixes_since}:
         raise CannotEnter(problems)
     _write_counts(tx, row, counts, books, counter.strip() or tx.actor)
@@ -92,6 +94,16 @@ def _problems(tx: Transaction, row: StocktakeRow, counts: Sequence[Counted]) -> 
         if problem:
             found[n] = problem
     return found
+
+
+def _counted_elsewhere(tx: Transaction, row: StocktakeRow, counts: Sequence[Counted]) -> dict[int, str]:
+    """The same for goods that another open stocktake counts in that bin."""
+    others = overlap.taken(tx, row, [one.key for one in counts])
+    return {
+        n: f"stocktake {others[one.key]} counts that there; enter it in that one, or post or cancel it first"
+        for n, one in enumerate(counts)
+        if one.key in others
+    }
 
 
 def _problem(tx: Transaction, row: StocktakeRow, one: Counted) -> str:

@@ -1,22 +1,18 @@
 """Opening a stocktake: which bins and items are counted, and what the books hold of them at that instant."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from core import bulk, tables
-from core.demand import flows
 from core.errors import Refused
 from core.stock import Spot
-from core.stocktake import then
+from core.stocktake import classes, overlap, papers, then
 from core.stocktake.papers import MOST_UNITS, StocktakeRow
 from core.transaction import Transaction
 from core.warehouse.warehouses import id_of, spot_of
 
-CLASSES = ("A", "B", "C")
 MOST_DAYS = 36_500
-SALES_DAYS = 90  # of which the classes are made
-_PER_CENT = {"A": 80, "B": 95}  # of all units sold, by the items that sell most
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +23,14 @@ class Choice:
     ``classes``       of A (the items that sell most: 80 of 100 units), B (the next 15) and C (the others).
     ``not_for_days``  lines not counted for so many days, or never.
     ``most``          at most so many lines: those counted longest ago.
+    ``by_value``      the classes are made of what the units sold cost, not of how many they are.
     """
 
     item_ids: Collection[int] = ()
     classes: Collection[str] = ()
     not_for_days: int | None = None
     most: int | None = None
+    by_value: bool = False
 
     @property
     def is_all(self) -> bool:
@@ -41,7 +39,8 @@ class Choice:
     @property
     def words(self) -> str:
         parts = [f"{len(self.item_ids)} named items"] if self.item_ids else []
-        parts += [f"items of class {' and '.join(sorted(self.classes))}"] if self.classes else []
+        by = " by value" if self.by_value else ""
+        parts += [f"items of class {' and '.join(sorted(self.classes))}{by}"] if self.classes else []
         parts += [f"not counted for {self.not_for_days} days"] if self.not_for_days is not None else []
         parts += [f"at most {self.most} lines, those counted longest ago"] if self.most is not None else []
         return ", ".join(parts)
@@ -58,16 +57,6 @@ class Terms:
     freeze: bool = False
     note: str = ""
     choice: Choice = field(default_factory=Choice)
-
-
-def classes(sold: Mapping[int, int]) -> dict[int, str]:
-    """The class of each item by the units (>= 0) it sold: A, B or C, after Pareto. Pure."""
-    total, sum_before, found = sum(sold.values()), 0, dict[int, str]()
-    for item_id, units in sorted(sold.items(), key=lambda one: (-one[1], one[0])):
-        share = 100 * sum_before
-        found[item_id] = next((name for name, top in _PER_CENT.items() if units and share < top * total), "C")
-        sum_before += units
-    return found
 
 
 def bins_of(tx: Transaction, places: Sequence[str]) -> list[Spot]:
@@ -90,6 +79,12 @@ def bins_of(tx: Transaction, places: Sequence[str]) -> list[Spot]:
 
 def start(tx: Transaction, number: str, places: Sequence[str], terms: Terms | None = None) -> StocktakeRow:
     """Open a stocktake of these places. Raises: NotFound; Refused, also when something of it is being counted."""
+    papers.take_turns(tx)
+    return write(tx, number, places, terms)
+
+
+def write(tx: Transaction, number: str, places: Sequence[str], terms: Terms | None = None) -> StocktakeRow:
+    """The same, for who has the turn."""
     number, terms, bin_ids = number.strip(), terms or Terms(), [spot.bin_id for spot in bins_of(tx, places)]
     _require(tx, number, terms)
     row = StocktakeRow(
@@ -97,13 +92,13 @@ def start(tx: Transaction, number: str, places: Sequence[str], terms: Terms | No
         terms.note, 0, tx.now, tx.actor,
     )  # fmt: skip
     bulk.insert(tx, tables.stocktake, StocktakeRow._fields, [row])
-    frozen_here = _freeze(tx, bin_ids) if terms.freeze else set()
+    frozen_here = _freeze(tx, row, bin_ids) if terms.freeze else set()
     bulk.insert(
         tx, tables.stocktake_bin, ("stocktake_id", "bin_id", "froze"),
         [(row.id, bin_id, bin_id in frozen_here) for bin_id in bin_ids],
     )  # fmt: skip
     _write_lines(tx, row, bin_ids, terms.choice)
-    _refuse_counted_twice(tx, row)
+    overlap.refuse_counted_twice(tx, row)
     return row
 
 
@@ -113,22 +108,23 @@ def _require(tx: Transaction, number: str, terms: Terms) -> None:
     known = tx.run("SELECT FROM stocktake WHERE merchant_id = :merchant_id AND number = :number", number=number)
     if known.one_or_none() is not None:
         raise Refused(f"there is a stocktake {number} already; `holdfast count show {number}` tells of it")
-    if unknown := set(terms.choice.classes) - set(CLASSES):
+    if unknown := set(terms.choice.classes) - set(classes.CLASSES):
         raise Refused(f"a class is A, B or C, not {', '.join(sorted(unknown))}")
+    if terms.choice.by_value and not terms.choice.classes:
+        raise Refused("by value classes are made; say which of them are counted, like --class A")
     days, most = terms.choice.not_for_days, terms.choice.most
     if (days is not None and not 1 <= days <= MOST_DAYS) or (most is not None and not 1 <= most <= MOST_UNITS):
         raise Refused(f"say how many days, 1 to {MOST_DAYS:,}, or lines, 1 to {MOST_UNITS:,}")
 
 
-def _freeze(tx: Transaction, bin_ids: Sequence[int]) -> set[int]:
-    """Returns: those that were not frozen before."""
-    return set(
-        tx.run(
-            """UPDATE bin SET frozen = true
-               WHERE merchant_id = :merchant_id AND id = ANY (CAST(:ids AS bigint[])) AND NOT frozen RETURNING id""",
-            ids=bin_ids,
-        ).scalars()
-    )
+def _freeze(tx: Transaction, row: StocktakeRow, bin_ids: Sequence[int]) -> set[int]:
+    """Returns: those that stocktakes froze, this one or others that are open; not those that somebody froze by hand."""
+    newly = tx.run(
+        """UPDATE bin SET frozen = true
+           WHERE merchant_id = :merchant_id AND id = ANY (CAST(:ids AS bigint[])) AND NOT frozen RETURNING id""",
+        ids=bin_ids,
+    ).scalars()
+    return {*newly, *tx.run(papers.FROZEN_FOR_OTHERS, id=row.id).scalars()}
 
 
 def _write_lines(tx: Transaction, row: StocktakeRow, bin_ids: Sequence[int], choice: Choice) -> None:
@@ -183,26 +179,6 @@ def _chosen_items(tx: Transaction, bin_ids: Sequence[int], choice: Choice) -> li
              AND bin_id = ANY (CAST(:bin_ids AS bigint[])) AND available + picking > 0""",
         bin_ids=list(bin_ids),
     ).scalars()
-    sold = dict.fromkeys(standing, 0)
-    for one in flows.read(tx, flows.window(tx, SALES_DAYS), flows.pools(tx), list(sold)):
-        sold[one.item_id] += max(sum(one.sold), 0)
-    wanted = {item_id for item_id, name in classes(sold).items() if name in choice.classes}
+    known = classes.read(tx, list(standing), value=choice.by_value)
+    wanted = {item_id for item_id, name in known.items() if name in choice.classes}
     return sorted(wanted & set(choice.item_ids) if choice.item_ids else wanted)
-
-
-def _refuse_counted_twice(tx: Transaction, row: StocktakeRow) -> None:
-    """Two counts of one line would book the same difference twice; the later one would have to be counted again."""
-    other = tx.run(
-        """SELECT o.number FROM (SELECT id, number FROM stocktake WHERE merchant_id = :merchant_id
-               AND posted_at IS NULL AND cancelled_at IS NULL AND id <> :id OFFSET 0) o
-           WHERE EXISTS (SELECT FROM stocktake_line a JOIN stocktake_line b ON b.merchant_id = a.merchant_id
-               AND b.stocktake_id = :id AND (b.bin_id, b.item_id, b.grade) = (a.bin_id, a.item_id, a.grade)
-               WHERE a.merchant_id = :merchant_id AND a.stocktake_id = o.id)
-           ORDER BY o.number LIMIT 1""",
-        id=row.id,
-    ).scalar_one_or_none()  # fmt: skip
-    if other is not None:
-        raise Refused(
-            f"some of it is being counted by stocktake {other}; post it or cancel it first, `holdfast count show "
-            f"{other}` tells how far it is"
-        )

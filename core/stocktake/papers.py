@@ -196,12 +196,27 @@ def cancel(tx: Transaction, number: str, reason: str) -> bool:
 
 
 def thaw(tx: Transaction, stocktake_id: int) -> None:
-    """Thaw the bins that this stocktake froze; those frozen by others stay so."""
+    """Thaw the bins that this stocktake froze, unless another open one did, too; what people froze stays so."""
+    take_turns(tx)
     tx.run(
-        """UPDATE bin SET frozen = false WHERE merchant_id = :merchant_id AND id IN (SELECT bin_id FROM stocktake_bin
-               WHERE merchant_id = :merchant_id AND stocktake_id = :id AND froze)""",
+        f"""UPDATE bin SET frozen = false WHERE merchant_id = :merchant_id AND id IN (SELECT bin_id FROM stocktake_bin
+                WHERE merchant_id = :merchant_id AND stocktake_id = :id AND froze)
+              AND id NOT IN ({FROZEN_FOR_OTHERS})""",
         id=stocktake_id,
     )
+
+
+# Bins that open stocktakes but one froze.
+FROZEN_FOR_OTHERS = """
+    SELECT f.bin_id FROM (SELECT id FROM stocktake WHERE merchant_id = :merchant_id
+        AND posted_at IS NULL AND cancelled_at IS NULL AND id <> :id OFFSET 0) o
+    CROSS JOIN LATERAL (SELECT bin_id FROM stocktake_bin
+        WHERE merchant_id = :merchant_id AND stocktake_id = o.id AND froze OFFSET 0) f"""
+
+
+def take_turns(tx: Transaction) -> None:
+    """Who gives lines to stocktakes, or freezes or thaws bins for them, waits for who else does; until it commits."""
+    tx.run("SELECT pg_advisory_xact_lock(hashtextextended('holdfast.stocktakes', :merchant_id))")
 
 
 def spots(tx: Transaction, bin_ids: Sequence[int]) -> dict[int, Spot]:

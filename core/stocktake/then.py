@@ -61,17 +61,22 @@ class Then(NamedTuple):
     fixes_since: int
 
 
-def at_instants(tx: Transaction, lines: Sequence[tuple[LineKey, datetime]]) -> list[Then]:
-    """What the books held of each line at its instant (in the past), in the order of the lines."""
+def at_instants(tx: Transaction, lines: Sequence[tuple[LineKey, datetime | None]]) -> list[Then]:
+    """What the books held of each line at its instant (in the past; None: now), in the order of the lines."""
     rows = tx.run(
-        f"""SELECT coalesce(b.units, 0) - m.since, m.fixes, m.fixes_since FROM {_NAMED}
+        f"""SELECT coalesce(b.units, 0), m.since, m.fixes, m.fixes_since FROM {_NAMED}
             LEFT JOIN LATERAL (SELECT available + picking AS units FROM warehouse_balance
                 WHERE merchant_id = :merchant_id AND item_id = k.item_id AND grade = k.grade AND bin_id = k.bin_id
                 OFFSET 0) b ON true
             CROSS JOIN LATERAL ({MOVED}) m ORDER BY k.nth""",
-        **_bound([(key, at, 0) for key, at in lines]),
+        **_bound([(key, at or tx.now, 0) for key, at in lines]),
     )
-    return [Then(int(book), fixes, since) for book, fixes, since in rows]
+    found: list[Then] = []
+    for (_, at), (book, since, fixes, fixes_since) in zip(lines, rows, strict=True):
+        # All that is seen has been before now, whatever our clock says: it may have been set back.
+        is_now = at is None
+        found.append(Then(int(book), fixes + fixes_since, 0) if is_now else Then(int(book - since), fixes, fixes_since))
+    return found
 
 
 def corrected(

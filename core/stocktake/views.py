@@ -17,6 +17,7 @@ class LineView:
     """
 
     place: str
+    item_id: int
     sku: str
     title: str
     grade: str
@@ -29,6 +30,13 @@ class LineView:
     now: int
     posted: int | None
     left_out: str
+
+    @property
+    def booked(self) -> int:
+        """Units that posting books, or has booked: above 0 found, below 0 missing."""
+        if self.posted is not None:
+            return self.posted
+        return 0 if self.left_out else self.variance or 0
 
     @property
     def percent(self) -> float | None:
@@ -85,7 +93,8 @@ CROSS JOIN LATERAL (SELECT code FROM warehouse
 def lines(tx: Transaction, row: StocktakeRow, states: Sequence[str] = (), *, varying: bool = False) -> list[LineView]:
     """All lines by place and SKU, or those in these states (uncounted, counted, recount); or those that vary."""
     rows = tx.run(
-        f"""SELECT w.code || '/' || b.code AS place, i.sku, i.title, l.grade, l.state, l.opened, l.counted,
+        f"""SELECT w.code || '/' || b.code AS place, l.item_id, i.sku, i.title, l.grade,
+                l.state, l.opened, l.counted,
                 CASE WHEN l.state = 'uncounted' AND :is_zero THEN l.opened ELSE l.book END AS book, n.variance,
                 (SELECT count(*) FROM stocktake_count c WHERE c.merchant_id = :merchant_id AND c.stocktake_id = :id
                     AND (c.bin_id, c.item_id, c.grade) = (l.bin_id, l.item_id, l.grade) AND c.stands) AS counters,

@@ -55,4 +55,5 @@ item_cost = Table(
     Column("cost_minor", BigInteger, nullable=True),
     words("currency"),
     Column("parts", JSONB, nullable=False),
+    reference("taken_by", nullable=True),
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from core import work
 from core.errors import ConfigError, NotFound, Refused
 from core.stock import Spot
 from core.transaction import Transaction
@@ -87,6 +88,8 @@ def change(tx: Transaction, code: str, terms: Mapping[str, object]) -> bool:
             AND ROW ({names}) IS DISTINCT FROM ROW ({values})""",
         id=warehouse_id, **terms,
     )  # fmt: skip
+    if changed.rowcount and terms.get("paused"):
+        work.want(tx, [work.Want("dispatch", 0, "")])  # others are to send what it was told
     return bool(changed.rowcount)
 
 
@@ -103,6 +106,14 @@ def every(tx: Transaction, codes: Collection[str] | None = None) -> list[Warehou
     return [Warehouse(**row._mapping) for row in rows]
 
 
+def lock_limited(tx: Transaction) -> None:
+    """Of warehouses that send so many parcels a day, who decides about them decides alone until this ends."""
+    tx.run(
+        """SELECT 1 FROM warehouse WHERE merchant_id = :merchant_id AND capacity_per_day IS NOT NULL
+           ORDER BY id FOR NO KEY UPDATE"""
+    )
+
+
 def id_of(tx: Transaction, code: str) -> int:
     """Raises: NotFound, naming those that there are."""
     found = tx.run(
@@ -112,6 +123,17 @@ def id_of(tx: Transaction, code: str) -> int:
         known = ", ".join(one.code for one in every(tx))
         raise NotFound(f"there is no warehouse {code}; there are {known}")
     return int(found)
+
+
+def ids_of(tx: Transaction, codes: Collection[str]) -> list[int]:
+    """The same for many. Raises: NotFound for the first that is not there."""
+    rows = tx.run(
+        """SELECT k.code, w.id FROM unnest(CAST(:codes AS text[])) k (code) CROSS JOIN LATERAL (
+               SELECT id FROM warehouse WHERE merchant_id = :merchant_id AND code = k.code OFFSET 0) w""",
+        codes=sorted({code.strip() for code in codes}),
+    )
+    found: dict[str, int] = {row.code: row.id for row in rows}
+    return [found.get(code.strip()) or id_of(tx, code) for code in codes]
 
 
 def code_by_id(tx: Transaction, warehouse_id: int) -> str:

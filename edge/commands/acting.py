@@ -3,6 +3,7 @@
 import dataclasses
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -30,6 +31,29 @@ Key = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would happen; change nothing")]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the options of a command say."""
+
+    sku: str
+    units: int
+    grade: str
+    key: str
+    reason: str
+    as_json: bool
+    dry_run: bool = False
+    place: str = ""
+    cost: tuple[int, str] | None = None  # of one unit, in the smallest unit of a currency
+
+    @property
+    def goods(self) -> str:
+        grade = "" if self.grade == GOOD else f" ({self.grade})"
+        return f"{counted(self.units, 'unit')} of {self.sku}{grade}"
+
+    def told(self, **more: object) -> dict[str, object]:
+        return {"sku": self.sku, "grade": self.grade, "units": self.units, **more}
+
+
 def effect_key(prefix: str, key: str) -> str:
     """The key by which an act is done once: the caller's own, or one that nobody else has."""
     return f"{prefix}/{key or uuid.uuid4()}"
@@ -45,13 +69,13 @@ def act(entered: Door, command: "Command", *, dry_run: bool = False) -> Any:
     else:
         (answer,) = entered.app.combiner.run(entered.merchant_id, [command], actor=actor)
     if type(answer) is InsufficientStock:  # others of its kind say by themselves what to do
-        raise _with_skus(entered, answer)
+        raise _with_skus(entered, answer, command)
     if isinstance(answer, Refused):
         raise answer
     return answer
 
 
-def _with_skus(entered: Door, refusal: InsufficientStock) -> Refused:
+def _with_skus(entered: Door, refusal: InsufficientStock, command: "Command") -> Refused:
     with entered.begin() as tx:
         rows = tx.run(
             "SELECT id, sku FROM item WHERE merchant_id = :merchant_id AND id = ANY(CAST(:ids AS bigint[]))",
@@ -60,7 +84,17 @@ def _with_skus(entered: Door, refusal: InsufficientStock) -> Refused:
         skus = {row.id: row.sku for row in rows}
     named = sorted((skus.get(one.item_id, str(one.item_id)), one.grade, n) for one, n in refusal.missing.items())
     lacking = [f"{n} {sku}{'' if grade == GOOD else f' ({grade})'}" for sku, grade, n in named]
-    return Refused(f"not enough free units; missing are {', '.join(lacking)}")
+    return Refused(f"not enough free units; missing are {', '.join(lacking)}. {_cure(command, named[0][0])}")
+
+
+def _cure(command: "Command", sku: str) -> str:
+    from core.sales.holds import Hold
+
+    if not isinstance(command, Hold) or command.best_effort:
+        return f"`holdfast stock show {sku}` tells where its units are"
+    if command.may_wait:
+        return f"No more of it may wait; `holdfast rule set backorder=yes --item {sku}` lets it, or a backorder_limit"
+    return "--best-effort takes what there is, --wait lets the rest wait for goods"
 
 
 def was_done_before(tx: "Transaction", document_id: int, asked_at: datetime) -> bool:

@@ -12,20 +12,9 @@ from core.access.rights import Right
 from core.alerts.kinds import KINDS, AlertKind
 from core.stock import GOOD
 from edge.coming import read_coming
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Door,
-    Merchant,
-    ago,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, Door, ago, counted, say, say_json, say_table
+from edge.commands.spread import spread
+from edge.instants import local
 
 if TYPE_CHECKING:
     from core.alerts.rules import RuleView, Scope
@@ -48,15 +37,14 @@ Grade = Annotated[Literal["good", "minor_defect"], typer.Option("--grade", help=
 
 
 @commands.command("list")
+@spread
 def list_alerts(
     open_only: Annotated[bool, typer.Option("--open/--all", help="only what is so now, or also what is over")] = True,
     kind: Annotated[AlertKind | None, typer.Option(metavar="KIND", help=", ".join(AlertKind))] = None,
     item: Annotated[str, typer.Option("--item", metavar="SKU", help="on one item")] = "",
     limit: Annotated[int, typer.Option("--last", min=1, max=10_000, metavar="N", help="the newest N")] = 50,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show what was warned of.
 
@@ -72,11 +60,11 @@ def list_alerts(
     from core.alerts import views as alert_views
     from core.zones import zone_of
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         item_id = catalog.item_id_of(tx, item) if item else None
         found = alert_views.newest(tx, limit, open_only=open_only, kind=kind, item_id=item_id)
         now, zone = tx.now, zone_of(tx)
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
     elif not found:
         say("Nothing is wrong that somebody wants to be warned of." if open_only else "There was no such alert.")
@@ -89,27 +77,22 @@ def _state(alert: "AlertView", now: datetime, zone: ZoneInfo) -> str:
     if alert.closed_at is not None:
         return f"over {ago(alert.closed_at, now)}" if alert.closed_at > alert.opened_at else "told"
     if alert.snoozed_until is not None:
-        return f"snoozed until {_local(alert.snoozed_until, zone)}"
+        return f"snoozed until {local(alert.snoozed_until, zone)}"
     if alert.mail_due_at is not None:
         return "open, mail waits"
     return "open, mailed" if alert.mailed_at is not None else "open"
 
 
-def _local(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
-
-
 @commands.command()
+@spread
 def snooze(
     alert: Annotated[int, typer.Argument(metavar="ID", help="the number that `holdfast alert list` shows")],
     until: Annotated[
         str, typer.Option(metavar="WHEN", help="a time to come, like 2026-11-24T09:00, or 3d from now")
     ] = "",
     off: Annotated[bool, typer.Option("--off", help="end the snooze: mail it again now")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Mail nothing of an alert for a while; it stays open.
 
@@ -124,26 +107,29 @@ def snooze(
 
     if bool(until) == off:
         raise typer.BadParameter("say until when, or --off")
-    with door(merchant, data_dir, as_, Right.ALERT_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.ALERT_CHANGE) as entered, entered.begin() as tx:
         zone = zone_of(tx)
         ends = None if off else read_coming(until, tx.now, zone)
         alerts.snooze(tx, alert, ends)
         entered.log(tx, "alert.snooze", f"alert:{alert}", until=ends and ends.isoformat())
-    if as_json:
+    if call.as_json:
         say_json({"alert": alert, "snoozed_until": ends})
     elif ends is None:
         say(f"Alert {alert} is snoozed no more.")
     else:
-        say(f"No mail about alert {alert} before {_local(ends, zone)}.")
+        say(f"No mail about alert {alert} before {local(ends, zone)}.")
 
 
 # ---- rules
 
 
 @rule_commands.command("set")
-def set_rule(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def set_rule(
     kind: Kind,
-    level: Annotated[str, typer.Argument(metavar="LEVEL", help="units (low_stock) or days at which to warn, or off")],
+    level: Annotated[
+        str, typer.Argument(metavar="LEVEL", help="units (low_stock), hours (unsent) or days at which to warn, or off")
+    ],
     item: Item = "",
     warehouse: Warehouse = "",
     store: Store = "",
@@ -154,16 +140,15 @@ def set_rule(  # noqa: PLR0913, PLR0917  each is an option of the command line
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="show what would be warned of now; change nothing")
     ] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say when to warn: for one item, or for every item that has no rule of its own.
 
     low_stock warns when units fall to the level: free ones, with --warehouse those available there, with --store what
     may be sold there. low_cover warns when what is free lasts so many days. lock_expiring warns so many days before a
-    lock ends, lock_idle when nobody drew on it for so many days. The others are on unless they are off.
+    lock ends, lock_idle when nobody drew on it for so many days. unsent warns when paid units of an order could be sent
+    for so many hours, and no warehouse is told to. The others are on unless they are off.
 
     \b
     Example: holdfast alert rule set low_stock 5 --item MUG-RED
@@ -176,10 +161,10 @@ def set_rule(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.alerts import rules as alert_rules
 
     number = _level(level)
-    with door(merchant, data_dir, as_, Right.ALERT_CHANGE) as entered:
-        home = ledger.home_of(entered.app.db, merchant)
+    with call.door(Right.ALERT_CHANGE) as entered:
+        home = ledger.home_of(entered.app.db, call.merchant)
         with entered.begin() as tx:
-            scope, subject = _scope(tx, merchant, item, warehouse, store, grade)
+            scope, subject = _scope(tx, call.merchant, item, warehouse, store, grade)
             tried = tx.connection.begin_nested()
             alert_rules.set_rule(tx, kind, scope, number, window_days=window)
             if dry_run:
@@ -190,8 +175,8 @@ def set_rule(  # noqa: PLR0913, PLR0917  each is an option of the command line
                 told = {"kind": kind, "level": number, "window_days": window, "grade": grade}
                 entered.log(tx, "alert.rule", subject, **told, warehouse=warehouse, store=store)
     if dry_run:
-        _say_preview(would, as_json)
-    elif as_json:
+        _say_preview(would, call.as_json)
+    elif call.as_json:
         say_json({"kind": kind, **dataclasses.asdict(scope), "level": number, "window_days": window})
     else:
         say(f"{_about(kind, item, warehouse, store)}: {_says(kind, number, window)}.")
@@ -220,7 +205,12 @@ def _scope(tx: "Transaction", merchant: int, item: str, warehouse: str, store: s
 
 def _about(kind: AlertKind, item: str, warehouse: str, store: str) -> str:
     where = f" in {warehouse or store}" if warehouse or store else ""
-    return f"{kind} of {item or 'every item without a rule of its own'}{where}"
+    every = _every(kind) if kind is AlertKind.UNSENT else f"{_every(kind)} without a rule of its own"
+    return f"{kind} of {item or every}{where}"
+
+
+def _every(kind: AlertKind) -> str:
+    return "every order" if kind is AlertKind.UNSENT else "every item"
 
 
 def _says(kind: AlertKind, level: int | None, window: int | None) -> str:
@@ -251,16 +241,9 @@ def _say_receiver(entered: Door) -> None:
 
 
 @rule_commands.command("clear")
+@spread
 def clear_rule(
-    kind: Kind,
-    item: Item = "",
-    warehouse: Warehouse = "",
-    store: Store = "",
-    grade: Grade = GOOD,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    kind: Kind, item: Item = "", warehouse: Warehouse = "", store: Store = "", grade: Grade = GOOD, *, call: Call
 ) -> None:
     """Take a rule away: what holds for every item holds again, and else what holds without a rule.
 
@@ -269,20 +252,19 @@ def clear_rule(
     """
     from core.alerts import rules as alert_rules
 
-    with door(merchant, data_dir, as_, Right.ALERT_CHANGE) as entered, entered.begin() as tx:
-        scope, subject = _scope(tx, merchant, item, warehouse, store, grade)
+    with call.door(Right.ALERT_CHANGE) as entered, entered.begin() as tx:
+        scope, subject = _scope(tx, call.merchant, item, warehouse, store, grade)
         alert_rules.clear_rule(tx, kind, scope)
         entered.log(tx, "alert.clear", subject, kind=kind, grade=grade, warehouse=warehouse, store=store)
-    if as_json:
+    if call.as_json:
         say_json({"kind": kind, **dataclasses.asdict(scope)})
     else:
         say(f"{_about(kind, item, warehouse, store)}: the rule is gone.")
 
 
 @rule_commands.command("list")
-def list_rules(
-    as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def list_rules(*, call: Call) -> None:
     """Show when somebody is warned: the rules, and what holds where there is none.
 
     \b
@@ -291,17 +273,17 @@ def list_rules(
     from core.access import actors
     from core.alerts import rules as alert_rules
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = alert_rules.rules(tx)
         names = actors.names_of(tx, [one.changed_by for one in found if one.changed_by])
         now = tx.now
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
         return
     rows: list[list[Any]] = [
         [
             one.kind,
-            (one.item or "every item") + ("" if one.grade == GOOD else f" ({one.grade})"),
+            (one.item or _every(one.kind)) + ("" if one.grade == GOOD else f" ({one.grade})"),
             one.warehouse or one.store,
             _holds(one),
             f"{ago(one.changed_at, now)} by {names.get(one.changed_by or '', one.changed_by)}"

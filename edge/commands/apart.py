@@ -23,19 +23,9 @@ from edge.commands.acting import (
     losses_as_json,
     say_losses,
 )
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Door,
-    Merchant,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, Door, counted, say, say_json, say_table
+from edge.commands.spread import spread
+from edge.instants import cells, local
 from edge.quantities import find_goods, read_goods
 
 if TYPE_CHECKING:
@@ -55,14 +45,13 @@ Record = Annotated[
 
 
 @commands.command("list")
+@spread
 def list_(
     sku: Annotated[str, typer.Argument(metavar="[SKU]", help="of one item; else of all")] = "",
     at: Annotated[str, typer.Option("--at", metavar="PLACE", help="in a warehouse, or a bin like MAIN/A-01")] = "",
     to_inspect: Annotated[bool, typer.Option("--to-inspect", help="only what nobody has looked at yet")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """List what lies unavailable, the oldest first: where, why and since when.
 
@@ -72,12 +61,13 @@ def list_(
     from core import catalog
     from core.goods import lying
     from core.stocktake.opening import bins_of
+    from core.zones import zone_of
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         item_id = catalog.item_id_of(tx, sku) if sku else None
         bins = [spot.bin_id for spot in bins_of(tx, [at])] if at else None
-        found = lying.every(tx, item_id, bins, to_inspect=to_inspect)
-    if as_json:
+        found, zone = lying.every(tx, item_id, bins, to_inspect=to_inspect), zone_of(tx)
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
         return
     if not found:
@@ -85,7 +75,7 @@ def list_(
         return
     rows = [
         [one.record, one.sku, one.grade, one.place, one.units, _why(one.cause, one.to_inspect), one.reason,
-         f"{one.since:%Y-%m-%d}", one.purchase]
+         f"{one.since.astimezone(zone):%Y-%m-%d}", one.purchase]
         for one in found
     ]  # fmt: skip
     say_table([">record", "SKU", "grade", "place", ">units", "why", "reason", "since", "order"], rows)
@@ -99,9 +89,8 @@ def _why(cause: str, to_inspect: bool) -> str:
 
 
 @commands.command()
-def show(
-    record: Record, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def show(record: Record, *, call: Call) -> None:
     """Show one record and what became of its units.
 
     \b
@@ -109,26 +98,28 @@ def show(
     """
     from core.access.actors import names_of
     from core.goods import inspection, lying
+    from core.zones import zone_of
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         inspection.find(tx, record)
         (one,) = lying.every(tx, record_id=record)
         exits = lying.exits(tx, record)
-        names = names_of(tx, [left.actor for left in exits])
+        names, zone = names_of(tx, [left.actor for left in exits]), zone_of(tx)
     told = [{**dataclasses.asdict(left), "actor": names.get(left.actor, left.actor)} for left in exits]
-    if as_json:
+    if call.as_json:
         say_json({**dataclasses.asdict(one), "exits": told})
         return
     say(
         f"Record {record}: {one.units} of {counted(one.of, 'unit')} of {one.sku} ({one.grade}) lie in {one.place} "
-        f"since {one.since:%Y-%m-%d %H:%M}, {_why(one.cause, one.to_inspect)}: {one.reason or 'no reason was said'}."
+        f"since {local(one.since, zone)}, {_why(one.cause, one.to_inspect)}: {one.reason or 'no reason was said'}."
     )
     if told:
-        say_table(["when", "what", ">document", ">units", "why", "who"], [list(left.values()) for left in told])
+        say_table(["when", "what", ">document", ">units", "why", "who"], [cells(left.values(), zone) for left in told])
 
 
 @commands.command()
-def hold(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def hold(
     sku: Sku,
     units: Units,
     reason: Reason,
@@ -136,10 +127,8 @@ def hold(  # noqa: PLR0913, PLR0917  each is an option of the command line
     at: Annotated[str, typer.Option("--at", metavar="PLACE", help="where: a warehouse, or a bin like MAIN/A-01")] = "",
     key: Key = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Hold units back from sale until somebody has looked at them.
 
@@ -152,7 +141,7 @@ def hold(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.goods.adjusting import Lose
     from core.warehouse import warehouses
 
-    with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
+    with call.door(Right.STOCK_ADJUST) as entered:
         with entered.begin() as tx:
             what = Stocked(catalog.item_id_of(tx, sku), grade)
             spot = warehouses.spot_of(tx, at) if at else None
@@ -164,7 +153,7 @@ def hold(  # noqa: PLR0913, PLR0917  each is an option of the command line
                 detail = {"units": units, "grade": grade, "document": adjusted.document_id}
                 entered.log(tx, "apart.hold", f"item:{what.item_id}", **detail)
     document_id = None if dry_run else adjusted.document_id
-    if as_json:
+    if call.as_json:
         say_json({
             "sku": sku, "grade": grade, "units": units, "dry_run": dry_run, "document_id": document_id,
             "repeated": adjusted.repeated, "losses": losses_as_json(losses),
@@ -181,7 +170,8 @@ def hold(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
 
 @commands.command()
-def inspect(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def inspect(
     record: Record,
     reason: Reason,
     good: Annotated[int, typer.Option("--good", min=0, max=MOST, help="units to be sold as good")] = 0,
@@ -194,10 +184,8 @@ def inspect(  # noqa: PLR0913, PLR0917  each is an option of the command line
     scrap: Annotated[int, typer.Option("--scrap", min=0, max=MOST, help="units to throw away")] = 0,
     key: Key = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say what units of a record turned out to be, all of them or some.
 
@@ -209,7 +197,7 @@ def inspect(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.goods import inspection
     from core.goods.inspection import Findings
 
-    with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
+    with call.door(Right.STOCK_ADJUST) as entered:
         done = inspection.inspect(
             entered.app.db, entered.merchant_id, record, Findings(good, minor_defect, unavailable, scrap),
             key or str(uuid.uuid4()), actor=str(entered.actor), reason=reason, dry_run=dry_run,
@@ -218,7 +206,7 @@ def inspect(  # noqa: PLR0913, PLR0917  each is an option of the command line
             with entered.begin() as tx:
                 detail = {"good": good, "minor_defect": minor_defect, "unavailable": unavailable, "scrap": scrap}
                 entered.log(tx, "apart.inspect", f"set_apart:{record}", document=done.document_id, **detail)
-    if as_json:
+    if call.as_json:
         document_id = None if dry_run else done.document_id
         say_json({"record": record, "document_id": document_id, "left": done.left, "repeated": done.repeated})
     elif done.repeated:
@@ -231,7 +219,8 @@ def inspect(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
 
 @commands.command("return-to-vendor")
-def return_to_vendor(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def return_to_vendor(
     number: Annotated[str, typer.Argument(metavar="NUMBER", help="your own for the return, like VR-7")],
     supplier: Annotated[str, typer.Option("--supplier", metavar="CODE", help="who gets them back")],
     reason: Reason,
@@ -244,10 +233,8 @@ def return_to_vendor(  # noqa: PLR0913, PLR0917  each is an option of the comman
     order: Annotated[str, typer.Option("--order", help="the purchase order that they came with")] = "",
     at: Annotated[str, typer.Option("--at", metavar="PLACE", help="where SKU=N lie: a bin like MAIN/A-01")] = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Send goods that are set apart back to their supplier.
 
@@ -259,7 +246,7 @@ def return_to_vendor(  # noqa: PLR0913, PLR0917  each is an option of the comman
     """
     from core.supply import going_back
 
-    with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
+    with call.door(Right.STOCK_ADJUST) as entered:
         with entered.begin() as tx:
             going = [*_by_sku(entered, tx, goods or (), at), *_by_record(tx, record or ())]
         done = going_back.send_back(
@@ -271,7 +258,7 @@ def return_to_vendor(  # noqa: PLR0913, PLR0917  each is an option of the comman
                 detail = {"units": done.units, "document": done.document_id, "order": order}
                 entered.log(tx, "apart.return", f"vendor_return:{number}", **detail)
     document_id = done.document_id if not dry_run or done.repeated else None
-    if as_json:
+    if call.as_json:
         say_json({
             "number": number, "document_id": document_id, "units": done.units, "repeated": done.repeated,
             "dry_run": dry_run,
@@ -306,14 +293,13 @@ def _by_record(tx: "Transaction", words: Sequence[str]) -> "list[GoingBack]":
 
 
 @commands.command("returns")
+@spread
 def returns_(
     wait: Annotated[
         bool | None, typer.Option("--wait/--no-wait", help="they wait until somebody has looked at them, or do not")
     ] = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show or say whether goods that come back wait, not to be sold, until somebody has looked at them.
 
@@ -325,12 +311,12 @@ def returns_(
     from core.goods import inspection
 
     right = Right.STOCK_VIEW if wait is None else Right.MERCHANT_CHANGE
-    with door(merchant, data_dir, as_, right) as entered, entered.begin() as tx:
+    with call.door(right) as entered, entered.begin() as tx:
         if wait is not None:
             inspection.set_returns_wait(tx, wait)
             entered.log(tx, "apart.returns", "merchant", wait=wait)
         waits = inspection.returns_wait(tx)
-    if as_json:
+    if call.as_json:
         say_json({"wait": waits})
     else:
         say(f"Goods that come back {'wait to be inspected' if waits else 'are on sale at once'}.")

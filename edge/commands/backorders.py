@@ -11,19 +11,8 @@ import typer
 from core.access.rights import Right
 from core.stock import GOOD, GRADES
 from edge.commands.acting import DryRun, Grade, Key, Sku, Units, act
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Merchant,
-    ago,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, ago, counted, say, say_json, say_table
+from edge.commands.spread import spread
 from edge.days import read_day
 
 if TYPE_CHECKING:
@@ -45,12 +34,11 @@ _MOST_UNITS = 1_000_000_000
 
 
 @commands.command("list")
+@spread
 def list_waiters(
     sku: Annotated[str, typer.Argument(metavar="[SKU]", help="one item; else all that somebody waits for")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show who waits for an item, and when each can be sent.
 
@@ -66,15 +54,15 @@ def list_waiters(
     from core.sales import waiting
     from core.zones import zone_of
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         now, today = tx.now, tx.now.astimezone(zone_of(tx)).date()
         if not sku:
             items = waiting.waited_for(tx)
         else:
             waiters = waiting.queue(tx, catalog.item_id_of(tx, sku), GRADES)
     if not sku:
-        _say_items(items, now, as_json=as_json)
-    elif as_json:
+        _say_items(items, now, as_json=call.as_json)
+    elif call.as_json:
         say_json([{**dataclasses.asdict(one), "ships_in_days": _days(one.ships_on, today)} for one in waiters])
     else:
         _say_queue(waiters, sku, now, today)
@@ -115,6 +103,7 @@ def _ships(on: date | None, today: date) -> str:
 
 
 @commands.command()
+@spread
 def expect(
     sku: Sku,
     units: Annotated[
@@ -123,10 +112,8 @@ def expect(
     on: Annotated[str, typer.Argument(metavar="DATE", help="the day on which it comes, like 2027-02-01")],
     ref: Ref,
     grade: Grade = GOOD,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say that units are to come on a day. Who waits gets a date from it; no goods are booked in.
 
@@ -138,13 +125,15 @@ def expect(
     from core.sales import expected, promise_dates
 
     day = read_day(on)
-    with door(merchant, data_dir, as_, Right.ORDER_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.ORDER_CHANGE) as entered, entered.begin() as tx:
         expected.refuse_purchase(tx, ref)
         stocked = _stocked(tx, sku, grade)
+        if units:
+            expected.require_to_come(tx, day)
         changed = expected.expect(tx, stocked, units, day, ref)
         moved = promise_dates.recompute(tx, [stocked])
         entered.log(tx, "backorder.expect", f"item:{stocked.item_id}", units=units, on=day.isoformat(), ref=ref)
-    if as_json:
+    if call.as_json:
         say_json({"sku": sku, "grade": grade, "units": units, "on": day, "ref": ref, "changed": changed,
                   "dates_moved": moved})  # fmt: skip
         return
@@ -167,17 +156,8 @@ def _stocked(tx: "Transaction", sku: str, grade: str) -> "Stocked":
 
 
 @commands.command()
-def arrived(
-    sku: Sku,
-    units: Units,
-    ref: Ref,
-    grade: Grade = GOOD,
-    key: Key = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def arrived(sku: Sku, units: Units, ref: Ref, grade: Grade = GOOD, key: Key = "", *, call: Call) -> None:
     """Book units in that were expected.
 
     They serve who waits, and are expected no more.
@@ -189,7 +169,7 @@ def arrived(
     from core.sales import expected, promise_dates
     from core.stock import DocumentKind
 
-    with door(merchant, data_dir, as_, Right.STOCK_RECEIVE) as entered:
+    with call.door(Right.STOCK_RECEIVE) as entered:
         with entered.begin() as tx:
             expected.refuse_purchase(tx, ref)
             stocked = _stocked(tx, sku, grade)
@@ -202,7 +182,7 @@ def arrived(
             if counted_now:
                 entered.log(tx, "backorder.arrived", f"item:{stocked.item_id}", units=units, ref=ref)
             (left,) = [one for one in expected.supply(tx, [stocked], all_of_it=True) if one.reference == ref.strip()]
-    if as_json:
+    if call.as_json:
         say_json({"sku": sku, "grade": grade, "units": units, "ref": ref, "document_id": document_id,
                   "repeated": not counted_now, "still_expected": left.open})  # fmt: skip
     elif not counted_now:
@@ -212,13 +192,12 @@ def arrived(
 
 
 @commands.command()
+@spread
 def supply(
     sku: Annotated[str, typer.Argument(metavar="[SKU]", help="one item; else all")] = "",
     every: Annotated[bool, typer.Option("--all", help="also what has come")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show what is expected, the earliest first.
 
@@ -229,10 +208,10 @@ def supply(
     from core.sales import expected
     from core.stock import Stocked
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         items = [Stocked(catalog.item_id_of(tx, sku), one) for one in GRADES] if sku else None
         found = expected.supply(tx, items, all_of_it=every)
-    if as_json:
+    if call.as_json:
         say_json([{**dataclasses.asdict(one), "open": one.open} for one in found])
     elif not found:
         say("Nothing is expected. Say what is: holdfast backorder expect SKU N DATE --ref REF")
@@ -246,12 +225,11 @@ def supply(
 
 
 @commands.command()
+@spread
 def moved(
     mark_told: Annotated[bool, typer.Option("--mark-told", help="note that all of these customers are told")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show whose date is not what the customer was last told.
 
@@ -262,12 +240,12 @@ def moved(
     from core.sales import promise_dates
 
     right = Right.ORDER_CHANGE if mark_told else Right.STOCK_VIEW
-    with door(merchant, data_dir, as_, right) as entered, entered.begin() as tx:
+    with call.door(right) as entered, entered.begin() as tx:
         found, now = promise_dates.untold(tx), tx.now
         if mark_told and found:
             promise_dates.mark_told(tx, found)
             entered.log(tx, "backorder.told", "backorder:dates", promises=len(found))
-    if as_json:
+    if call.as_json:
         say_json([{**dataclasses.asdict(one), "marked_told": mark_told} for one in found])
         return
     if not found:
@@ -285,6 +263,7 @@ def moved(
 
 
 @commands.command()
+@spread
 def priority(
     order: Annotated[str, typer.Argument(metavar="ORDER", help="the order's number, or the key of a hold with --hold")],
     number: Annotated[
@@ -295,10 +274,8 @@ def priority(
     ] = "",
     hold: Annotated[bool, typer.Option("--hold", help="ORDER is the key of a hold")] = False,
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Let an order that waits go before others, or after them.
 
@@ -311,7 +288,7 @@ def priority(
     """
     from core.sales import promise_dates
 
-    with door(merchant, data_dir, as_, Right.ORDER_CHANGE) as entered:
+    with call.door(Right.ORDER_CHANGE) as entered:
         with entered.begin() as tx:
             command = _priority(tx, order, store, number, hold=hold)
         changed = act(entered, command, dry_run=dry_run)
@@ -319,7 +296,7 @@ def priority(
             with entered.begin() as tx:
                 promise_dates.recompute(tx, promise_dates.concerned(tx))
                 entered.log(tx, "backorder.priority", f"{'hold' if hold else 'order'}:{order}", priority=number)
-    if as_json:
+    if call.as_json:
         say_json({"order": order, "priority": number, "promises": changed, "dry_run": dry_run})
     elif changed:
         say(f"{'Hold' if hold else 'Order'} {order} {'would have' if dry_run else 'has'} priority {number}.")
@@ -342,12 +319,11 @@ def _priority(tx: "Transaction", order: str, store: str, number: int, *, hold: b
 
 
 @commands.command()
+@spread
 def handling(
     days: Annotated[int | None, typer.Argument(metavar="[DAYS]", min=0, max=365, help="else it is only shown")] = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show or set how many days goods take until they can leave.
 
@@ -359,14 +335,14 @@ def handling(
     from core.sales import expected, promise_dates
 
     right = Right.STOCK_VIEW if days is None else Right.ORDER_CHANGE
-    with door(merchant, data_dir, as_, right) as entered, entered.begin() as tx:
+    with call.door(right) as entered, entered.begin() as tx:
         moved_dates = 0
         if days is not None:
             expected.set_handling_days(tx, days)
             moved_dates = promise_dates.recompute(tx, promise_dates.concerned(tx))
             entered.log(tx, "backorder.handling", "merchant:handling", days=days)
         holds = expected.handling_days(tx)
-    if as_json:
+    if call.as_json:
         say_json({"handling_days": holds, "dates_moved": moved_dates})
     else:
         say(f"Goods can be sent {counted(holds, 'day')} after they came.")

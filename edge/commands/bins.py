@@ -8,7 +8,8 @@ import typer
 from core.access.rights import Right
 from core.stock import Stocked
 from edge.commands.acting import Grade, Key, Sku, Units, act, effect_key, was_done_before
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, counted, door, say, say_json, say_table
+from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.spread import spread
 
 commands = typer.Typer(
     help="Keep goods on shelves of their own; nobody has to.",
@@ -19,9 +20,8 @@ Place = Annotated[str, typer.Argument(metavar="PLACE", help="a bin with its ware
 
 
 @commands.command()
-def add(
-    place: Place, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def add(place: Place, *, call: Call) -> None:
     """Add a bin to a warehouse.
 
     \b
@@ -29,23 +29,22 @@ def add(
     """
     from core.warehouse import bins
 
-    with door(merchant, data_dir, as_, Right.PLACE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.PLACE_CHANGE) as entered, entered.begin() as tx:
         made = bins.add(tx, place)
         if made:
             entered.log(tx, "bin.add", f"bin:{place}")
-    if as_json:
+    if call.as_json:
         say_json({"place": place, "made": made})
     else:
         say(f"Bin {place} is there." if made else f"Bin {place} was there already; nothing was changed.")
 
 
 @commands.command("list")
+@spread
 def list_(
     warehouse: Annotated[str, typer.Argument(metavar="[WAREHOUSE]", help="of one warehouse; else of all")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """List bins and how much stands in each.
 
@@ -54,9 +53,9 @@ def list_(
     """
     from core.warehouse import bins
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = bins.every(tx, warehouse)
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
         return
     rows = [
@@ -68,7 +67,8 @@ def list_(
 
 
 @commands.command()
-def move(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def move(
     sku: Sku,
     units: Units,
     to: Annotated[str, typer.Option("--to", metavar="PLACE", help="the bin they are put in, like MAIN/A-01")],
@@ -79,10 +79,8 @@ def move(  # noqa: PLR0913, PLR0917  each is an option of the command line
     grade: Grade = "good",
     key: Key = "",
     reason: Annotated[str, typer.Option("--reason", help="a note for the document")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Put goods into another bin of the same warehouse.
 
@@ -95,7 +93,7 @@ def move(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.warehouse import warehouses
     from core.warehouse.moves import PutAway
 
-    with door(merchant, data_dir, as_, Right.STOCK_MOVE) as entered:
+    with call.door(Right.STOCK_MOVE) as entered:
         with entered.begin() as tx:
             what, asked_at = Stocked(catalog.item_id_of(tx, sku), grade), tx.now
             there = warehouses.spot_of(tx, to)
@@ -104,7 +102,7 @@ def move(  # noqa: PLR0913, PLR0917  each is an option of the command line
         document_id = act(entered, command)
         with entered.begin() as tx:
             repeated = was_done_before(tx, document_id, asked_at)
-    if as_json:
+    if call.as_json:
         say_json({"sku": sku, "units": units, "to": to, "document_id": document_id, "repeated": repeated})
     elif repeated:
         say(f"Move {key} was booked before, as document {document_id}; nothing was changed.")
@@ -113,9 +111,8 @@ def move(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
 
 @commands.command()
-def freeze(
-    place: Place, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def freeze(place: Place, *, call: Call) -> None:
     """Let nobody book goods in or out of a bin while it is counted.
 
     What a store has shipped still leaves it, when the goods stand nowhere else.
@@ -123,30 +120,29 @@ def freeze(
     \b
     Example: holdfast bin freeze MAIN/A-01
     """
-    _freeze(place, True, as_, merchant, data_dir, as_json)
+    _freeze(place, True, call)
 
 
 @commands.command()
-def thaw(
-    place: Place, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def thaw(place: Place, *, call: Call) -> None:
     """End what `bin freeze` began.
 
     \b
     Example: holdfast bin thaw MAIN/A-01
     """
-    _freeze(place, False, as_, merchant, data_dir, as_json)
+    _freeze(place, False, call)
 
 
-def _freeze(place: str, frozen: bool, as_: str, merchant: int, data_dir: DataDir, as_json: bool) -> None:
+def _freeze(place: str, frozen: bool, call: Call) -> None:
     from core.warehouse import bins
 
-    with door(merchant, data_dir, as_, Right.STOCK_MOVE) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_MOVE) as entered, entered.begin() as tx:
         changed = bins.freeze(tx, place, frozen)
         if changed:
             entered.log(tx, "bin.freeze" if frozen else "bin.thaw", f"bin:{place}")
     state = "frozen" if frozen else "open"
-    if as_json:
+    if call.as_json:
         say_json({"place": place, "frozen": frozen, "changed": changed})
     else:
         say(f"Bin {place} is {state}." if changed else f"Bin {place} was {state} already; nothing was changed.")

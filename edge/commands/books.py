@@ -7,19 +7,8 @@ from typing import Annotated
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Merchant,
-    ago,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, ago, counted, say, say_json, say_table
+from edge.commands.spread import spread
 
 work_commands = typer.Typer(
     help="See work that was given up, and have it tried again.",
@@ -28,7 +17,8 @@ work_commands = typer.Typer(
 )
 
 
-def audit(as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+@spread
+def audit(*, call: Call) -> None:
     """Check the books; exit code 1 when a row breaks a rule.
 
     \b
@@ -36,9 +26,9 @@ def audit(as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir =
     """
     from core import audit as books
 
-    with door(merchant, data_dir, as_, Right.AUDIT_RUN) as entered, entered.begin() as tx:
+    with call.door(Right.AUDIT_RUN) as entered, entered.begin() as tx:
         broken = books.audit(tx)
-    if as_json:
+    if call.as_json:
         say_json({"violations": len(broken), "rows": [dataclasses.asdict(one) for one in broken]})
     elif broken:
         say_table(["rule", "row"], [[one.invariant, _words(one.row)] for one in broken])
@@ -57,12 +47,9 @@ def _words(row: Mapping[str, object]) -> str:
 
 
 @work_commands.command("list")
+@spread
 def list_work(
-    every: Annotated[bool, typer.Option("--all", help="also what waits or is being done")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    every: Annotated[bool, typer.Option("--all", help="also what waits or is being done")] = False, *, call: Call
 ) -> None:
     """Show dead letters: work that failed too often, and why.
 
@@ -71,9 +58,9 @@ def list_work(
     """
     from core.queries import LeastTrouble, work_rows
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         rows, now = work_rows(tx, least=LeastTrouble.NONE if every else LeastTrouble.DEAD), tx.now
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(row) for row in rows])
     elif not rows:
         say("Nothing waits." if every else "No dead letters: nothing was given up.")
@@ -97,12 +84,9 @@ def list_work(
 
 
 @work_commands.command()
+@spread
 def replay(
-    topic: Annotated[str, typer.Argument(metavar="WORK", help="one kind only, like order or mail")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    topic: Annotated[str, typer.Argument(metavar="WORK", help="one kind only, like order or mail")] = "", *, call: Call
 ) -> None:
     """Try dead letters again, from the beginning.
 
@@ -112,10 +96,10 @@ def replay(
     """
     from core import work
 
-    with door(merchant, data_dir, as_, Right.SYNC_RUN) as entered, entered.begin() as tx:
+    with call.door(Right.SYNC_RUN) as entered, entered.begin() as tx:
         count = work.replay(tx, topic or None)
         entered.log(tx, "work.replay", topic or "all", count=count)
-    if as_json:
+    if call.as_json:
         say_json({"topic": topic or None, "replayed": count})
     else:
         say(f"{counted(count, 'dead letter')} will be tried again." if count else "There was nothing to replay.")

@@ -9,20 +9,9 @@ import typer
 from core.access.rights import Right
 from core.stock import GOOD, Stocked
 from edge.commands.acting import DryRun, GradeName, Key, Sku, act, effect_key, was_done_before
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Door,
-    Merchant,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, Door, counted, say, say_json, say_table
 from edge.commands.parts import HELP, read_counts, read_parts
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.selling.rules import Difference
@@ -38,15 +27,14 @@ Note = Annotated[str, typer.Option("--reason", help="a note for the document")]
 
 
 @commands.command("set")
+@spread
 def set_(
     sku: Sku,
     part: Annotated[list[str], typer.Argument(metavar="SKU=N...", help=HELP)],
     kit: Annotated[bool, typer.Option("--kit", help="it is assembled first and has stock of its own")] = False,
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say what an item is made of.
 
@@ -61,24 +49,18 @@ def set_(
     from core.goods import recipes
 
     kind = recipes.KIT if kit else recipes.BUNDLE
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         item_id, parts = catalog.item_id_of(tx, sku), read_parts(tx, part)
         differences = recipes.preview(tx, item_id, kind, parts) if dry_run else []
         changed = not dry_run and recipes.set_recipe(tx, item_id, kind, parts)
         if changed:
             entered.log(tx, "bundle.set", f"item:{item_id}", kind=kind, parts=part)
-    _say_recipe(sku, f"a {kind} of {', '.join(part)}", changed, dry_run, differences, as_json)
+    _say_recipe(sku, f"a {kind} of {', '.join(part)}", changed, dry_run, differences, call.as_json)
 
 
 @commands.command("end")
-def end(
-    sku: Sku,
-    dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def end(sku: Sku, dry_run: DryRun = False, *, call: Call) -> None:
     """Make a bundle or a kit a plain item again.
 
     From then on it has stock of its own.
@@ -89,13 +71,13 @@ def end(
     from core import catalog
     from core.goods import recipes
 
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         item_id = catalog.item_id_of(tx, sku)
         differences = recipes.preview(tx, item_id, recipes.PLAIN, ()) if dry_run else []
         changed = not dry_run and recipes.end_recipe(tx, item_id)
         if changed:
             entered.log(tx, "bundle.end", f"item:{item_id}")
-    _say_recipe(sku, "a plain item", changed, dry_run, differences, as_json)
+    _say_recipe(sku, "a plain item", changed, dry_run, differences, call.as_json)
 
 
 def _say_recipe(
@@ -114,16 +96,15 @@ def _say_recipe(
 
 
 @commands.command()
+@spread
 def assemble(
     sku: Sku,
     units: Annotated[int, typer.Argument(metavar="N", min=1, max=MOST_KITS, help="how many kits, 1 or more")],
     key: Key = "",
     reason: Note = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Make kits of free components.
 
@@ -132,29 +113,28 @@ def assemble(
     \b
     Example: holdfast bundle assemble GIFT-BOX 20 --key evening-shift
     """
-    with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
-        _assemble(entered, sku, units, (key, reason), dry_run=dry_run, as_json=as_json, apart=False, grade=GOOD)
+    with call.door(Right.STOCK_ADJUST) as entered:
+        _assemble(entered, sku, units, (key, reason), dry_run=dry_run, as_json=call.as_json, apart=False, grade=GOOD)
 
 
 @commands.command()
+@spread
 def disassemble(
     sku: Sku,
     units: Annotated[int, typer.Argument(metavar="N", min=1, max=MOST_KITS, help="how many kits, 1 or more")],
     grade: Annotated[GradeName, typer.Option("--grade", help="of the kits")] = "good",
     key: Key = "",
     reason: Note = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Take free kits apart; their components can be sold again.
 
     \b
     Example: holdfast bundle disassemble GIFT-BOX 5
     """
-    with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
-        _assemble(entered, sku, units, (key, reason), dry_run=False, as_json=as_json, apart=True, grade=grade)
+    with call.door(Right.STOCK_ADJUST) as entered:
+        _assemble(entered, sku, units, (key, reason), dry_run=False, as_json=call.as_json, apart=True, grade=grade)
 
 
 def _assemble(entered: Door, sku: str, units: int, named: tuple[str, str], *, apart: bool, grade: str,
@@ -191,7 +171,8 @@ def _log(entered: Door, verb: str, item_id: int, units: int, document_id: int, a
 
 
 @commands.command("return")
-def return_(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def return_(
     sku: Sku,
     units: Annotated[
         int, typer.Argument(metavar="N", min=1, max=MOST_KITS, help="how many bundles came back, 1 or more")
@@ -204,10 +185,8 @@ def return_(  # noqa: PLR0913, PLR0917  each is an option of the command line
     ] = None,
     key: Key = "",
     reason: Note = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Book in the components of bundles that came back.
 
@@ -221,14 +200,14 @@ def return_(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core import catalog
     from core.goods.bundles import ReturnBundle
 
-    with door(merchant, data_dir, as_, Right.STOCK_RECEIVE) as entered:
+    with call.door(Right.STOCK_RECEIVE) as entered:
         with entered.begin() as tx:
             bundle_id, asked_at = catalog.item_id_of(tx, sku), tx.now
             graded = read_counts(tx, flawed or ()), read_counts(tx, damaged or ())
         command = ReturnBundle(effect_key("return", key), bundle_id, units, *graded, reason or key)
         document_id = act(entered, command)
         repeated = _log(entered, "return", bundle_id, units, document_id, asked_at)
-    if as_json:
+    if call.as_json:
         say_json({"sku": sku, "units": units, "document_id": document_id, "repeated": repeated})
     elif repeated:
         say(f"Return {key} was booked before, as document {document_id}; nothing was changed.")

@@ -1,6 +1,7 @@
 """``holdfast pool activity``, ``presale``, ``preload``, ``start``, ``stop``, ``window``, ``deposit``: by the clock."""
 
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,19 +11,10 @@ from core.errors import Refused
 from core.stock import GOOD
 from edge.coming import read_coming
 from edge.commands.acting import DryRun, Grade, act
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Door,
-    Merchant,
-    door,
-    say,
-    say_json,
-    say_table,
-)
-from edge.commands.pools import WHEN, BestEffort, Code, Store, What, by_sku, listed, local, store_id_of, zone_of
+from edge.commands.common import Call, Door, say, say_json, say_table
+from edge.commands.pools import WHEN, BestEffort, Code, Store, What, by_sku, listed, store_id_of, zone_of
+from edge.commands.spread import spread
+from edge.instants import local
 from edge.quantities import find_items, read_quantities
 
 if TYPE_CHECKING:
@@ -34,7 +26,8 @@ Starts = Annotated[
 ]
 
 
-def activity(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def activity(  # noqa: PLR0913  each is an option of the command line
     code: Code,
     what: What,
     ends: Annotated[str, typer.Option("--ends", metavar="WHEN", help=f"when it ends, {WHEN} (its end)")],
@@ -47,10 +40,8 @@ def activity(  # noqa: PLR0913, PLR0917  each is an option of the command line
     best_effort: BestEffort = False,
     grade: Grade = GOOD,
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Plan an activity: units that are set apart for a time.
 
@@ -65,7 +56,7 @@ def activity(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.sales.pools import OpenPool
     from core.stock import PoolKind
 
-    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
+    with call.door(Right.POOL_CHANGE) as entered:
         pool, quantities = _planned(entered, code, PoolKind.ACTIVITY, what, grade, store, starts, ends)
         with entered.begin() as tx:
             zone, now = zone_of(tx), tx.now
@@ -80,7 +71,7 @@ def activity(  # noqa: PLR0913, PLR0917  each is an option of the command line
                 except Refused as refusal:
                     trouble = str(refusal)  # the job tries again; what was planned stays
         planned = by_sku(entered, quantities)
-    if as_json:
+    if call.as_json:
         told = {"pool": pool.code, "planned": planned, "starts_at": pool.starts_at, "ends_at": pool.ends_at}
         say_json({**told, "preload_at": at, "preloaded": dealt, "trouble": trouble, "dry_run": dry_run})
         return
@@ -94,6 +85,7 @@ def activity(  # noqa: PLR0913, PLR0917  each is an option of the command line
         say(f"Its units are set apart {local(at, zone)}; `holdfast pool preload {pool.code}` does it before.")
 
 
+@spread
 def presale(  # noqa: PLR0913, PLR0917  each is an option of the command line
     code: Code,
     what: What,
@@ -116,10 +108,8 @@ def presale(  # noqa: PLR0913, PLR0917  each is an option of the command line
     ] = "",
     grade: Grade = GOOD,
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Sell up to N units of each item before they are there.
 
@@ -134,7 +124,7 @@ def presale(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.sales.pools import OpenPool
     from core.stock import PoolKind
 
-    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
+    with call.door(Right.POOL_CHANGE) as entered:
         pool, quantities = _planned(entered, code, PoolKind.PRESALE, what, grade, store, starts, ends)
         with entered.begin() as tx:
             zone = zone_of(tx)
@@ -153,7 +143,7 @@ def presale(  # noqa: PLR0913, PLR0917  each is an option of the command line
         if not dry_run:
             _plan(entered, pool, sum(quantities.values()), Campaign(pool.id, balance_due_at=due))
         caps = by_sku(entered, quantities)
-    if as_json:
+    if call.as_json:
         told = {"pool": pool.code, "caps": caps, "starts_at": pool.starts_at, "ends_at": pool.ends_at}
         say_json({**told, "per_customer": per_customer, "balance_due_at": due, "supply": supply, "dry_run": dry_run})
     else:
@@ -188,15 +178,8 @@ def _plan(entered: Door, pool: "Pool", units: int, campaign: "Campaign") -> None
         entered.log(tx, "pool.make", f"pool:{pool.code}", kind=pool.kind, units=units)
 
 
-def preload(
-    code: Code,
-    best_effort: BestEffort = False,
-    dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def preload(code: Code, best_effort: BestEffort = False, dry_run: DryRun = False, *, call: Call) -> None:
     """Set the units of an activity apart now.
 
     Nobody sells them before it begins. With too little there nothing is dealt, unless --best-effort takes what
@@ -209,25 +192,27 @@ def preload(
     """
     from core.sales import campaigns
 
-    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
+    with call.door(Right.POOL_CHANGE) as entered:
         with entered.begin() as tx:
             pool_id = campaigns.find(tx, code)
         if dry_run:
-            _say_preview(entered, pool_id, code, as_json=as_json)
+            _say_preview(entered, pool_id, code, as_json=call.as_json)
             return
         dealt = _preload(entered, pool_id, code, best_effort=best_effort)
-    if as_json:
+    if call.as_json:
         say_json({"pool": code, "preloaded": dealt, "dry_run": False})
     else:
         say(f"{listed(dealt)} set apart for {code}." if dealt else f"{code} has all that it is to have.")
 
 
-def _preload(entered: Door, pool_id: int, code: str, *, best_effort: bool) -> dict[str, int]:
-    """Units dealt, by SKU. Raises: Refused, naming what is missing."""
+def _preload(entered: Door, pool_id: int, code: str, *, best_effort: bool, dry_run: bool = False) -> dict[str, int]:
+    """Units dealt, by SKU, or those that would be. Raises: Refused, naming what is missing."""
     from core.sales import campaigns
     from core.sales.pools import Preload
 
-    dealt = by_sku(entered, act(entered, Preload(pool_id, best_effort, str(uuid.uuid4()))))
+    dealt = by_sku(entered, act(entered, Preload(pool_id, best_effort, str(uuid.uuid4())), dry_run=dry_run))
+    if dry_run:
+        return dealt
     with entered.begin() as tx:
         campaigns.preloaded(tx, pool_id)
         entered.log(tx, "pool.preload", f"pool:{code}", dealt=dealt)
@@ -257,51 +242,50 @@ def _say_preview(entered: Door, pool_id: int, code: str, *, as_json: bool) -> No
         say("Without --best-effort nothing would be dealt, because some units are missing.")
 
 
-def start(
-    code: Code,
-    best_effort: BestEffort = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def start(code: Code, best_effort: BestEffort = False, dry_run: DryRun = False, *, call: Call) -> None:
     """Begin an activity or a presale now.
 
     An activity is preloaded first.
 
     \b
-    Example: holdfast pool start BLACK-FRIDAY
+    Example: holdfast pool start BLACK-FRIDAY --dry-run
+             holdfast pool start BLACK-FRIDAY
     """
     from core.sales import campaigns, pool_report
     from core.sales.pools import SetWindow
 
-    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
+    with call.door(Right.POOL_CHANGE) as entered:
         with entered.begin() as tx:
             pool_id = campaigns.find(tx, code)
             pool, now = pool_report.pool(tx, pool_id), tx.now
         dealt: dict[str, int] = {}
         if pool.state == "planned":
-            dealt = _preload(entered, pool_id, code, best_effort=best_effort)
+            dealt = _preload(entered, pool_id, code, best_effort=best_effort, dry_run=dry_run)
         begun = pool.starts_at is not None and pool.starts_at > now
         if begun:
-            act(entered, SetWindow(pool_id, now, pool.ends_at))
-        with entered.begin() as tx:
-            campaigns.begun(tx, [pool_id])
-            entered.log(tx, "pool.start", f"pool:{code}")
-    if as_json:
-        say_json({"pool": code, "preloaded": dealt, "begun": begun})
+            act(entered, SetWindow(pool_id, now, pool.ends_at), dry_run=dry_run)
+        if not dry_run:
+            with entered.begin() as tx:
+                campaigns.begun(tx, [pool_id])
+                entered.log(tx, "pool.start", f"pool:{code}")
+    if call.as_json:
+        say_json({"pool": code, "preloaded": dealt, "begun": begun, "dry_run": dry_run})
+    elif not begun:
+        say(f"{code} runs already.")
+    elif dry_run:
+        say(f"{code} would run now; {listed(dealt)} would be set apart for it.")
     else:
-        say(f"{code} runs now." if begun else f"{code} runs already.")
+        say(f"{code} runs now.")
 
 
+@spread
 def stop(
     code: Code,
     dry_run: DryRun = False,
     reason: Annotated[str, typer.Option("--reason", help="why, for everybody who looks at the document later")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """End a pool for good: nobody draws on it any more.
 
@@ -313,32 +297,41 @@ def stop(
     from core.sales import campaigns
     from core.sales.pools import ClosePool
 
-    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
+    with call.door(Right.POOL_CHANGE) as entered:
         with entered.begin() as tx:
             pool_id = campaigns.find(tx, code)
+            presale = campaigns.is_presale(tx, pool_id)
         back = act(entered, ClosePool(pool_id, reason or "stopped by hand"), dry_run=dry_run)
         returned = by_sku(entered, back or {})
         if not dry_run and back is not None:
             with entered.begin() as tx:
                 entered.log(tx, "pool.stop", f"pool:{code}", returned=returned)
-    if as_json:
+    if call.as_json:
         say_json({"pool": code, "returned": returned, "was_closed": back is None, "dry_run": dry_run})
     elif back is None:
         say(f"{code} had ended before.")
     else:
-        say(f"{code} {'would end' if dry_run else 'has ended'}; {listed(returned)} "
-            f"{'would go back' if dry_run else 'went back'}.")  # fmt: skip
+        say(f"{code} {'would end' if dry_run else 'has ended'}; {_of_the_rest(returned, presale, dry_run)}.")
 
 
+def _of_the_rest(units: Mapping[str, int], presale: bool, dry_run: bool) -> str:
+    """What becomes of units that nobody was promised; those of a presale were never there."""
+    if not presale:
+        return f"{listed(units)} {'would go back' if dry_run else 'went back'}"
+    if not units:
+        return "all that it offered was promised, and stays so"
+    offered = "would be offered no more" if dry_run else "are offered no more"
+    return f"{listed(units)} that were not promised {offered}"
+
+
+@spread
 def deposit(
     hold: Annotated[str, typer.Argument(metavar="HOLD", help="the key of a hold on a presale")],
     balance_due: Annotated[
         str, typer.Option("--balance-due", metavar="WHEN", help="by when the rest is owed; else as the presale says")
     ] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Note that the deposit of a presale order is paid.
 
@@ -352,7 +345,7 @@ def deposit(
     from core.sales import campaigns
     from core.sales.presale import PayDeposit
 
-    with door(merchant, data_dir, as_, Right.ORDER_CHANGE) as entered:
+    with call.door(Right.ORDER_CHANGE) as entered:
         with entered.begin() as tx:
             zone = zone_of(tx)
             due = (
@@ -363,7 +356,7 @@ def deposit(
         changed = act(entered, PayDeposit(hold, due))
         with entered.begin() as tx:
             entered.log(tx, "pool.deposit", f"hold:{hold}", balance_due_at=due.isoformat())
-    if as_json:
+    if call.as_json:
         say_json({"hold": hold, "balance_due_at": due, "changed": changed})
     else:
         say(f"Hold {hold} keeps its units until {local(due, zone)} ({zone.key}).")

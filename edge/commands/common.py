@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,8 +69,8 @@ def log_to_stderr(level: str) -> None:
 
 
 @contextmanager
-def hub(merchant: int, data_dir: Path | None) -> Iterator["App"]:
-    """The App of the hub that runs, for one command of one merchant. Raises: ConfigError; NotFound."""
+def whole_hub(data_dir: Path | None) -> Iterator["App"]:
+    """The App of the hub that runs, for one command of whoever has the shell. Raises: ConfigError."""
     settings = located(data_dir)
 
     from config.wiring import build
@@ -79,10 +79,17 @@ def hub(merchant: int, data_dir: Path | None) -> Iterator["App"]:
     with database_errors_told():
         app = build(settings, pool_size=2)
         try:
-            _require_merchant(app, merchant)
             yield app
         finally:
             app.close()
+
+
+@contextmanager
+def hub(merchant: int, data_dir: Path | None) -> Iterator["App"]:
+    """The same, for one command of one merchant. Raises: ConfigError; NotFound."""
+    with whole_hub(data_dir) as app:
+        _require_merchant(app, merchant)
+        yield app
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +107,25 @@ class Door:
         """A transaction of this actor for this merchant."""
         return self.app.db.begin(self.merchant_id, actor=str(self.actor))
 
+    @contextmanager
+    def begin_or_try(self, dry_run: bool) -> "Iterator[Transaction]":
+        """The same, with ``dry_run`` taken back at its end: what would have happened was seen and is not so."""
+        with self.begin() as tx:
+            yield tx
+            if dry_run:
+                tx.connection.rollback()
+
     def log(self, tx: "Transaction", act: str, subject: str, **detail: object) -> None:
         """Write down what was done, in the transaction that does it; see ``core.access.acts.note``."""
         from core.access import acts
 
         acts.note(tx, self.actor, act, subject, **detail)
+
+    def log_all(self, tx: "Transaction", act: str, done: Mapping[str, Mapping[str, object]]) -> None:
+        """The same for many subjects at once; ``done``: detail by subject."""
+        from core.access import acts
+
+        acts.note_all(tx, self.actor, act, done)
 
 
 @contextmanager
@@ -119,6 +140,29 @@ def door(merchant: int, data_dir: Path | None, as_: str, right: Right) -> Iterat
         actor = actors.as_user(app.db, merchant, as_) if as_ else actors.shell(merchant)
         actor.require(right)
         yield Door(app, actor)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Options of all commands that enter a hub: as whom, for which merchant, and where it is.
+
+    See ``edge.commands.spread``.
+    """
+
+    as_: As = ""
+    merchant: Merchant = FIRST_MERCHANT
+    data_dir: DataDir = None
+
+    def door(self, right: Right) -> AbstractContextManager[Door]:
+        """Raises: as ``door``."""
+        return door(self.merchant, self.data_dir, self.as_, right)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Caller):
+    """The same, of commands that may answer machines."""
+
+    as_json: AsJson = False
 
 
 @contextmanager
@@ -152,7 +196,9 @@ def _require_merchant(app: "App", merchant: int) -> None:
     if merchant not in known:
         names = ", ".join(f"{number} ({name})" for number, name in known.items())
         raise NotFound(
-            f"there is no merchant {merchant}; there are: {names}" if known else "no merchant: run `holdfast migrate`"
+            f"there is no merchant {merchant}; there are: {names}. `holdfast merchants add NAME` makes one more"
+            if known
+            else "no merchant: run `holdfast migrate`"
         )
 
 

@@ -8,8 +8,9 @@ import typer
 
 from core.access.rights import Right
 from edge.commands.acting import MOST, DryRun, loss_views, losses_as_json, say_losses
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Door, Merchant, counted, door, say, say_json
+from edge.commands.common import Call, Door, counted, say, say_json
 from edge.commands.count_sheets import BadRows, Row, read_rows, read_words, rows_of
+from edge.commands.spread import spread
 from edge.instants import HELP as INSTANT_HELP
 
 if TYPE_CHECKING:
@@ -27,45 +28,52 @@ commands = typer.Typer(
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="of the stocktake, like S-7")]
 LeaveOut = Annotated[bool, typer.Option("--leave-out", help="book the others where lines have to be counted again")]
+Places = Annotated[
+    list[str],
+    typer.Option("--at", metavar="PLACE", help="what to count: a whole warehouse like MAIN, or a bin like MAIN/A-01"),
+]
+Skus = Annotated[list[str] | None, typer.Option("--sku", help="only this item; once for each")]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class",
+        metavar="A|B|C",
+        help="only items of this class by what they sold: A 80 of 100, B the next 15, C the rest",
+    ),
+]
+By = Annotated[
+    Literal["units", "value"], typer.Option("--by", help="what classes are made of: units sold, or their cost")
+]
+NotFor = Annotated[
+    int | None, typer.Option("--not-for", metavar="DAYS", min=1, help="only what was not counted for so long")
+]
+Most = Annotated[int | None, typer.Option("--most", metavar="N", min=1, help="only N lines, those counted longest ago")]
+Blind = Annotated[bool, typer.Option("--blind", help="who counts is not told what the books hold")]
+Uncounted = Annotated[
+    Literal["leave", "zero"],
+    typer.Option("--uncounted", help="what nobody counts is left alone, or was gone when this was opened"),
+]
+Freeze = Annotated[
+    bool, typer.Option("--freeze", help="nobody books goods into these bins or out of them until it ends")
+]
 
 
 @commands.command()
+@spread
 def start(  # noqa: PLR0913, PLR0917  each is an option of the command line
     number: Number,
-    at: Annotated[
-        list[str],
-        typer.Option(
-            "--at", metavar="PLACE", help="what to count: a whole warehouse like MAIN, or a bin like MAIN/A-01"
-        ),
-    ],
-    sku: Annotated[list[str] | None, typer.Option("--sku", help="only this item; once for each")] = None,
-    class_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--class",
-            metavar="A|B|C",
-            help="only items of this class by units sold: A 80 of 100, B the next 15, C the rest",
-        ),
-    ] = None,
-    not_for: Annotated[
-        int | None, typer.Option("--not-for", metavar="DAYS", min=1, help="only what was not counted for so long")
-    ] = None,
-    most: Annotated[
-        int | None, typer.Option("--most", metavar="N", min=1, help="only N lines, those counted longest ago")
-    ] = None,
-    blind: Annotated[bool, typer.Option("--blind", help="who counts is not told what the books hold")] = False,
-    uncounted: Annotated[
-        Literal["leave", "zero"],
-        typer.Option("--uncounted", help="what nobody counts is left alone, or was gone when this was opened"),
-    ] = "leave",
-    freeze: Annotated[
-        bool, typer.Option("--freeze", help="nobody books goods into these bins or out of them until it ends")
-    ] = False,
+    at: Places,
+    sku: Skus = None,
+    class_: Classes = None,
+    by: By = "units",
+    not_for: NotFor = None,
+    most: Most = None,
+    blind: Blind = False,
+    uncounted: Uncounted = "leave",
+    freeze: Freeze = False,
     note: Annotated[str, typer.Option("--note", help="for everybody who looks at it later")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Open a stocktake and write down what the books hold now.
 
@@ -73,23 +81,23 @@ def start(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
     \b
     Example: holdfast count start S-7 --at MAIN --blind
-             holdfast count start S-8 --at MAIN --class A --not-for 30
+             holdfast count start S-8 --at MAIN --class A --by value --not-for 30
              holdfast count start S-9 --at MAIN/A-01 --freeze --uncounted zero
     """
     from core.goods import skus
     from core.stocktake import opening, views
     from core.stocktake.opening import Choice, Terms
 
-    with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
+    with call.door(Right.STOCK_ADJUST) as entered:
         if freeze:
             entered.actor.require(Right.STOCK_MOVE)
         with entered.begin() as tx:
             items = [item.id for item in skus.resolve(tx, sku or ()).values()]
-            choice = Choice(items, class_ or (), not_for, most)
+            choice = Choice(items, class_ or (), not_for, most, by == "value")
             row = opening.start(tx, number, at, Terms(blind, uncounted == "zero", freeze, note, choice))
             entered.log(tx, "count.start", f"stocktake:{row.number}", at=at, chosen=row.chosen, freeze=freeze)
             lines = views.progress(tx, row).lines
-    if as_json:
+    if call.as_json:
         say_json({"number": row.number, "lines": lines, "opened_at": row.opened_at, "blind": blind})
     else:
         say(
@@ -99,7 +107,8 @@ def start(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
 
 @commands.command()
-def enter(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def enter(
     number: Number,
     goods: Annotated[
         list[str] | None,
@@ -113,10 +122,8 @@ def enter(  # noqa: PLR0913, PLR0917  each is an option of the command line
     counter: Annotated[
         str, typer.Option("--counter", metavar="WORD", help="who counted, like team-2; else who enters it")
     ] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Enter what was counted.
 
@@ -133,7 +140,7 @@ def enter(  # noqa: PLR0913, PLR0917  each is an option of the command line
     if bool(goods) == bool(file):
         raise typer.BadParameter("say what was counted, like MUG-RED=17, or name a file with --file")
     rows = None if file is None else rows_of(file)
-    with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_ADJUST) as entered, entered.begin() as tx:
         if rows is None:
             counts = read_words(tx, goods or (), at, _instant(tx, when))
             done = entering.enter(tx, number, counts, counter)
@@ -141,7 +148,7 @@ def enter(  # noqa: PLR0913, PLR0917  each is an option of the command line
             done = _enter_rows(tx, number, rows, counter, when)
         recount = views.names(tx, done.recount)
         entered.log(tx, "count.enter", f"stocktake:{number}", lines=done.lines, counter=counter)
-    if as_json:
+    if call.as_json:
         say_json({"number": number, "lines": done.lines, "revision": done.revision, "recount": recount})
         return
     say(f"{counted(done.lines, 'line')} of stocktake {number} entered.")
@@ -173,16 +180,15 @@ def _enter_rows(tx: "Transaction", number: str, rows: Sequence[Row], counter: st
 
 
 @commands.command()
+@spread
 def approve(
     number: Number,
     revision: Annotated[
         int | None,
         typer.Option("--revision", min=1, max=MOST, help="the one that you have seen; refused if counted since"),
     ] = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Approve what varies, as a second person: one who counted nothing of it.
 
@@ -193,10 +199,10 @@ def approve(
     """
     from core.stocktake import approving
 
-    with door(merchant, data_dir, as_, Right.COUNT_APPROVE) as entered, entered.begin() as tx:
+    with call.door(Right.COUNT_APPROVE) as entered, entered.begin() as tx:
         varies = approving.approve(tx, number, entered.actor, revision)
         entered.log(tx, "count.approve", f"stocktake:{number}", found=varies.found, missing=varies.missing)
-    if as_json:
+    if call.as_json:
         say_json({"number": number, "found": varies.found, "missing": varies.missing, "lines": varies.varying})
     else:
         say(
@@ -206,15 +212,8 @@ def approve(
 
 
 @commands.command()
-def post(
-    number: Number,
-    leave_out: LeaveOut = False,
-    dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def post(number: Number, leave_out: LeaveOut = False, dry_run: DryRun = False, *, call: Call) -> None:
     """Book what varies; stopped half-way, the same command goes on.
 
     What is missing is taken from what nobody was promised first, then the newest promises wait again, each with an
@@ -225,7 +224,7 @@ def post(
     """
     from core.stocktake import papers, posting
 
-    with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
+    with call.door(Right.STOCK_ADJUST) as entered:
         if dry_run:
             with entered.begin() as tx:
                 papers.require_sight(papers.find(tx, number), entered.actor)
@@ -234,7 +233,7 @@ def post(
         if not (dry_run or posted.repeated):
             with entered.begin() as tx:
                 entered.log(tx, "count.post", f"stocktake:{number}", found=posted.found, missing=posted.missing)
-        _say_posted(entered, number, posted, dry_run, as_json)
+        _say_posted(entered, number, posted, dry_run, call.as_json)
 
 
 def _say_posted(entered: Door, number: str, posted: "Posted", dry_run: bool, as_json: bool) -> None:
@@ -266,13 +265,12 @@ _WHY = {
 
 
 @commands.command()
+@spread
 def cancel(
     number: Number,
     reason: Annotated[str, typer.Option("--reason", help="why, for everybody who looks at it later")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """End a stocktake and book nothing of it.
 
@@ -281,25 +279,24 @@ def cancel(
     """
     from core.stocktake import papers
 
-    with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_ADJUST) as entered, entered.begin() as tx:
         changed = papers.cancel(tx, number, reason)
         if changed:
             entered.log(tx, "count.cancel", f"stocktake:{number}")
-    if as_json:
+    if call.as_json:
         say_json({"number": number, "changed": changed})
     else:
         say(f"Stocktake {number} is cancelled." if changed else f"Stocktake {number} was cancelled before.")
 
 
 @commands.command()
+@spread
 def limit(
     units: Annotated[int | None, typer.Option("--units", min=0, help="found and missing ones together")] = None,
     percent: Annotated[int | None, typer.Option("--percent", min=0, help="of the units that the books held")] = None,
     none: Annotated[bool, typer.Option("--none", help="nobody has to approve")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show or say which stocktakes a second person has to approve: those that vary by more than this.
 
@@ -315,12 +312,12 @@ def limit(
     if says and none:
         raise typer.BadParameter("say a limit, or --none, not both")
     right = Right.MERCHANT_CHANGE if says or none else Right.STOCK_VIEW
-    with door(merchant, data_dir, as_, right) as entered, entered.begin() as tx:
+    with call.door(right) as entered, entered.begin() as tx:
         if says or none:
             papers.set_limit(tx, Limit(units, percent))
             entered.log(tx, "count.limit", "stocktakes", units=units, percent=percent)
         found = papers.limit(tx)
-    if as_json:
+    if call.as_json:
         say_json({"units": found.units, "percent": found.percent})
         return
     parts = [] if found.units is None else [f"{counted(found.units, 'unit')}"]

@@ -7,37 +7,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Door,
-    Merchant,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, Door, counted, say, say_json, say_table
 from edge.commands.count import Number
 from edge.commands.count_sheets import COUNTED, COUNTED_AT, GRADE, PLACE, SKU
+from edge.commands.spread import spread
+from edge.instants import cells
 
 if TYPE_CHECKING:
     from core.stocktake.papers import StocktakeRow
+    from core.stocktake.worth import Worth
     from core.transaction import Transaction
 
 
+@spread
 def sheet(
     number: Number,
     only: Annotated[
         Literal["uncounted", "recount"] | None, typer.Option("--only", help="only lines that are still to be counted")
     ] = None,
     file: Annotated[Path | None, typer.Option("--file", metavar="CSV", help="write it there; else to stdout")] = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Write the sheet to count with, as CSV: `holdfast count enter` takes it when it is filled in.
 
@@ -50,11 +40,11 @@ def sheet(
     from core.stocktake import papers, views
     from edge.csv_files import written
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         row = papers.find(tx, number)
         lines = views.lines(tx, row, [only] if only else [])
     books = {} if row.blind else {"book": "opened"}
-    if as_json:
+    if call.as_json:
         names = ("place", "sku", "title", "grade", "state", *books.values())
         say_json([{name: getattr(line, name) for name in names} for line in lines])
         return
@@ -66,13 +56,12 @@ def sheet(
         say(f"{counted(len(lines), 'line')} written to {file}.")
 
 
+@spread
 def show(
     number: Number,
     sku: Annotated[str, typer.Option("--sku", help="all counts of this item, replaced ones too")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show how far a stocktake is, and who did what.
 
@@ -82,15 +71,16 @@ def show(
     """
     from core import catalog
     from core.stocktake import papers, views
+    from core.zones import zone_of
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         row = papers.find(tx, number)
         if sku:
             counts = [dataclasses.asdict(one) for one in views.counts(tx, row, catalog.item_id_of(tx, sku))]
-            _say_counts(entered, tx, row, counts, as_json)
+            _say_counts(entered, tx, row, counts, call.as_json)
             return
-        told = _told(tx, row)
-    if as_json:
+        told, zone = _told(tx, row), zone_of(tx)
+    if call.as_json:
         say_json(told)
         return
     done = told["progress"]
@@ -102,10 +92,10 @@ def show(
         f"{counted(done['lines'], 'line')}: {done['counted']} counted, {done['uncounted']} not counted, "
         f"{done['recount']} to be counted again; {done['posted']} posted, {done['left_out']} left alone."
     )
-    say_table(["what", "who", "when"], [[one["what"], one["who"], one["at"]] for one in told["history"]])
+    say_table(["what", "who", "when"], [cells(one.values(), zone) for one in told["history"]])
     if told["counters"]:
         columns = ["counter", "entered by", ">lines", "last"]
-        say_table(columns, [list(one.values()) for one in told["counters"]])
+        say_table(columns, [cells(one.values(), zone) for one in told["counters"]])
 
 
 def _kind(row: "StocktakeRow") -> str:
@@ -145,6 +135,7 @@ def _say_counts(
 ) -> None:
     from core.access.actors import names_of
     from core.stocktake import papers
+    from core.zones import zone_of
 
     names = names_of(tx, [one[key] for one in counts for key in ("counter", "entered_by")])
     for one in counts:
@@ -154,58 +145,83 @@ def _say_counts(
     if as_json:
         say_json(counts)
     elif counts:
-        say_table(list(counts[0]), [list(one.values()) for one in counts])
+        say_table(list(counts[0]), [cells(one.values(), zone_of(tx)) for one in counts])
     else:
         say("Nobody has counted that yet.")
 
 
+@spread
 def variance(
     number: Number,
     all_of_them: Annotated[bool, typer.Option("--all", help="also lines that do not vary")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show what was counted against the books, and what posting would change.
 
     `book` is what the books held when the line was counted, `now` what they hold now: what moved in between is neither
-    lost nor found. Lines named corrected have to be counted again.
+    lost nor found. Lines named corrected have to be counted again. `value` is by how much posting changes what the
+    goods on hand are worth, by moving average; each currency has its own sum.
 
     \b
     Example: holdfast count variance S-7
     """
-    from core.stocktake import approving, papers, posting, views
+    from core.stocktake import approving, papers, posting, views, worth
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         row = papers.find(tx, number)
         papers.require_sight(row, entered.actor)
         lines = views.lines(tx, row, varying=not all_of_them)
+        values = worth.of_lines(tx, row, lines)
         varies, needed = approving.variance(tx, row), approving.needed(tx, row) is not None
         is_open = row.state in ("counting", "approved")
         again = views.names(tx, list(posting.to_count_again(tx, row))) if is_open else []
-    told = [{**dataclasses.asdict(line), "percent": line.percent} for line in lines]
-    if as_json:
-        total = {**dataclasses.asdict(varies), "approval_needed": needed and row.approved_at is None}
+    told = [
+        {**dataclasses.asdict(line), "percent": line.percent, **_worth(one)}
+        for line, one in zip(lines, values, strict=True)
+    ]
+    whole = worth.total(values)
+    if call.as_json:
+        approval = {"approval_needed": needed and row.approved_at is None}
+        total = {**dataclasses.asdict(varies), **approval, **_worth(whole)}
         say_json({"number": number, "revision": row.revision, "total": total, "count_again": again, "lines": told})
         return
-    columns = ["place", "SKU", "grade", "state", ">book", ">counted", ">variance", ">%", ">now", ">posted"]
+    columns = ["place", "SKU", "grade", "state", ">book", ">counted", ">variance", ">%", ">now", ">posted", ">value"]
     names = ("place", "sku", "grade", "state", "book", "counted", "variance", "percent", "now", "posted")
-    say_table(columns, [[one[name] for name in names] for one in told])
+    sums = [_sums(one) or None for one in values]
+    say_table(columns, [[*(one[name] for name in names), value] for one, value in zip(told, sums, strict=True)])
     say(
         f"{varies.found} found and {varies.missing} missing on {counted(varies.varying, 'line')} of {varies.lines}, "
         f"revision {row.revision}." + (" A second person has to approve it." if needed and not row.approved_at else "")
     )
+    if whole.minor:
+        say(
+            f"Posting it {'would change' if row.posting_at is None else 'changed'} the value on hand by {_sums(whole)}."
+        )
+    if whole.without_cost:
+        say(f"Beside that, {counted(abs(whole.without_cost), 'unit')} of which nobody noted what they cost.")
     for name in again:
         say(f"To be counted again: {name}.")
 
 
+def _worth(one: "Worth") -> dict[str, Any]:
+    from core.money import from_minor
+
+    value = {currency: from_minor(minor, currency) for currency, minor in one.minor.items()}
+    return {"value": value, "without_cost": one.without_cost}
+
+
+def _sums(one: "Worth") -> str:
+    from core.money import write_money
+
+    return ", ".join(write_money(minor, currency) for currency, minor in one.minor.items())
+
+
+@spread
 def list_(
     all_of_them: Annotated[bool, typer.Option("--all", help="also those that are posted or cancelled")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """List stocktakes that are open, the newest first.
 
@@ -213,18 +229,20 @@ def list_(
     Example: holdfast count list
     """
     from core.stocktake import papers
+    from core.zones import zone_of
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
-        found = papers.every(tx, all_of_them=all_of_them)
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        found, zone = papers.every(tx, all_of_them=all_of_them), zone_of(tx)
     told = [
         {"number": row.number, "state": row.state, "opened_at": row.opened_at, "chosen": row.chosen or "everything",
          "blind": row.blind, "note": row.note}
         for row in found
     ]  # fmt: skip
-    if as_json:
+    if call.as_json:
         say_json(told)
     elif told:
         columns = ["number", "state", "opened", "what", "blind", "note"]
-        say_table(columns, [[*list(one.values())[:4], "yes" if one["blind"] else "", one["note"]] for one in told])
+        rows = [[*list(one.values())[:4], "yes" if one["blind"] else "", one["note"]] for one in told]
+        say_table(columns, [cells(row, zone) for row in rows])
     else:
         say("No stocktake is open. `holdfast count start` opens one.")

@@ -3,27 +3,29 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, ago, door, say, say_json, say_table
+from edge.commands.common import Call, ago, say, say_json, say_table
+from edge.commands.spread import spread
+from edge.instants import local
 
 if TYPE_CHECKING:
     from core.selling.availability import Step
     from core.selling.explain import Explanation
 
 
+@spread
 def explain(
     sku: Annotated[str, typer.Argument(metavar="SKU", help="the item's code; upper and lower case are the same")],
     store: Annotated[str, typer.Option("--store", metavar="NAME", help="this store alone")] = "",
     make: Annotated[
         int | None, typer.Option("--make", metavar="N", min=0, help="also say what alone would make it N")
     ] = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say step by step why a store shows its number.
 
@@ -36,15 +38,16 @@ def explain(
     from core import catalog, stores
     from core.access import actors
     from core.selling.explain import as_data, explanations
+    from core.zones import zone_of
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         item_id = catalog.item_id_of(tx, sku)
         store_id = stores.find(tx, store).id if store else None
         found = explanations(tx, item_id, store_id=store_id, make=make)
         who = [mover.actor for one in found for mover in one.movers]
         who += [change.actor for one in found for change in one.rule_changes]
-        names, now = actors.names_of(tx, who), tx.now
-    if as_json:
+        names, now, zone = actors.names_of(tx, who), tx.now, zone_of(tx)
+    if call.as_json:
         say_json([as_data(one) for one in found])
         return
     if not found:
@@ -53,18 +56,18 @@ def explain(
     for nth, one in enumerate(found):
         if nth:
             say("")
-        _say_number(one, now)
+        _say_number(one, now, zone)
         _say_ways(one, make)
         _say_movers(one, names, now)
 
 
-def _say_number(one: "Explanation", now: datetime) -> None:
+def _say_number(one: "Explanation", now: datetime, zone: ZoneInfo) -> None:
     grade = "" if one.grade == "good" else f", {one.grade.replace('_', ' ')}"
     say(f"{one.sku} on {one.store} (listing {one.external_id}{grade}): {one.number:,}")
     say_table(["step", ">number", "why"], list(_steps(one.steps)))
     if one.parked:
         say(f"It is not pushed: {one.parked}")
-    for line in _whereabouts(one, now):
+    for line in _whereabouts(one, now, zone):
         say(line)
 
 
@@ -88,7 +91,7 @@ def _steps(walked: "Sequence[Step]", of: str = "") -> Iterator[list[object]]:
         yield [of + step.name, f"{step.number:,}", sentence(step)]
 
 
-def _whereabouts(one: "Explanation", now: datetime) -> Iterator[str]:
+def _whereabouts(one: "Explanation", now: datetime, zone: ZoneInfo) -> Iterator[str]:
     """What the store was told, what was read back, and what is on its way, a sentence each."""
     if one.pushed is None:
         yield "Never pushed."
@@ -107,7 +110,8 @@ def _whereabouts(one: "Explanation", now: datetime) -> Iterator[str]:
         yield "Nothing is on its way."
         return
     since = ago(way.stale_since, now).removesuffix(" ago")
-    waits = f", after {way.tries} tries not before {way.waits_until:%H:%M:%S} UTC" if way.waits_until else ""
+    not_before = local(way.waits_until, zone, seconds=True) if way.waits_until else ""
+    waits = f", after {way.tries} tries not before {not_before}" if not_before else ""
     yield f"On its way for {since}{', being pushed now' if way.pushing else waits}."
     if way.at_once != one.number:
         yield f"Only {way.at_once:,} can be told at once: other listings still show units that are to come here."
@@ -119,11 +123,12 @@ def _say_movers(one: "Explanation", names: Mapping[str, str], now: datetime) -> 
     rows = []
     for mover in one.movers:
         order = f"order {mover.order} of {mover.store}" if mover.store else mover.order
-        rows.append([ago(mover.recorded_at, now), mover.kind, mover.sku, f"{mover.free:+,}", order or mover.reason,
-                     names.get(mover.actor, mover.actor), "yes" if mover.is_told else "not yet"])  # fmt: skip
+        rows.append([ago(mover.recorded_at, now), mover.id, mover.kind, mover.sku, f"{mover.free:+,}",
+                     order or mover.reason, names.get(mover.actor, mover.actor),
+                     "yes" if mover.is_told else "not yet"])  # fmt: skip
     if rows:
         say("What moved it last:")
-        say_table(["when", "document", "SKU", ">free", "cause", "by", "pushed"], rows)
+        say_table(["when", ">document", "kind", "SKU", ">free", "cause", "by", "pushed"], rows)
     for change in one.rule_changes:
         was, becomes = ("not set" if value is None else value for value in (change.was, change.becomes))
         whose = f"{change.rule} of the {change.scope}"

@@ -1,29 +1,31 @@
 """``holdfast export``: what there is, as a CSV file that can be read in again."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import FIRST_MERCHANT, As, DataDir, Merchant, counted, door, say
+from edge.commands.common import Caller, counted, say
+from edge.commands.spread import spread
 
-KindName = Literal["items", "suppliers", "stock", "purchases", "receipts", "transfers", "locks"]
+KindName = Literal[
+    "items", "bundles", "suppliers", "supplier-items", "stock", "purchases", "receipts", "transfers", "locks"
+]
 DelimiterName = Literal["comma", "semicolon", "tab"]
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
 
+@spread
 def export(
-    kind: Annotated[KindName, typer.Argument(metavar="KIND", help="what to write: items, suppliers, stock, purchases, "
-                                             "receipts, transfers or locks")],
+    *,
+    kind: Annotated[KindName, typer.Argument(metavar="KIND", help=f"what to write: {', '.join(get_args(KindName))}")],
     to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="where to; else to stdout")] = None,
     all_of_them: Annotated[bool, typer.Option("--all", help="also papers that are done")] = False,
     delimiter: Annotated[DelimiterName, typer.Option("--delimiter", help="what stands between cells")] = "comma",
     excel: Annotated[bool, typer.Option("--excel", help="with the mark by which Excel knows UTF-8")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-) -> None:  # fmt: skip
+    caller: Caller,
+) -> None:
     """Write what there is as a CSV file.
 
     Read in again, such a file changes nothing. Cells that a spreadsheet would take for a formula begin with ', which
@@ -39,7 +41,7 @@ def export(
     found = kind_named(kind)
     rows = 0
     with (
-        door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered,
+        caller.door(Right.STOCK_VIEW) as entered,
         entered.begin() as tx,
         written(to, found.exported, delimiter=_DELIMITERS[delimiter], bom=excel) as write,
     ):

@@ -1,21 +1,27 @@
 """``holdfast fulfil``: what warehouses are to send of paid orders, from the decision to the parcel."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from core.access.rights import Right
 from edge.commands.acting import DryRun, act, effect_key
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Door, Merchant, counted, door, say, say_json
+from edge.commands.common import Call, Door, counted, say, say_json
 from edge.commands.fulfil_views import say_dispatched
+from edge.commands.spread import spread
 from edge.quantities import find_goods, read_goods
 
 if TYPE_CHECKING:
+    from core.command import Command
     from core.fulfilment.acts import Done
     from core.fulfilment.views import FulfilmentView
+    from core.rows import StoreKey
     from core.stock import Stocked
+
+    On = tuple[str, StoreKey, int, dict[Stocked, int] | None]  # effect key, order, fulfilment order, units; None: all
 
 commands = typer.Typer(help="Let warehouses send what paid orders want.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -29,7 +35,8 @@ Reason = Annotated[str, typer.Option("--reason", help="why, for everybody who lo
 
 
 @commands.command()
-def allocate(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def allocate(
     orders: Annotated[list[str], typer.Argument(metavar="ORDER...", help="numbers of paid orders")],
     to: Annotated[
         str, typer.Option("--to", metavar="DEST", help="like DE-BY-80, where the order does not say it")
@@ -40,10 +47,8 @@ def allocate(  # noqa: PLR0913, PLR0917  each is an option of the command line
     ] = None,
     store: Store = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Decide which warehouses send an order, and tell them to.
 
@@ -57,41 +62,45 @@ def allocate(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.dispatch.destinations import read_destination
     from core.dispatch.model import Exclusion, Why
     from core.fulfilment import dispatching
-    from core.orders.views import row_of
+    from core.orders.views import rows_of
     from core.warehouse import warehouses
 
     where = read_destination(to) if to else None
-    with door(merchant, data_dir, as_, Right.ORDER_CHANGE) as entered:
+    with call.door(Right.ORDER_CHANGE) as entered:
         with entered.begin() as tx:
-            rows = {row.id: row.number for row in (row_of(tx, number, store) for number in orders)}
-            shut = [Exclusion(warehouses.id_of(tx, code), Why.REJECTED) for code in without or ()]
+            rows = {row.id: row.number for row in rows_of(tx, orders, store)}
+            shut = [Exclusion(place, Why.REJECTED) for place in warehouses.ids_of(tx, without or ())]
         found = dispatching.dispatch(
             entered.app.db, entered.merchant_id, list(rows), actor=str(entered.actor), to=where, strategy=strategy,
             without=shut, dry_run=dry_run,
         )  # fmt: skip
         with entered.begin() as tx:
-            for one in found if not dry_run else ():
-                if one.made:
-                    entered.log(
-                        tx, "fulfil.allocate", f"order:{rows[one.order_id]}", parts=[row.nth for row in one.made]
-                    )
-            say_dispatched(tx, rows, found, dry_run=dry_run, as_json=as_json)
+            told = [one for one in found if one.made and not dry_run]
+            entered.log_all(
+                tx, "fulfil.allocate",
+                {f"order:{rows[one.order_id]}": {"parts": [row.nth for row in one.made]} for one in told},
+            )  # fmt: skip
+            say_dispatched(tx, rows, found, dry_run=dry_run, as_json=call.as_json)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfFulfilment(Call):
+    """Options of what is done with units of a fulfilment order."""
+
+    ref: Ref
+    goods: Goods = None
+    store: Store = ""
+    key: Key = ""
+    dry_run: DryRun = False
 
 
 @commands.command()
-def hand(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    ref: Ref,
-    goods: Goods = None,
+@spread
+def hand(
+    asked: OfFulfilment,
     from_: Annotated[
         str, typer.Option("--from", metavar="PLACE", help="the bin they are taken from, like MAIN/A-01")
     ] = "",
-    store: Store = "",
-    key: Key = "",
-    dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
 ) -> None:
     """Hand goods to those who pack: they are being picked, and stand in their bin for nobody else.
 
@@ -102,27 +111,15 @@ def hand(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.fulfilment.acts import HandOver
     from core.warehouse import warehouses
 
-    with door(merchant, data_dir, as_, Right.STOCK_MOVE) as entered:
-        found, units = _chosen(entered, ref, store, goods)
+    with asked.door(Right.STOCK_MOVE) as entered:
         with entered.begin() as tx:
             spot = warehouses.spot_of(tx, from_) if from_ else None
-        done = act(entered, HandOver(effect_key("cli", key), found.order_key, found.id, units, spot), dry_run=dry_run)
-        _say(entered, found, done, "handed over", dry_run=dry_run, as_json=as_json)
+        _do(entered, asked, lambda on: HandOver(*on, spot), "handed over")
 
 
 @commands.command("put-back")
-def put_back(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    ref: Ref,
-    goods: Goods = None,
-    reason: Reason = "",
-    store: Store = "",
-    key: Key = "",
-    dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def put_back(asked: OfFulfilment, reason: Reason = "") -> None:
     """Put back what was handed over: the warehouse still is to send it.
 
     \b
@@ -130,24 +127,13 @@ def put_back(  # noqa: PLR0913, PLR0917  each is an option of the command line
     """
     from core.fulfilment.acts import PutBack
 
-    with door(merchant, data_dir, as_, Right.STOCK_MOVE) as entered:
-        found, units = _chosen(entered, ref, store, goods)
-        done = act(entered, PutBack(effect_key("cli", key), found.order_key, found.id, units, reason), dry_run=dry_run)
-        _say(entered, found, done, "put back", dry_run=dry_run, as_json=as_json)
+    with asked.door(Right.STOCK_MOVE) as entered:
+        _do(entered, asked, lambda on: PutBack(*on, reason), "put back")
 
 
 @commands.command()
-def ship(
-    ref: Ref,
-    goods: Goods = None,
-    store: Store = "",
-    key: Key = "",
-    dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def ship(asked: OfFulfilment) -> None:
     """Say that goods have left the house, all that is left or some.
 
     What was not handed over is on the way. When the store says later that it was shipped, nothing is booked twice.
@@ -158,25 +144,13 @@ def ship(
     """
     from core.fulfilment.acts import Ship
 
-    with door(merchant, data_dir, as_, Right.STOCK_MOVE) as entered:
-        found, units = _chosen(entered, ref, store, goods)
-        done = act(entered, Ship(effect_key("cli", key), found.order_key, found.id, units), dry_run=dry_run)
-        _say(entered, found, done, "shipped", dry_run=dry_run, as_json=as_json)
+    with asked.door(Right.STOCK_MOVE) as entered:
+        _do(entered, asked, lambda on: Ship(*on), "shipped")
 
 
 @commands.command()
-def cancel(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    ref: Ref,
-    goods: Goods = None,
-    reason: Reason = "",
-    store: Store = "",
-    key: Key = "",
-    dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def cancel(asked: OfFulfilment, reason: Reason = "") -> None:
     """Take goods from a warehouse that was to send them; the order keeps them, and they can be allocated again.
 
     What was handed over is put back first. With `holdfast route auto on` who sends them is decided again at once.
@@ -186,23 +160,14 @@ def cancel(  # noqa: PLR0913, PLR0917  each is an option of the command line
     """
     from core.fulfilment.acts import GiveBack
 
-    with door(merchant, data_dir, as_, Right.ORDER_CHANGE) as entered:
-        found, units = _chosen(entered, ref, store, goods)
-        done = act(entered, GiveBack(effect_key("cli", key), found.order_key, found.id, units, reason), dry_run=dry_run)
-        _say(entered, found, done, "taken back", dry_run=dry_run, as_json=as_json)
+    with asked.door(Right.ORDER_CHANGE) as entered:
+        _do(entered, asked, lambda on: GiveBack(*on, reason), "taken back")
 
 
 @commands.command()
+@spread
 def reject(
-    ref: Ref,
-    reason: Reason = "",
-    store: Store = "",
-    key: Key = "",
-    dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    ref: Ref, reason: Reason = "", store: Store = "", key: Key = "", dry_run: DryRun = False, *, call: Call
 ) -> None:
     """Say that the warehouse will not send what is left: it is not asked again for this order.
 
@@ -211,11 +176,19 @@ def reject(
     """
     from core.fulfilment.acts import Reject
 
-    with door(merchant, data_dir, as_, Right.STOCK_MOVE) as entered:
-        found, _ = _chosen(entered, ref, store, None)
-        command = Reject(effect_key("cli", key), found.order_key, found.id, reason=reason)
-        done = act(entered, command, dry_run=dry_run)
-        _say(entered, found, done, "rejected", dry_run=dry_run, as_json=as_json)
+    asked = OfFulfilment(
+        call.as_, call.merchant, call.data_dir, call.as_json, ref=ref, store=store, key=key, dry_run=dry_run
+    )
+    with asked.door(Right.STOCK_MOVE) as entered:
+        _do(entered, asked, lambda on: Reject(*on, reason), "rejected")
+
+
+def _do(entered: Door, asked: OfFulfilment, made: "Callable[[On], Command]", what: str) -> None:
+    """``made``: the command on a fulfilment order and the units that are named."""
+    found, units = _chosen(entered, asked.ref, asked.store, asked.goods)
+    on = effect_key("cli", asked.key), found.order_key, found.id, units
+    done = act(entered, made(on), dry_run=asked.dry_run)
+    _say(entered, found, done, what, dry_run=asked.dry_run, as_json=asked.as_json)
 
 
 def _chosen(

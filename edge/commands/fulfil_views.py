@@ -2,30 +2,32 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, ago, door, say, say_json, say_table
+from edge.commands.common import Call, ago, say, say_json, say_table
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.fulfilment.dispatching import Dispatched
+    from core.fulfilment.views import FulfilmentView
     from core.transaction import Transaction
 
 Store = Annotated[str, typer.Option("--store", metavar="NAME", help="the store, where several have an order so called")]
 
 
+@spread
 def list_fulfilments(
     order: Annotated[str, typer.Option("--order", metavar="ORDER", help="of one order, whatever became of them")] = "",
     warehouse: Annotated[str, typer.Option("--warehouse", metavar="CODE", help="of one warehouse")] = "",
     all_of_them: Annotated[bool, typer.Option("--all", help="also those that are done")] = False,
     limit: Annotated[int, typer.Option("--last", metavar="N", min=1, max=10_000, help="at most so many")] = 100,
     store: Store = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """List what warehouses are still to send, the newest first.
 
@@ -37,13 +39,13 @@ def list_fulfilments(
     from core.orders.views import row_of
     from core.warehouse import warehouses
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = views.every(
             tx, all_of_them=all_of_them, limit=limit,
             warehouse_id=warehouses.id_of(tx, warehouse) if warehouse else None,
             order_id=row_of(tx, order, store).id if order else None,
         )  # fmt: skip
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
     elif found:
         columns = ["order", "store", "warehouse", "state", "leaves", ">to hand over", ">being packed", ">shipped"]
@@ -59,27 +61,43 @@ def list_fulfilments(
         say("No warehouse is to send anything. `holdfast fulfil allocate ORDER` tells one to.")
 
 
+@spread
 def show(
-    ref: Annotated[str, typer.Argument(metavar="ORDER/N", help="an order's number and which part of it, like 1001/1")],
+    ref: Annotated[
+        str, typer.Argument(metavar="ORDER[/N]", help="an order's number, and which part of it, like 1001/1; else all")
+    ],
     store: Store = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
-    """Show what a warehouse was told to send of an order, and what became of it.
+    """Show what warehouses were told to send of an order, all of them or one, and what became of it.
+
+    --json tells one part as it is, and those of an order as a list.
 
     \b
     Example: holdfast fulfil show 1001/1
+             holdfast fulfil show 1001
     """
     from core.fulfilment import views
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
-        found, now = views.find(tx, ref, store=store), tx.now
-    if as_json:
-        say_json(dataclasses.asdict(found))
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        parts = [views.find(tx, ref, store=store)] if "/" in ref else views.of_order(tx, ref, store=store)
+        now = tx.now
+    if call.as_json:
+        told = [dataclasses.asdict(one) for one in parts]
+        say_json(told[0] if "/" in ref else told)
         return
-    say(f"{found.ref} of {found.store}, by {found.warehouse}: {found.state}, told {ago(found.made_at, now)}")
+    if not parts:
+        say(f"No warehouse was told to send anything of {ref}. `holdfast fulfil allocate {ref}` tells one to.")
+    for nth, one in enumerate(parts):
+        if nth:
+            say("")
+        _say_part(one, now)
+
+
+def _say_part(found: "FulfilmentView", now: datetime) -> None:
+    state = ", ".join(dict.fromkeys([found.state, "told"]))
+    say(f"{found.ref} of {found.store}, by {found.warehouse}: {state} {ago(found.made_at, now)}")
     if found.leaves_on is not None:
         arrives = f", arrives {found.earliest} to {found.latest}" if found.earliest and found.latest else ""
         say(f"Promised: leaves {found.leaves_on}{arrives}.")

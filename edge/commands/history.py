@@ -4,29 +4,18 @@ the balances are what the movements say.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Merchant,
-    confirm,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
-from edge.instants import HELP, read_instant
+from edge.commands.common import Call, confirm, counted, say, say_json, say_table
+from edge.commands.spread import spread
+from edge.instants import HELP, local, read_instant
 
 if TYPE_CHECKING:
+    from core.goods.item_life import Became
     from core.goods.item_views import BalanceView
     from core.past.rebuild import Difference, Plan, Rebuilt
     from core.past.stock_card import CardLine, LayerTotal
@@ -37,14 +26,8 @@ _ROWS_SHOWN = 50
 Sku = Annotated[str, typer.Argument(metavar="SKU", help="the item's code; upper and lower case are the same")]
 
 
-def at(
-    sku: Sku,
-    when: Annotated[str, typer.Argument(metavar="WHEN", help=HELP)],
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def at(sku: Sku, when: Annotated[str, typer.Argument(metavar="WHEN", help=HELP)], *, call: Call) -> None:
     """Show what there was at an instant, and what each store showed.
 
     What was recorded up to then counts, whenever it happened.
@@ -57,18 +40,18 @@ def at(
     from core.goods import item_views
     from core.past import history
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         zone = _zone(tx)
         instant = read_instant(when, tx.now, zone)
         item = item_views.item_view(tx, catalog.item_id_of(tx, sku))
         balances = history.item_at(tx, item.id, instant)
         numbers = history.numbers_at(tx, item.id, instant)
-    if as_json:
+    if call.as_json:
         layers, stores = (list(map(dataclasses.asdict, part)) for part in (balances, numbers))
         say_json({"id": item.id, "sku": item.sku, "title": item.title, "at": instant, "layers": layers,
                   "stores": stores})  # fmt: skip
         return
-    say(f"{item.sku}  {item.title}, as of {_local(instant, zone)} ({zone.key})")
+    say(f"{item.sku}  {item.title}, as of {local(instant, zone, seconds=True)} ({zone.key})")
     _say_balances(balances)
     for one in numbers:
         say(one.sentence)
@@ -83,10 +66,6 @@ def _zone(tx: "Transaction") -> ZoneInfo:
     return ZoneInfo(merchant_view(tx).time_zone)
 
 
-def _local(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
-
-
 def _say_balances(balances: "Sequence[BalanceView]") -> None:
     if not balances:
         say("There was nothing of it anywhere.")
@@ -99,41 +78,49 @@ def _units(buckets: Mapping[str, int]) -> str:
     return ", ".join(f"{bucket} {units:,}" for bucket, units in buckets.items())
 
 
+@spread
 def card(
     sku: Sku,
     since: Annotated[str, typer.Option("--from", help="the oldest: " + HELP.replace("the end", "the start"))] = "",
     until: Annotated[str, typer.Option("--to", help="the newest: " + HELP)] = "now",
     after: Annotated[str, typer.Option(help="go on after a page, by the word that the page ended with")] = "",
     limit: Annotated[int, typer.Option(min=1, max=500, help="documents on a page at most")] = 20,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show what moved an item, newest first, and what was there then.
+
+    By the SKU of an item that became a part of another, its own documents are shown, up to the one that ended it.
 
     \b
     Example: holdfast stock card MUG-RED
              holdfast stock card MUG-RED --from 2026-11-01 --to 2026-11-20 --json
     """
     from core import catalog
+    from core.goods import item_life, skus
     from core.past import stock_card
     from core.past.stock_card import Cursor
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         zone = _zone(tx)
+        item_id = skus.own(tx, sku) or catalog.item_id_of(tx, sku)
+        became = item_life.became(tx, item_id)
         page = stock_card.card(
             tx,
-            catalog.item_id_of(tx, sku),
+            item_id,
             since=read_instant(since, tx.now, zone, day_begins=True) if since else None,
             until=read_instant(until, tx.now, zone),
             after=Cursor.read(after) if after else None,
             limit=limit,
         )
-    if as_json:
+    if call.as_json:
         lines = [dataclasses.asdict(line) for line in page.lines]
-        say_json({"sku": sku, "documents": lines, "next": None if page.next is None else str(page.next)})
+        part = None if became is None else dataclasses.asdict(became)
+        say_json({"sku": sku, "documents": lines, "next": None if page.next is None else str(page.next),
+                  "became": part})  # fmt: skip
         return
+    if became is not None:
+        _say_became(sku, became, zone)
     if not page.lines:
         say("No document moved it in that time.")
         return
@@ -142,11 +129,20 @@ def card(
         say(f"Older ones: --after {page.next}")
 
 
+def _say_became(sku: str, became: "Became", zone: ZoneInfo) -> None:
+    further = "" if became.now == became.sku else f", and that of {became.now}"
+    say(
+        f"{sku} became a part of {became.sku} with document {became.document_id}, "
+        f"{local(became.at, zone, seconds=True)}{further}. "
+        f"What moved since is told by `holdfast stock card {became.now}`."
+    )
+
+
 def _card_row(line: "CardLine", zone: ZoneInfo) -> list[Any]:
     cause = f"order {line.order} of {line.store}" if line.order and line.store else line.order or line.reason
     corrects = f" (corrects {line.corrects_id})" if line.corrects_id is not None else ""
     moved = "; ".join(f"{m.layer}: {m.quantity:,}{_of(m.grade)} {m.from_} -> {m.to}" for m in line.movements)
-    return [_local(line.recorded_at, zone), f"{line.kind} {line.document_id}{corrects}", cause, moved,
+    return [local(line.recorded_at, zone, seconds=True), f"{line.kind} {line.document_id}{corrects}", cause, moved,
             "; ".join(map(_total, line.after)) or "nothing"]  # fmt: skip
 
 
@@ -161,13 +157,12 @@ def _of(grade: str) -> str:
     return "" if grade == GOOD else f" {grade}"
 
 
+@spread
 def rebuild(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only show what would change")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Set balances right that are not what the movements say.
 
@@ -179,11 +174,11 @@ def rebuild(
     """
     from core.past import rebuild as books
 
-    with door(merchant, data_dir, as_, Right.REBUILD_RUN) as entered:
+    with call.door(Right.REBUILD_RUN) as entered:
         with entered.begin() as tx:
             plan = books.plan(tx)
             told = _told(tx, plan.differences)
-        if not as_json:
+        if not call.as_json:
             _say_plan(plan, told)
         if dry_run or plan.is_empty:
             done = None
@@ -192,7 +187,7 @@ def rebuild(
             done = books.run(entered.app.db, entered.actor, plan)
             with entered.begin() as tx:
                 impossible = _told(tx, done.impossible)
-    if as_json:
+    if call.as_json:
         answer: dict[str, Any] = {"differences": told, "wrong_checkpoints": len(plan.checkpoints), "dry_run": dry_run}
         if done is not None:
             answer |= {"changed": len(done.changed), "impossible": impossible}

@@ -6,14 +6,15 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import Door, counted, door, say, say_json, say_table
+from edge.commands.acting import DryRun
+from edge.commands.common import Call, Door, counted, say, say_json, say_table
 
 if TYPE_CHECKING:
     from core.files.columns import Problem
@@ -36,23 +37,22 @@ RefusedTo = Annotated[
     Path | None,
     typer.Option("--refused", metavar="FILE", help="where refused rows go with what is wrong; else FILE.refused.csv"),
 ]
+FormatName = Literal["holdfast", "stocky"]
+Format = Annotated[FormatName, typer.Option("--format", help="whose names its columns have")]
 _SHOWN_PROBLEMS = 20
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "\x1f": "nothing"}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the options of an import say; ``said``: of its kind alone."""
+    """The options of every import; see ``edge.commands.spread``."""
 
-    kind: str
-    path: Path
-    dry_run: bool
-    best_effort: bool
-    again: bool
-    set_: Sequence[str]
-    refused: Path | None
-    as_json: bool
-    said: Mapping[str, Any] = field(default_factory=dict)
+    path: CsvPath
+    dry_run: DryRun = False
+    best_effort: BestEffort = False
+    again: Again = False
+    set_: Say = None
+    refused: RefusedTo = None
 
     @property
     def refused_to(self) -> Path:
@@ -60,20 +60,36 @@ class Asked:
 
     def fixed(self) -> dict[str, str]:
         """Raises: typer.BadParameter."""
-        pairs = [text.partition("=") for text in self.set_]
+        pairs = [text.partition("=") for text in self.set_ or ()]
         if any(not equals or not name.strip() for name, equals, _ in pairs):
             raise typer.BadParameter("write --set COLUMN=VALUE, like --set supplier=ACME")
         return {name.strip(): value for name, _, value in pairs}
 
-    def content_hash(self, digest: bytes) -> bytes:
+    def content_hash(self, kind: str, said: Mapping[str, Any], digest: bytes) -> bytes:
         """Of all that decides what a file does."""
-        said = json.dumps([self.kind, self.fixed(), dict(self.said)], sort_keys=True)
-        return hashlib.sha256(digest + said.encode()).digest()
+        told = json.dumps([kind, self.fixed(), dict(said)], sort_keys=True)
+        return hashlib.sha256(digest + told.encode()).digest()
 
 
-def read(asked: Asked, merchant: int, data_dir: Path | None, as_: str, *rights: Right) -> None:
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """What is read, by whom, and from where."""
+
+    asked: Asked
+    as_json: bool
+    entered: Door
+    desk: "Desk"
+    file: "File"
+    source: "CsvFile"
+
+
+def read(
+    name: str, asked: Asked, call: Call, *rights: Right, form: FormatName = "holdfast",
+    said: Mapping[str, bool] | None = None,
+) -> None:  # fmt: skip
     """Try a file out, then do it, as far as that is asked for, and tell what became of it.
 
+    Args:   name: of its kind. said: what options of this kind alone say.
     Raises: typer.Exit(1) where rows were refused; Refused; NotFound; ConfigError.
     """
     from core.files import running
@@ -83,31 +99,40 @@ def read(asked: Asked, merchant: int, data_dir: Path | None, as_: str, *rights: 
 
     if asked.refused_to.resolve() == asked.path.resolve():
         raise typer.BadParameter("refused rows would take the place of the file itself; name another with --refused")
-    kind = kind_named(asked.kind)
-    columns = kind.columns_in(asked.said.get("format", ""))
+    kind = kind_named(name)
+    program = {} if form == "holdfast" else {"format": form}
+    columns = kind.columns_in(program.get("format", ""))
     with ExitStack() as stack:
-        entered = stack.enter_context(door(merchant, data_dir, as_, rights[0]))
+        entered = stack.enter_context(call.door(rights[0]))
         for right in rights[1:]:
             entered.actor.require(right)
         known = [name for column in columns for name in column.names]
         source = stack.enter_context(opened(asked.path, known))
         header = find_columns(columns, source.names, asked.fixed())
-        content_hash = asked.content_hash(source.digest)
-        file = running.File(kind, header, source.rows, asked.path.name, content_hash, progress=_progress(asked))
-        desk = desk_of(entered, {**asked.said, "as_owner": _is_owner(entered)})
-        earlier = None if asked.again else running.read_before(desk, file)
-        if earlier is not None:
-            _tell_read_before(earlier, asked)
-            return
-        tally = None
-        if asked.dry_run or not asked.best_effort:
-            tally = running.go_through(file, desk)
-        if tally is not None and (asked.dry_run or tally.refused):
-            tell(asked, source, header.unread, tally)
-        else:
-            tally = _do(asked, entered, desk, file, source)
+        content_hash = asked.content_hash(name, {**(said or {}), **program}, source.digest)
+        progress = _progress(shows=sys.stderr.isatty() and not call.as_json)
+        file = running.File(kind, header, source.rows, asked.path.name, content_hash, progress=progress)
+        desk = desk_of(entered, {**(said or {}), "as_owner": _is_owner(entered)})
+        tally = _read(_Pass(asked, call.as_json, entered, desk, file, source))
     if tally is not None and tally.refused:
         raise typer.Exit(1)
+
+
+def _read(one: _Pass) -> "Tally | None":
+    """What became of it; None for a file that was read before."""
+    from core.files import running
+
+    asked = one.asked
+    earlier = None if asked.again else running.read_before(one.desk, one.file)
+    if earlier is not None:
+        _tell_read_before(earlier, as_json=one.as_json)
+        return None
+    if asked.dry_run or not asked.best_effort:
+        tally = running.go_through(one.file, one.desk)
+        if asked.dry_run or tally.refused:
+            _tell(one, tally)
+            return tally
+    return _do(one)
 
 
 def _is_owner(entered: Door) -> bool:
@@ -124,41 +149,39 @@ def desk_of(entered: Door, said: Mapping[str, Any]) -> "Desk":
     return Desk(app.db, merchant_id, actor, lambda found: app.combiner.run(merchant_id, found, actor=actor), said=said)
 
 
-def _do(asked: Asked, entered: Door, desk: "Desk", file: "File", source: "CsvFile") -> "Tally | None":
+def _do(one: _Pass) -> "Tally | None":
     from core.files import running
     from edge.csv_files import refused_rows
 
-    with refused_rows(asked.refused_to, source) as refuse:
-        sink = refuse if asked.best_effort else file.refuse
-        done = running.do(
-            dataclasses.replace(file, refuse=sink), desk, again=asked.again, best_effort=asked.best_effort
-        )
+    asked = one.asked
+    with refused_rows(asked.refused_to, one.source) as refuse:
+        file = dataclasses.replace(one.file, refuse=refuse if asked.best_effort else one.file.refuse)
+        done = running.do(file, one.desk, again=asked.again, best_effort=asked.best_effort)
     if done.tally is None:
-        _tell_read_before(done.row, asked)
+        _tell_read_before(done.row, as_json=one.as_json)
         return None
-    with entered.begin() as tx:
-        detail = {"kind": asked.kind, "made": done.tally.made, "changed": done.tally.changed}
-        entered.log(tx, "import.read", f"import:{done.row.id}", refused=done.tally.refused, **detail)
-    tell(asked, source, file.header.unread, done.tally, done.row)
-    if done.taken_back and not asked.as_json:
+    with one.entered.begin() as tx:
+        detail = {"kind": file.kind.name, "made": done.tally.made, "changed": done.tally.changed}
+        one.entered.log(tx, "import.read", f"import:{done.row.id}", refused=done.tally.refused, **detail)
+    _tell(one, done.tally, done.row)
+    if done.taken_back and not one.as_json:
         stay = f", but for {counted(done.kept, 'one')} that `holdfast import show {done.row.id}` names"
         say(f"What was done before the refused row was taken back{stay if done.kept else ''}.")
     return done.tally
 
 
-def tell(
-    asked: Asked, source: "CsvFile", unread: Sequence[str], tally: "Tally", row: "ImportRow | None" = None
-) -> None:
+def _tell(one: _Pass, tally: "Tally", row: "ImportRow | None" = None) -> None:
     """``row``: None where the file was only tried out, or stopped before anything was done."""
+    asked, source, unread = one.asked, one.source, one.file.header.unread
     refused_to = str(asked.refused_to) if tally.refused and asked.best_effort and row is not None else None
-    if asked.as_json:
+    if one.as_json:
         say_json({
             "import": None if row is None else row.id, "state": None if row is None else row.state,
-            "kind": asked.kind, "file": asked.path.name, "dry_run": asked.dry_run,
+            "kind": one.file.kind.name, "file": asked.path.name, "dry_run": asked.dry_run,
             "encoding": source.encoding_told, "delimiter": _NAMES[source.delimiter], "columns_not_read": unread,
             "rows": tally.rows, "made": tally.made, "changed": tally.changed, "same": tally.same,
-            "refused": tally.refused, "first": [_outcome_as_json(one) for one in tally.first],
-            "problems": [one._asdict() for one in tally.problems], "refused_file": refused_to,
+            "refused": tally.refused, "first": [_outcome_as_json(done) for done in tally.first],
+            "problems": [problem._asdict() for problem in tally.problems], "refused_file": refused_to,
         })  # fmt: skip
         return
     say(f"{counted(tally.rows, 'row')} of {asked.path.name}, {source.encoding_told}, {_NAMES[source.delimiter]} between"
@@ -207,8 +230,8 @@ def _say_problems(problems: "Sequence[Problem]", refused: int) -> None:
         say(f"There is more that is wrong; {counted(refused, 'entry', 'entries')} in all cannot be read.")
 
 
-def _tell_read_before(row: "ImportRow", asked: Asked) -> None:
-    if asked.as_json:
+def _tell_read_before(row: "ImportRow", *, as_json: bool) -> None:
+    if as_json:
         say_json({"import": row.id, "state": row.state, "kind": row.kind, "file": row.name, "repeated": True})
     else:
         say(
@@ -217,9 +240,8 @@ def _tell_read_before(row: "ImportRow", asked: Asked) -> None:
         )
 
 
-def _progress(asked: Asked) -> Callable[[int], None]:
+def _progress(*, shows: bool) -> Callable[[int], None]:
     """On a terminal, how far a long file is; what is told next stands over it."""
-    shows = sys.stderr.isatty() and not asked.as_json
 
     def tell_rows(rows: int) -> None:
         if shows:

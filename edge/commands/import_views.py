@@ -7,18 +7,8 @@ import typer
 
 from core.access.rights import Right
 from edge.commands.acting import DryRun, Reason
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Merchant,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.files.recorded import ImportRow
@@ -27,18 +17,17 @@ Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="the
 _SHOWN = 20
 # What taking back a file of this kind needs, as the ordinary commands do.
 _RIGHTS = {
-    "items": Right.RULE_CHANGE, "suppliers": Right.PURCHASE_CHANGE, "stock": Right.STOCK_CORRECT,
-    "purchases": Right.PURCHASE_CHANGE, "receipts": Right.STOCK_CORRECT, "transfers": Right.STOCK_MOVE,
-    "locks": Right.LOCK_CHANGE,
+    "items": Right.RULE_CHANGE, "bundles": Right.RULE_CHANGE, "suppliers": Right.PURCHASE_CHANGE,
+    "supplier-items": Right.PURCHASE_CHANGE, "stock": Right.STOCK_CORRECT, "purchases": Right.PURCHASE_CHANGE,
+    "receipts": Right.STOCK_CORRECT, "transfers": Right.STOCK_MOVE, "locks": Right.LOCK_CHANGE,
 }  # fmt: skip
 
 
+@spread
 def list_imports(
+    *,
     last: Annotated[int, typer.Option("--limit", min=1, max=1000, help="how many at most")] = 20,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    call: Call,
 ) -> None:
     """List the files that were read, the newest first.
 
@@ -47,9 +36,9 @@ def list_imports(
     """
     from core.files import recorded
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         told = [_told(row, recorded.tally(tx, row.id)) for row in recorded.newest(tx, last)]
-    if as_json:
+    if call.as_json:
         say_json(told)
     elif told:
         columns = [">import", "kind", "file", "state", ">made", ">changed", ">left alone", ">refused", "by"]
@@ -59,14 +48,13 @@ def list_imports(
         say("No file was read. `holdfast import stock FILE --dry-run` tries one out.")
 
 
+@spread
 def show(
+    *,
     import_id: Id,
     after: Annotated[int, typer.Option("--after", metavar="ROW", min=0, help="go on behind this row")] = 0,
     last: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="how many rows at most")] = _SHOWN,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    call: Call,
 ) -> None:
     """Show what a file did, row by row.
 
@@ -78,11 +66,11 @@ def show(
     """
     from core.files import recorded
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         row = recorded.find(tx, import_id)
         told = _told(row, recorded.tally(tx, row.id))
         effects = recorded.effects(tx, row.id, after=after, limit=last)
-    if as_json:
+    if call.as_json:
         rows = [{**one._asdict(), "was": json.loads(one.was) if one.was else None} for one in effects]
         say_json({**told, "effects": rows})
         return
@@ -109,17 +97,16 @@ def _told(row: "ImportRow", tally: dict[str, int]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@spread
 def undo(
+    *,
     import_id: Id,
     reason: Reason,
     force: Annotated[
         bool, typer.Option("--force", help="also where those who have the units by now lose them again")
     ] = False,
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    call: Call,
 ) -> None:
     """Take back what a file did, its last row first.
 
@@ -136,7 +123,7 @@ def undo(
 
     if not reason.strip():
         raise Refused("say why: a change without a reason helps nobody later")
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered:
+    with call.door(Right.STOCK_VIEW) as entered:
         with entered.begin() as tx:
             row = recorded.find(tx, import_id)
         entered.actor.require(_RIGHTS[row.kind])
@@ -146,7 +133,7 @@ def undo(
                 entered.log(
                     tx, "import.undo", f"import:{row.id}", undone=told.undone, kept=told.kept, force=force
                 )  # fmt: skip
-    if as_json:
+    if call.as_json:
         stays = [{"row": one.row_no, "what": one.subject, "because": why} for one, why in told.stays]
         say_json({"import": row.id, "dry_run": dry_run, "undone": told.undone, "kept": told.kept, "stays": stays})
     else:

@@ -1,13 +1,13 @@
 """``holdfast import``: files of rows are tried out, read in once, and taken back."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import typer
 
 from core.access.rights import Right
-from edge.commands.acting import DryRun
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant
-from edge.commands.import_parts import Again, Asked, BestEffort, CsvPath, RefusedTo, Say, read
+from edge.commands.common import Call
+from edge.commands.import_parts import Asked, Format, read
+from edge.commands.spread import spread
 
 commands = typer.Typer(
     help="Read files of goods and orders, and take them back.",
@@ -15,52 +15,38 @@ commands = typer.Typer(
     rich_markup_mode=None,
 )
 
-FormatName = Literal["holdfast", "stocky"]
-Format = Annotated[FormatName, typer.Option("--format", help="whose names its columns have")]
-
-
-def _form(form: FormatName) -> dict[str, Any]:
-    return {} if form == "holdfast" else {"format": form}
-
 
 @commands.command("items")
-def items(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    path: CsvPath,
-    dry_run: DryRun = False,
-    best_effort: BestEffort = False,
-    again: Again = False,
-    set_: Say = None,
-    refused: RefusedTo = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def items(asked: Asked, call: Call) -> None:
     """Read items: their codes, titles, units and barcodes.
 
-    Columns: sku, title, kind, units (like case=24; pallet=960), barcodes. What a row leaves empty stays as it is.
+    Columns: sku, title, kind, units (like case=24; pallet=960), barcodes. What a row leaves empty stays as it is. Of
+    what bundles and kits are made, a file of bundles says afterwards.
 
     \b
     Example: holdfast import items items.csv --dry-run
     """
-    asked = Asked("items", path, dry_run, best_effort, again, set_ or (), refused, as_json)
-    read(asked, merchant, data_dir, as_, Right.RULE_CHANGE)
+    read("items", asked, call, Right.RULE_CHANGE)
+
+
+@commands.command("bundles")
+@spread
+def bundles(asked: Asked, call: Call) -> None:
+    """Read of what bundles and kits are made, a row for each component.
+
+    Columns: bundle, kind (bundle or kit), part, grade, units (of the part in one bundle). The rows of a bundle stand
+    together, and are all that it is made of. Bundles and parts are items that are there already.
+
+    \b
+    Example: holdfast import bundles bundles.csv --dry-run
+    """
+    read("bundles", asked, call, Right.RULE_CHANGE)
 
 
 @commands.command("suppliers")
-def suppliers(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    path: CsvPath,
-    form: Format = "holdfast",
-    dry_run: DryRun = False,
-    best_effort: BestEffort = False,
-    again: Again = False,
-    set_: Say = None,
-    refused: RefusedTo = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def suppliers(*, form: Format = "holdfast", asked: Asked, call: Call) -> None:
     """Read suppliers.
 
     Columns: code, name, email, currency, lead_days. Without a code, one is made of the name.
@@ -69,25 +55,33 @@ def suppliers(  # noqa: PLR0913, PLR0917  each is an option of the command line
     Example: holdfast import suppliers suppliers.csv --dry-run
              holdfast import suppliers suppliers.csv --format stocky
     """
-    asked = Asked("suppliers", path, dry_run, best_effort, again, set_ or (), refused, as_json, _form(form))
-    read(asked, merchant, data_dir, as_, Right.PURCHASE_CHANGE)
+    read("suppliers", asked, call, Right.PURCHASE_CHANGE, form=form)
+
+
+@commands.command("supplier-items")
+@spread
+def supplier_items(*, form: Format = "holdfast", asked: Asked, call: Call) -> None:
+    """Read what suppliers bring, a row for each of their items.
+
+    Columns: supplier, sku, supplier_sku, pack_size (units in one of its cases), least_units, lead_days, cost (of one
+    unit, in the supplier's currency). What a row leaves empty stays as it is.
+
+    \b
+    Example: holdfast import supplier-items prices.csv --set supplier=ACME --dry-run
+             holdfast import supplier-items purchase_order_1848.csv --format stocky
+    """
+    read("supplier-items", asked, call, Right.PURCHASE_CHANGE, form=form)
 
 
 @commands.command("stock")
-def stock(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    path: CsvPath,
+@spread
+def stock(
+    *,
     adds: Annotated[
         bool, typer.Option("--add", help="quantities came in addition; else they are what stands there")
     ] = False,
-    dry_run: DryRun = False,
-    best_effort: BestEffort = False,
-    again: Again = False,
-    set_: Say = None,
-    refused: RefusedTo = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    asked: Asked,
+    call: Call,
 ) -> None:
     """Read how many units stand where.
 
@@ -98,25 +92,12 @@ def stock(  # noqa: PLR0913, PLR0917  each is an option of the command line
     Example: holdfast import stock count.csv --dry-run
              holdfast import stock delivery.csv --add
     """
-    right = Right.STOCK_RECEIVE if adds else Right.STOCK_ADJUST
-    asked = Asked("stock", path, dry_run, best_effort, again, set_ or (), refused, as_json, {"adds": adds})
-    read(asked, merchant, data_dir, as_, right)
+    read("stock", asked, call, Right.STOCK_RECEIVE if adds else Right.STOCK_ADJUST, said={"adds": adds})
 
 
 @commands.command("purchases")
-def purchases(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    path: CsvPath,
-    form: Format = "holdfast",
-    dry_run: DryRun = False,
-    best_effort: BestEffort = False,
-    again: Again = False,
-    set_: Say = None,
-    refused: RefusedTo = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def purchases(*, form: Format = "holdfast", asked: Asked, call: Call) -> None:
     """Read purchase orders, a row for each line.
 
     Columns: number, supplier, warehouse, expected_on, note, state (draft or placed), sku, grade, quantity, unit, cut,
@@ -124,25 +105,14 @@ def purchases(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
     \b
     Example: holdfast import purchases orders.csv --dry-run
-             holdfast import purchases po_1848.csv --format stocky --set number=PO-1848 --set supplier=ACME
+             holdfast import purchases po_1848.csv --format stocky --set state=placed
     """
-    asked = Asked("purchases", path, dry_run, best_effort, again, set_ or (), refused, as_json, _form(form))
-    read(asked, merchant, data_dir, as_, Right.PURCHASE_CHANGE)
+    read("purchases", asked, call, Right.PURCHASE_CHANGE, form=form)
 
 
 @commands.command("receipts")
-def receipts(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    path: CsvPath,
-    dry_run: DryRun = False,
-    best_effort: BestEffort = False,
-    again: Again = False,
-    set_: Say = None,
-    refused: RefusedTo = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def receipts(asked: Asked, call: Call) -> None:
     """Read what came for purchase orders.
 
     A row for each line of a delivery. Columns: order, delivery, warehouse, bin, sku, grade, good, damaged,
@@ -151,23 +121,12 @@ def receipts(  # noqa: PLR0913, PLR0917  each is an option of the command line
     \b
     Example: holdfast import receipts delivery.csv --dry-run
     """
-    asked = Asked("receipts", path, dry_run, best_effort, again, set_ or (), refused, as_json)
-    read(asked, merchant, data_dir, as_, Right.STOCK_RECEIVE)
+    read("receipts", asked, call, Right.STOCK_RECEIVE)
 
 
 @commands.command("transfers")
-def transfers(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    path: CsvPath,
-    dry_run: DryRun = False,
-    best_effort: BestEffort = False,
-    again: Again = False,
-    set_: Say = None,
-    refused: RefusedTo = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def transfers(asked: Asked, call: Call) -> None:
     """Read transfers between warehouses.
 
     Nothing moves yet. A row for each item. Columns: number, from, to, expected_on, note, sku, grade, quantity, sent,
@@ -176,23 +135,16 @@ def transfers(  # noqa: PLR0913, PLR0917  each is an option of the command line
     \b
     Example: holdfast import transfers transfers.csv --dry-run
     """
-    asked = Asked("transfers", path, dry_run, best_effort, again, set_ or (), refused, as_json)
-    read(asked, merchant, data_dir, as_, Right.STOCK_MOVE)
+    read("transfers", asked, call, Right.STOCK_MOVE)
 
 
 @commands.command("locks")
-def locks(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    path: CsvPath,
+@spread
+def locks(
+    *,
     approve: Annotated[bool, typer.Option("--approve", help="approve them as well; for who may")] = False,
-    dry_run: DryRun = False,
-    best_effort: BestEffort = False,
-    again: Again = False,
-    set_: Say = None,
-    refused: RefusedTo = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    asked: Asked,
+    call: Call,
 ) -> None:
     """Ask for locks, one in each row.
 
@@ -203,6 +155,5 @@ def locks(  # noqa: PLR0913, PLR0917  each is an option of the command line
     Example: holdfast import locks locks.csv --dry-run
              holdfast import locks locks.csv --approve
     """
-    asked = Asked("locks", path, dry_run, best_effort, again, set_ or (), refused, as_json, {"approves": approve})
     rights = (Right.LOCK_REQUEST, Right.LOCK_DECIDE) if approve else (Right.LOCK_REQUEST,)
-    read(asked, merchant, data_dir, as_, *rights)
+    read("locks", asked, call, *rights, said={"approves": approve})

@@ -10,7 +10,8 @@ import typer
 from core.access.rights import Right
 from core.stock import GOOD, GRADES
 from edge.commands.acting import MOST, DryRun, Key, Reason, Sku
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, counted, door, say, say_json, say_table
+from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.goods.splitting import Piece
@@ -18,14 +19,13 @@ if TYPE_CHECKING:
     from core.transaction import Transaction
 
 
+@spread
 def rename(
     sku: Sku,
     to: Annotated[str, typer.Argument(metavar="NEW", help="the SKU that it is to have")],
     swap: Annotated[bool, typer.Option("--swap", help="NEW is another item's; the two exchange their SKUs")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Give an item another SKU.
 
@@ -37,13 +37,13 @@ def rename(
     """
     from core.goods import renames
 
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         if swap:
             renames.swap(tx, sku, to)
         changed = swap or renames.rename(tx, sku, to)
         if changed:
             entered.log(tx, "item.rename", f"item:{to}", before=sku, after=to, swap=swap)
-    if as_json:
+    if call.as_json:
         say_json({"before": sku, "sku": to.strip(), "swap": swap, "changed": changed})
     elif swap:
         say(f"{sku} and {to} have exchanged their SKUs.")
@@ -51,15 +51,14 @@ def rename(
         say(f"{sku} is {to} now; {sku} finds it, too." if changed else f"It is {to} already.")
 
 
+@spread
 def merge(
     sku: Sku,
     into: Annotated[str, typer.Option("--into", metavar="SKU", help="the item that it becomes a part of")],
     reason: Annotated[str, typer.Option("--reason", help="why, for everybody who looks at it later")] = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Make two items one.
 
@@ -72,14 +71,14 @@ def merge(
     """
     from core.goods import merging
 
-    with door(merchant, data_dir, as_, Right.STOCK_CORRECT) as entered:
+    with call.door(Right.STOCK_CORRECT) as entered:
         done = merging.merge(
-            entered.app.db, merchant, sku, into, actor=str(entered.actor), reason=reason, dry_run=dry_run
+            entered.app.db, call.merchant, sku, into, actor=str(entered.actor), reason=reason, dry_run=dry_run
         )
         if not (dry_run or done.repeated):
             with entered.begin() as tx:
                 entered.log(tx, "item.merge", f"item:{into}", part=sku, document=done.document_id)
-    if as_json:
+    if call.as_json:
         say_json({**done._asdict(), "sku": sku, "into": into, "dry_run": dry_run})
     elif done.repeated:
         say(f"{sku} is a part of {into} already, by document {done.document_id}.")
@@ -88,7 +87,8 @@ def merge(
         say(f"{sku} {'would become' if dry_run else 'is now'} a part of {into}, with {units}.")
 
 
-def split(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def split(
     sku: Sku,
     new: Annotated[str, typer.Argument(metavar="NEW", help="the SKU of the new item")],
     take: Annotated[
@@ -102,10 +102,8 @@ def split(  # noqa: PLR0913, PLR0917  each is an option of the command line
     reason: Reason = "",
     key: Key = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Make a part of an item a new item.
 
@@ -121,17 +119,17 @@ def split(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.ledger import home_of
     from edge.commands.acting import effect_key
 
-    with door(merchant, data_dir, as_, Right.STOCK_CORRECT) as entered:
+    with call.door(Right.STOCK_CORRECT) as entered:
         with entered.begin() as tx:
-            goods = _pieces(tx, take or (), home_of(entered.app.db, merchant).spot)
+            goods = _pieces(tx, take or (), home_of(entered.app.db, call.merchant).spot)
             wish = Wish(sku, new, goods, _listings(tx, listing or ()), title, reason)
         done = splitting.split(
-            entered.app.db, merchant, wish, effect_key("cli", key), actor=str(entered.actor), dry_run=dry_run
+            entered.app.db, call.merchant, wish, effect_key("cli", key), actor=str(entered.actor), dry_run=dry_run
         )
         if not (dry_run or done.repeated):
             with entered.begin() as tx:
                 entered.log(tx, "item.split", f"item:{done.item_id}", of=sku, document=done.document_id)
-    if as_json:
+    if call.as_json:
         say_json({**done._asdict(), "sku": new, "of": sku, "dry_run": dry_run})
     elif done.repeated:
         say(f"That was done before, by document {done.document_id}; nothing was changed.")
@@ -140,6 +138,7 @@ def split(  # noqa: PLR0913, PLR0917  each is an option of the command line
         say(f"{new} {'would be' if dry_run else 'is'} an item of its own{' now' * (not dry_run)}, with {units}.")
 
 
+@spread
 def reference(
     sku: Sku,
     what: Annotated[
@@ -148,10 +147,8 @@ def reference(
     drop: Annotated[
         list[str] | None, typer.Option("--drop", metavar="KIND=VALUE", help="it is called so no more")
     ] = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say what others call an item, or show it.
 
@@ -163,11 +160,13 @@ def reference(
              holdfast stock show 4006381333931
     """
     from core import catalog
-    from core.goods import references
+    from core.goods import references, skus
 
     said, gone = [_pair(one) for one in what or ()], [_pair(one) for one in drop or ()]
     right = Right.RULE_CHANGE if said or gone else Right.STOCK_VIEW
-    with door(merchant, data_dir, as_, right) as entered, entered.begin() as tx:
+    with call.door(right) as entered, entered.begin() as tx:
+        if said or gone:
+            skus.take_turns(tx)
         item_id = catalog.item_id_of(tx, sku)
         for kind, value in gone:
             references.drop(tx, item_id, kind, value)
@@ -176,7 +175,7 @@ def reference(
         if said or gone:
             entered.log(tx, "item.reference", f"item:{item_id}", set=list(what or ()), dropped=list(drop or ()))
         known = references.of_item(tx, item_id)
-    if as_json:
+    if call.as_json:
         say_json({"sku": sku, "references": [dataclasses.asdict(one) for one in known]})
     elif known:
         say_table(["kind", "value"], [[one.kind, one.value] for one in known])

@@ -7,8 +7,9 @@ import typer
 
 from core.access.rights import Right
 from edge.commands.acting import Sku
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, counted, door, say, say_json, say_table
+from edge.commands.common import Call, counted, say, say_json, say_table
 from edge.commands.parts import Parts, read_parts
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.goods.item_life import Life
@@ -29,15 +30,14 @@ Kind = Annotated[
 
 
 @commands.command("add")
+@spread
 def add(
     sku: Annotated[str, typer.Argument(metavar="SKU", help="its code; upper and lower case are the same")],
     title: Annotated[str, typer.Option("--title", help="what people call it")] = "",
     kind: Kind = "plain",
     part: Parts = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Make an item; a bundle or a kit of the components that --part names.
 
@@ -51,22 +51,21 @@ def add(
 
     if (kind == "plain") != (not part):
         raise typer.BadParameter("a bundle or a kit needs its components: --part SKU=N; a plain item has none")
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         item_id = items.add_item(tx, sku, title)
         if part:
             recipes.set_recipe(tx, item_id, kind, read_parts(tx, part))
         entered.log(tx, "item.add", f"item:{item_id}", kind=kind)
         card = items.card(tx, sku)
-    if as_json:
+    if call.as_json:
         say_json(dataclasses.asdict(card))
     else:
         say(f"{card.sku} is there now, {'a plain item' if kind == 'plain' else f'a {kind}'}.")
 
 
 @commands.command("show")
-def show(
-    sku: Sku, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def show(sku: Sku, *, call: Call) -> None:
     """Show an item: its kind, its units, and what it is made of.
 
     With what it was called before, and what others call it. What there is of it, `holdfast stock show` tells.
@@ -77,10 +76,10 @@ def show(
     from core.goods import item_life, items
     from core.goods.skus import sku_key
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         card = items.card(tx, sku)
         life = item_life.life(tx, card.item_id)
-    if as_json:
+    if call.as_json:
         say_json({**dataclasses.asdict(card), **dataclasses.asdict(life)})
         return
     if sku_key(sku) != sku_key(card.sku):
@@ -119,16 +118,15 @@ def _show(card: "Card") -> None:
 
 
 @commands.command("unit")
+@spread
 def unit(
     sku: Sku,
     units: Annotated[
         list[str] | None, typer.Argument(metavar="[UNIT=N]...", help="like case=24: one case holds 24 sale units")
     ] = None,
     drop: Annotated[list[str] | None, typer.Option("--drop", metavar="UNIT", help="forget this unit")] = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say in which units an item comes, or show them.
 
@@ -143,7 +141,7 @@ def unit(
 
     asked = [_one_unit(text) for text in units or ()]
     right = Right.RULE_CHANGE if asked or drop else Right.STOCK_VIEW
-    with door(merchant, data_dir, as_, right) as entered, entered.begin() as tx:
+    with call.door(right) as entered, entered.begin() as tx:
         item_id = catalog.item_id_of(tx, sku)
         for name in drop or ():
             items.drop_unit(tx, item_id, name)
@@ -152,7 +150,7 @@ def unit(
         if asked or drop:
             entered.log(tx, "item.unit", f"item:{item_id}", set=dict(asked), dropped=list(drop or ()))
         known = items.units_of(tx, item_id)
-    if as_json:
+    if call.as_json:
         say_json({"sku": sku, "units": dict(known)})
         return
     for name, number in known.items():
@@ -169,15 +167,14 @@ def _one_unit(text: str) -> tuple[str, int]:
 
 
 @commands.command("list")
+@spread
 def list_items(
     kind: Annotated[KindName | None, typer.Option("--kind", help="only these")] = None,
     like: Annotated[str, typer.Option("--like", metavar="TEXT", help="only with this in the SKU or the title")] = "",
     after: Annotated[str, typer.Option("--after", metavar="SKU", help="go on behind this one")] = "",
     last: Annotated[int, typer.Option("--limit", min=1, max=1000, help="how many at most")] = 100,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """List items by SKU, with what is free of each.
 
@@ -189,9 +186,9 @@ def list_items(
     """
     from core.goods import items
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = items.listed(tx, kind=kind or "", like=like, after=after, limit=last)
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
         return
     if not found:

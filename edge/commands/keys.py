@@ -3,22 +3,14 @@
 import dataclasses
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Merchant,
-    ago,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, ago, say, say_json, say_table
+from edge.commands.spread import spread
+from edge.instants import local
 
 if TYPE_CHECKING:
     from core.access.keys import KeyView
@@ -29,6 +21,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="what you call the key
 
 
 @commands.command()
+@spread
 def make(
     name: Name,
     scope: Annotated[
@@ -38,10 +31,8 @@ def make(
     expires_days: Annotated[
         int | None, typer.Option(min=1, max=3650, metavar="N", help="it works for N days; else until it is revoked")
     ] = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Make an API key; it is shown this once.
 
@@ -52,25 +43,23 @@ def make(
     Example: holdfast key make website --scope stock.view --scope hold.make --expires-days 365
     """
     from core.access import keys
+    from core.zones import zone_of
 
-    with door(merchant, data_dir, as_, Right.KEY_MANAGE) as entered, entered.begin() as tx:
+    with call.door(Right.KEY_MANAGE) as entered, entered.begin() as tx:
         expires_at = None if expires_days is None else tx.now + timedelta(days=expires_days)
-        key = keys.make(tx, entered.actor, name, scope, expires_at)
-    if as_json:
+        key, zone = keys.make(tx, entered.actor, name, scope, expires_at), zone_of(tx)
+    if call.as_json:
         say_json({"name": name.strip(), "key": str(key), "public_id": key.public_id, "expires_at": expires_at})
         return
     say(str(key))
-    until = f"until {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else f"until `holdfast key revoke {name.strip()}`"
+    until = f"until {local(expires_at, zone)}" if expires_at else f"until `holdfast key revoke {name.strip()}`"
     say(f"Keep it now: it is never shown again. It works {until}.")
 
 
 @commands.command("list")
+@spread
 def list_keys(
-    every: Annotated[bool, typer.Option("--all", help="also those that were revoked")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    every: Annotated[bool, typer.Option("--all", help="also those that were revoked")] = False, *, call: Call
 ) -> None:
     """Show the merchant's API keys: scopes, maker, last use.
 
@@ -78,11 +67,12 @@ def list_keys(
     Example: holdfast key list
     """
     from core.access import actors, keys
+    from core.zones import zone_of
 
-    with door(merchant, data_dir, as_, Right.KEY_MANAGE) as entered, entered.begin() as tx:
-        found, now = keys.every(tx, revoked=every), tx.now
+    with call.door(Right.KEY_MANAGE) as entered, entered.begin() as tx:
+        found, now, zone = keys.every(tx, revoked=every), tx.now, zone_of(tx)
         names = actors.names_of(tx, [key.made_by for key in found])
-    if as_json:
+    if call.as_json:
         say_json([{**dataclasses.asdict(key), "maker": names.get(key.made_by, key.made_by)} for key in found])
     elif not found:
         say("No API key. Make one: holdfast key make NAME --scope stock.view")
@@ -94,7 +84,7 @@ def list_keys(
                 ", ".join(key.scopes),
                 names.get(key.made_by, key.made_by),
                 ago(key.last_used_at, now),
-                _state(key, now),
+                _state(key, now, zone),
             ]
             for key in found
         ]
@@ -102,9 +92,8 @@ def list_keys(
 
 
 @commands.command()
-def revoke(
-    name: Name, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def revoke(name: Name, *, call: Call) -> None:
     """End an API key at once, for good.
 
     \b
@@ -112,17 +101,17 @@ def revoke(
     """
     from core.access import keys
 
-    with door(merchant, data_dir, as_, Right.KEY_MANAGE) as entered, entered.begin() as tx:
+    with call.door(Right.KEY_MANAGE) as entered, entered.begin() as tx:
         keys.revoke(tx, entered.actor, name)
-    if as_json:
+    if call.as_json:
         say_json({"key": name, "revoked": True})
     else:
         say(f"The key {name} works no more.")
 
 
-def _state(key: "KeyView", now: datetime) -> str:
+def _state(key: "KeyView", now: datetime, zone: ZoneInfo) -> str:
     if key.revoked_at is not None:
         return f"revoked {ago(key.revoked_at, now)}"
     if key.expires_at is None:
         return "works"
-    return f"{'works until' if key.expires_at > now else 'expired'} {key.expires_at:%Y-%m-%d %H:%M}"
+    return f"{'works until' if key.expires_at > now else 'expired'} {local(key.expires_at, zone)}"

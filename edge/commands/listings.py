@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json, say_table
+from edge.commands.common import Call, say, say_json, say_table
 from edge.commands.rules import DryRun, change
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.selling.listing_views import ListingView
@@ -23,13 +24,12 @@ Listing = Annotated[str, typer.Argument(metavar="LISTING", help="the store's own
 
 
 @commands.command()
+@spread
 def show(
     store: Store,
     listing: Annotated[str, typer.Argument(metavar="[LISTING]", help="one of them; else all")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show what the listings of a store sell, and their rules.
 
@@ -43,11 +43,11 @@ def show(
     from core.selling import rules
     from core.selling.listing_views import listing_views
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         row = stores.find(tx, store)
         listing_id = rules.listing_subject(tx, store, listing).id if listing else None
         views = listing_views(tx, row.id, listing_id=listing_id)
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(view) for view in views])
     elif views:
         columns = [
@@ -75,15 +75,14 @@ def _row(view: "ListingView") -> list[object]:
 
 
 @commands.command()
+@spread
 def pack(
     store: Store,
     listing: Listing,
     units: Annotated[int, typer.Argument(metavar="N", min=1, help="units of the item that one sale takes, 1 or more")],
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say how many units of its item one sale takes.
 
@@ -94,21 +93,20 @@ def pack(
     """
     from core.selling import rules
 
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         subject = rules.listing_subject(tx, store, listing)
-        change(entered, tx, subject, {"pack_size": units}, dry_run=dry_run, as_json=as_json)
+        change(entered, tx, subject, {"pack_size": units}, dry_run=dry_run, as_json=call.as_json)
 
 
 @commands.command()
+@spread
 def grade(
     store: Store,
     listing: Listing,
     grade: Annotated[str, typer.Argument(metavar="GRADE", help="good or minor_defect")],
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say which grade of its item a listing sells.
 
@@ -117,6 +115,6 @@ def grade(
     """
     from core.selling import rules
 
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         subject = rules.listing_subject(tx, store, listing)
-        change(entered, tx, subject, {"grade": grade}, dry_run=dry_run, as_json=as_json)
+        change(entered, tx, subject, {"grade": grade}, dry_run=dry_run, as_json=call.as_json)

@@ -11,19 +11,7 @@ import typer
 from core.access.rights import Right
 from core.stock import GOOD
 from edge.commands.acting import DryRun, Grade, Sku, act
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Merchant,
-    ago,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, ago, counted, say, say_json, say_table
 from edge.commands.lock_parts import (
     Account,
     Key,
@@ -44,6 +32,7 @@ from edge.commands.lock_parts import (
     warehouse_named,
     window,
 )
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.rows import LockRow
@@ -53,6 +42,7 @@ if TYPE_CHECKING:
     from core.transaction import Transaction
 
 
+@spread
 def migrate(  # noqa: PLR0913, PLR0917  each is an option of the command line
     key: Key,
     to: Annotated[str, typer.Argument(metavar="TO", help="the lock to go to; made where there is none")],
@@ -67,10 +57,8 @@ def migrate(  # noqa: PLR0913, PLR0917  each is an option of the command line
     reason: Reason = "",
     ref: Ref = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Give a lock's units to another lock, all or N.
 
@@ -84,7 +72,7 @@ def migrate(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.sales import lock_report
     from core.sales.lock_migration import MigrateLock, move_promises
 
-    with door(merchant, data_dir, as_, Right.LOCK_CHANGE) as entered:
+    with call.door(Right.LOCK_CHANGE) as entered:
         with entered.begin() as tx:
             before = lock_report.lock(tx, key)
             old = lock_report.record(tx, key)
@@ -98,18 +86,20 @@ def migrate(  # noqa: PLR0913, PLR0917  each is an option of the command line
                 actor = str(entered.actor)
                 run = entered.app.combiner.run
                 promised = move_promises(
-                    entered.app.db, merchant, lambda commands: run(merchant, commands, actor=actor), key, to
+                    entered.app.db, call.merchant, lambda commands: run(call.merchant, commands, actor=actor), key, to
                 )
-    if as_json:
+    if call.as_json:
         say_json({**done_as_json(key, done), "to": to, "promised": promised, "dry_run": dry_run})
         return
     going = [counted(-done.gained, "free unit")]
     going += [f"{counted(before.waiting - done.waiting, 'unit')} to wait for"] if before.waiting > done.waiting else []
     going += [f"{counted(promised, 'unit')} of orders"] if promised else []
-    say(f"{', '.join(going)} {'would go' if dry_run else 'went'} from {key} to {to}. {state(key, done, dry_run)}")
+    would = "would go" if dry_run else "went"
+    say(f"{', '.join(going)} {would} from {before.name} to {to}. {state(before.called, done, dry_run)}")
 
 
-def floor(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def floor(
     store: Annotated[str, typer.Argument(metavar="STORE", help="the store that may count on the units")],
     sku: Sku,
     units: Annotated[int | None, typer.Argument(metavar="N", min=1, help="free units to keep for it")] = None,
@@ -118,10 +108,8 @@ def floor(  # noqa: PLR0913, PLR0917  each is an option of the command line
     grade: Grade = GOOD,
     reason: Reason = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Keep N units free for a store, whatever others sell.
 
@@ -137,7 +125,7 @@ def floor(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
     if (units is None) is not off:
         raise typer.BadParameter("say how many units, or --off")
-    with door(merchant, data_dir, as_, Right.LOCK_DECIDE) as entered:
+    with call.door(Right.LOCK_DECIDE) as entered:
         with entered.begin() as tx:
             shop = stores.find(tx, store)
             command = SetFloor(tx.new_id(), shop.id, item_named(tx, sku, grade), units or 0, priority, reason)
@@ -145,7 +133,8 @@ def floor(  # noqa: PLR0913, PLR0917  each is an option of the command line
         if not dry_run:
             with entered.begin() as tx:
                 entered.log(tx, "lock.floor", f"store:{shop.id}", sku=sku, units=units or 0, reason=reason)
-    tell(command.key, done, as_json, dry_run=dry_run)
+    of = sku if grade == GOOD else f"{sku} ({grade})"
+    tell(command.key, done, call.as_json, dry_run=dry_run, called=f"The floor of {of} for {shop.name}")
 
 
 def _successor(  # noqa: PLR0913, PLR0917  each is an option of the command line
@@ -173,7 +162,8 @@ def _successor(  # noqa: PLR0913, PLR0917  each is an option of the command line
     return Successor(tx.new_id(), terms)
 
 
-def limit(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def limit(
     who: Annotated[
         str, typer.Argument(metavar="[WHO]", help="a user's address or the name of an API key; or --everybody")
     ] = "",
@@ -184,10 +174,8 @@ def limit(  # noqa: PLR0913, PLR0917  each is an option of the command line
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, metavar="N", help="from beginning to end of a lock")] = None,
     off: Annotated[bool, typer.Option("--off", help="no limit of their own any more")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say how much somebody may lock, or show it.
 
@@ -204,35 +192,35 @@ def limit(  # noqa: PLR0913, PLR0917  each is an option of the command line
     if not who and not everybody:
         if off or wanted != LockLimit():
             raise typer.BadParameter("say whose limit it is, or --everybody")
-        _show_limits(merchant, data_dir, as_, as_json)
+        _show_limits(call)
     elif (who and everybody) or (off and wanted != LockLimit()):
         raise typer.BadParameter("say WHO or --everybody; and --off alone, or what is limited")
     else:
-        _set_limit(merchant, data_dir, as_, who, None if off else wanted, as_json)
+        _set_limit(call, who, None if off else wanted)
 
 
-def _set_limit(merchant: int, data_dir: DataDir, as_: str, who: str, wanted: "LockLimit | None", as_json: bool) -> None:
+def _set_limit(call: Call, who: str, wanted: "LockLimit | None") -> None:
     from core.sales import lock_limits
 
-    with door(merchant, data_dir, as_, Right.USER_MANAGE) as entered, entered.begin() as tx:
+    with call.door(Right.USER_MANAGE) as entered, entered.begin() as tx:
         requester = _requester(tx, who) if who else lock_limits.EVERYBODY
         lock_limits.set_limit(tx, requester, wanted)
         detail = {} if wanted is None else dataclasses.asdict(wanted)
         entered.log(tx, "lock.limit", requester or "everybody", **detail)
-    if as_json:
+    if call.as_json:
         say_json({"requester": requester, "limit": wanted and dataclasses.asdict(wanted)})
     else:
         say(f"{who or 'Everybody'}: {_words_of(wanted) if wanted else 'no limit of their own'}.")
 
 
-def _show_limits(merchant: int, data_dir: DataDir, as_: str, as_json: bool) -> None:
+def _show_limits(call: Call) -> None:
     from core.access import actors
     from core.sales import lock_limits
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found, now = lock_limits.limits(tx), tx.now
         names = actors.names_of(tx, [ref for one in found for ref in (one.requester, one.changed_by)])
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
     elif not found:
         say("No limit. Set one: holdfast lock limit --everybody --units N")

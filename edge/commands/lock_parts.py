@@ -112,11 +112,14 @@ def done_as_json(key: str, done: "Done") -> dict[str, object]:
     return {"key": key, "status": done.status, "units": done.gained, "waiting": done.waiting}
 
 
-def tell(key: str, done: "Done", as_json: bool, *, dry_run: bool = False, promised: int = 0) -> None:
+def tell(
+    key: str, done: "Done", as_json: bool, *, dry_run: bool = False, promised: int = 0, called: str = ""
+) -> None:  # fmt: skip
+    """Args: called: how a sentence on the lock begins, where its key is no name for people."""
     if as_json:
         say_json({**done_as_json(key, done), "dry_run": dry_run})
         return
-    words = [state(key, done, dry_run)]
+    words = [state(called or f"Lock {key}", done, dry_run)]
     if done.gained:
         moved = counted(abs(done.gained), "unit")
         where = "set apart" if done.gained > 0 else "given back"
@@ -126,6 +129,6 @@ def tell(key: str, done: "Done", as_json: bool, *, dry_run: bool = False, promis
     say(" ".join(words))
 
 
-def state(key: str, done: "Done", dry_run: bool) -> str:
+def state(called: str, done: "Done", dry_run: bool) -> str:
     waits = f" and {'would wait' if dry_run else 'waits'} for {counted(done.waiting, 'unit')}" if done.waiting else ""
-    return f"Lock {key} {'would be' if dry_run else 'is'} {done.status}{waits}."
+    return f"{called} {'would be' if dry_run else 'is'} {done.status}{waits}."

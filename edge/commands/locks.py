@@ -9,7 +9,7 @@ import typer
 from core.access.rights import Right
 from core.stock import GOOD
 from edge.commands.acting import DryRun, Grade, Sku, Units, act
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Door, Merchant, counted, door, say, say_json
+from edge.commands.common import Call, Door, counted, say, say_json
 from edge.commands.lock_parts import (
     Account,
     From,
@@ -37,9 +37,10 @@ from edge.commands.lock_parts import (
     warehouse_named,
     window,
 )
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
-    pass
+    from core.rows import StoreKey
 
 commands = typer.Typer(
     help="Set units apart for a store, a customer or a purpose.",
@@ -49,6 +50,7 @@ commands = typer.Typer(
 
 
 @commands.command()
+@spread
 def request(  # noqa: PLR0913, PLR0917  each is an option of the command line
     key: Annotated[str, typer.Argument(metavar="KEY", help="your own name for the lock; it is the lock's for good")],
     sku: Sku,
@@ -66,10 +68,8 @@ def request(  # noqa: PLR0913, PLR0917  each is an option of the command line
     grade: Grade = GOOD,
     reason: Reason = "",
     approve: Annotated[bool, typer.Option("--approve", help="approve it as well; for who may")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Ask for a lock. No unit moves before somebody else, or an owner, approves it.
 
@@ -80,7 +80,7 @@ def request(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.sales.lock_requests import RequestLock
     from core.sales.lock_terms import Terms
 
-    with door(merchant, data_dir, as_, Right.LOCK_REQUEST) as entered:
+    with call.door(Right.LOCK_REQUEST) as entered:
         if approve:
             entered.actor.require(Right.LOCK_DECIDE)
         with entered.begin() as tx:
@@ -94,63 +94,54 @@ def request(  # noqa: PLR0913, PLR0917  each is an option of the command line
         asked = act(entered, RequestLock(key, lock_id, terms, limit, siblings))
         log(entered, "lock.request", asked.lock_id, asked.lock_id == lock_id, units=units, reason=reason)
         if approve:
-            _decide(entered, key, True, "", as_json)
-        elif as_json:
+            _decide(entered, key, True, "", call.as_json)
+        elif call.as_json:
             say_json({"key": key, "id": asked.lock_id, "status": asked.status})
         else:
             say(f"Lock {key} is {asked.status}; `holdfast lock approve {key}` moves its units.")
 
 
 @commands.command()
-def approve(
-    key: Key,
-    reason: Reason = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def approve(key: Key, reason: Reason = "", dry_run: DryRun = False, *, call: Call) -> None:
     """Approve a lock that somebody else asked for.
 
     Its units move at once, or when its time has come. What is not there waits, and is filled as units come free, by
     priority, then age.
 
     \b
-    Example: holdfast lock approve trade-fair
+    Example: holdfast lock approve trade-fair --dry-run
+             holdfast lock approve trade-fair
     """
-    with door(merchant, data_dir, as_, Right.LOCK_DECIDE) as entered:
-        _decide(entered, key, True, reason, as_json)
+    with call.door(Right.LOCK_DECIDE) as entered:
+        _decide(entered, key, True, reason, call.as_json, dry_run=dry_run)
 
 
 @commands.command()
-def refuse(
-    key: Key,
-    reason: Reason = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def refuse(key: Key, reason: Reason = "", *, call: Call) -> None:
     """Refuse a lock that somebody else asked for.
 
     \b
     Example: holdfast lock refuse trade-fair --reason "no fair this year"
     """
-    with door(merchant, data_dir, as_, Right.LOCK_DECIDE) as entered:
-        _decide(entered, key, False, reason, as_json)
+    with call.door(Right.LOCK_DECIDE) as entered:
+        _decide(entered, key, False, reason, call.as_json)
 
 
-def _decide(entered: Door, key: str, approve: bool, reason: str, as_json: bool) -> None:
+def _decide(entered: Door, key: str, approve: bool, reason: str, as_json: bool, *, dry_run: bool = False) -> None:
     from core.sales.lock_requests import DecideLock
 
     limit, siblings = bounds_of(entered, key)
-    done = act(entered, DecideLock(key, approve, reason, is_owner(entered), limit, siblings))
-    log_on(entered, "lock.approve" if approve else "lock.refuse", key, reason=reason)
-    tell(key, done, as_json)
+    done = act(entered, DecideLock(key, approve, reason, is_owner(entered), limit, siblings), dry_run=dry_run)
+    if not dry_run:
+        log_on(entered, "lock.approve" if approve else "lock.refuse", key, reason=reason)
+    tell(key, done, as_json, dry_run=dry_run)
 
 
 @commands.command()
-def release(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def release(
     key: Key,
     units: Annotated[int | None, typer.Argument(metavar="N", min=1, help="how many units; or --all")] = None,
     all_: Annotated[bool, typer.Option("--all", help="all of it: the lock closes")] = False,
@@ -158,10 +149,8 @@ def release(  # noqa: PLR0913, PLR0917  each is an option of the command line
     reason: Reason = "",
     dry_run: DryRun = False,
     yes: Yes = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Give a lock back, a part of it or --all.
 
@@ -178,45 +167,73 @@ def release(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
     if (units is None) is not all_:
         raise typer.BadParameter("say how many units, or --all")
-    with door(merchant, data_dir, as_, Right.LOCK_CHANGE) as entered:
+    with call.door(Right.LOCK_CHANGE) as entered:
         with entered.begin() as tx:
             before = lock_report.lock(tx, key)
         if all_ and not dry_run and before.status == "active":
-            confirm(f"Close lock {key} and give back {counted(before.free, 'unit')}?", yes=yes or as_json)
+            which = f"{'the' if before.standing else 'lock'} {before.name}"
+            confirm(
+                f"Close {which} and give back {counted(before.free, 'unit')}?",
+                yes=yes or call.as_json,
+            )
         done = act(entered, ReleaseLock(key, units, ref or str(uuid.uuid4()), reason), dry_run=dry_run)
         log(entered, "lock.release", before.id, not dry_run, units=-done.gained, reason=reason)
-    tell(key, done, as_json, dry_run=dry_run, promised=before.reserved + before.sold)
+    tell(key, done, call.as_json, dry_run=dry_run, promised=before.reserved + before.sold, called=before.called)
 
 
 @commands.command()
+@spread
 def consume(
     key: Key,
     units: Units,
+    order: Annotated[str, typer.Option("--order", metavar="NUMBER", help="a paid order that they go to")] = "",
+    store: Annotated[
+        str, typer.Option("--store", metavar="NAME", help="of the order, where several have one so called")
+    ] = "",
     ref: Ref = "",
     reason: Reason = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Take units out of a pure lock.
 
-    That is for what they were set apart for. They are free for everybody then; who waits for units is served first.
+    That is for what they were set apart for. With --order they go to that order, whoever else waits, and the lock's
+    warehouse is told to send them. Else they are free for everybody; who waits for units is served first.
 
     \b
     Example: holdfast lock consume marketplace-load 60 --ref truck-7
+             holdfast lock consume fair 5 --order 1001
     """
+    from core.fulfilment.consuming import ConsumeFor
     from core.sales.locks import ConsumeLock
 
-    with door(merchant, data_dir, as_, Right.LOCK_CHANGE) as entered:
-        done = act(entered, ConsumeLock(key, units, ref or str(uuid.uuid4()), reason), dry_run=dry_run)
+    if store and not order:
+        raise typer.BadParameter("say which order of that store: --order NUMBER")
+    ref = ref or str(uuid.uuid4())
+    with call.door(Right.LOCK_CHANGE) as entered:
+        if order:
+            entered.actor.require(Right.ORDER_CHANGE)
+            taker = _order_named(entered, order, store)
+            done = act(entered, ConsumeFor(key, taker, units, ref, reason), dry_run=dry_run)
+        else:
+            done = act(entered, ConsumeLock(key, units, ref, reason), dry_run=dry_run)
         if not dry_run:
-            log_on(entered, "lock.consume", key, units=units, reason=reason)
-    tell(key, done, as_json, dry_run=dry_run)
+            log_on(entered, "lock.consume", key, units=units, order=order, reason=reason)
+    tell(key, done, call.as_json, dry_run=dry_run)
+
+
+def _order_named(entered: Door, number: str, store: str) -> "StoreKey":
+    from core.orders.views import row_of
+    from core.rows import StoreKey
+
+    with entered.begin() as tx:
+        row = row_of(tx, number, store)
+    return StoreKey(row.store_id, row.external_id)
 
 
 @commands.command()
+@spread
 def change(  # noqa: PLR0913, PLR0917  each is an option of the command line
     key: Key,
     quantity: Annotated[int | None, typer.Option("--quantity", metavar="N", min=1, help="for so many units")] = None,
@@ -229,10 +246,8 @@ def change(  # noqa: PLR0913, PLR0917  each is an option of the command line
     ref: Ref = "",
     reason: Reason = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Change a lock's units, time, priority or overflow.
 
@@ -243,13 +258,15 @@ def change(  # noqa: PLR0913, PLR0917  each is an option of the command line
     Example: holdfast lock change trade-fair --quantity 60
              holdfast lock change trade-fair --until 2027-04-01
     """
+    from core.sales import lock_report
     from core.sales.lock_requests import ChangeLock, Changes
 
     if until and no_end:
         raise typer.BadParameter("say --until or --no-end, not both")
-    with door(merchant, data_dir, as_, Right.LOCK_CHANGE) as entered:
+    with call.door(Right.LOCK_CHANGE) as entered:
         with entered.begin() as tx:
             begins, ends = window(tx, from_, until)
+            called = lock_report.lock(tx, key).called
         changes = Changes(quantity, priority, overflow, owner, begins, ends, no_end)
         if changes == Changes():
             raise typer.BadParameter("say what is to change: --quantity, --until, --no-end, --priority, ...")
@@ -258,7 +275,7 @@ def change(  # noqa: PLR0913, PLR0917  each is an option of the command line
         done = act(entered, command, dry_run=dry_run)
         if not dry_run:
             log_on(entered, "lock.change", key, reason=reason, **_said(changes))
-    tell(key, done, as_json, dry_run=dry_run)
+    tell(key, done, call.as_json, dry_run=dry_run, called=called)
 
 
 def _said(changes: Any) -> dict[str, object]:

@@ -1,26 +1,15 @@
 """``holdfast mirror``: outside systems that are the truth for what stands in a warehouse."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Merchant,
-    ago,
-    confirm,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, ago, confirm, counted, say, say_json, say_table
+from edge.commands.spread import spread
+from edge.instants import cells
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,22 +40,21 @@ Silent = Annotated[
 
 
 @commands.command()
-def add(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def add(  # noqa: PLR0913  each is an option of the command line
     name: Name,
     warehouse: Annotated[str, typer.Option("--warehouse", metavar="CODE", help="what it counts, like MAIN")],
-    by_time: Annotated[bool, typer.Option("--by-time", help="its messages have a time; else a version that rises")] = (
-        False
-    ),
+    by_time: Annotated[
+        bool, typer.Option("--by-time", help="its messages have a time; else a version that rises")
+    ] = False,
     by_bin: Annotated[bool, typer.Option("--by-bin", help="it counts bins; else the whole warehouse")] = False,
     missing: Missing = None,
     most_percent: MostPercent = None,
     most_zeroed: MostZeroed = None,
     most_units: MostUnits = None,
     silent_after: Silent = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Name the system that is the truth for a warehouse.
 
@@ -79,11 +67,11 @@ def add(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.mirror import sources
 
     terms = _terms(missing, most_percent, most_zeroed, most_units, silent_after)
-    with door(merchant, data_dir, as_, Right.PLACE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.PLACE_CHANGE) as entered, entered.begin() as tx:
         source_id = sources.add(tx, name, warehouse, terms, by_time=by_time, by_bin=by_bin)
         entered.log(tx, "mirror.add", f"mirror:{source_id}", warehouse=warehouse)
         source = sources.find(tx, name)
-    if as_json:
+    if call.as_json:
         say_json(dataclasses.asdict(source))
     else:
         say(
@@ -94,17 +82,16 @@ def add(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
 
 @commands.command("set")
-def change(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def change(
     name: Name,
     missing: Missing = None,
     most_percent: MostPercent = None,
     most_zeroed: MostZeroed = None,
     most_units: MostUnits = None,
     silent_after: Silent = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say other bounds for a system, or what missing items mean.
 
@@ -116,29 +103,31 @@ def change(  # noqa: PLR0913, PLR0917  each is an option of the command line
     terms = _terms(missing, most_percent, most_zeroed, most_units, silent_after)
     if not terms:
         raise typer.BadParameter("say what is to change, like --most-percent 40")
-    with door(merchant, data_dir, as_, Right.PLACE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.PLACE_CHANGE) as entered, entered.begin() as tx:
         changed = sources.change(tx, name, terms)
         if changed:
             entered.log(tx, "mirror.set", f"mirror:{sources.find(tx, name).id}", terms=sorted(terms))
-    if as_json:
+    if call.as_json:
         say_json({"name": name, "changed": changed})
     else:
         say(f"{name} is changed." if changed else f"All of that is said of {name} already.")
 
 
 @commands.command("list")
-def list_(as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+@spread
+def list_(*, call: Call) -> None:
     """List the systems, with when each spoke last, and what waits.
 
     \b
     Example: holdfast mirror list
     """
     from core.mirror import views
+    from edge.mirror_told import status_as_json
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found, now = views.every(tx), tx.now
-    if as_json:
-        say_json([_told(one) for one in found])
+    if call.as_json:
+        say_json([status_as_json(one) for one in found])
     elif found:
         columns = ["name", "counts", "last message", "last batch", ">items", ">late", ">refused", "state"]
         say_table(columns, [_line(one, now) for one in found])
@@ -147,48 +136,39 @@ def list_(as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir =
 
 
 @commands.command()
-def show(
-    name: Name, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def show(name: Name, *, call: Call) -> None:
     """Show a system: its last batches, what came late or was refused, and what should be counted again.
 
     \b
     Example: holdfast mirror show wms
     """
-    from core.mirror import batches, sources, views
-    from edge.mirror_told import row_as_json
+    from core.mirror import sources, views
+    from core.zones import zone_of
+    from edge.mirror_told import shown
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         source = sources.find(tx, name)
-        status, now = views.status(tx, source), tx.now
-        parts: dict[str, list[Any]] = {
-            "late_messages": views.late(tx, source),
-            "refusals": views.refused(tx, source),
-            "unsettled": views.unsettled(tx, source),
-        }
-        told = {name: [dataclasses.asdict(one) for one in rows] for name, rows in parts.items()}
-        last = [row_as_json(source, row) for row in batches.newest(tx, source, 10)]
-    if as_json:
-        say_json({**_told(status), "batches": last, **told})
+        status, told, now = views.status(tx, source), shown(tx, source), tx.now
+        told["unsettled"] = [dataclasses.asdict(one) for one in views.unsettled(tx, source)]
+        zone = zone_of(tx)
+    if call.as_json:
+        say_json(told)
         return
     say_table(["name", "counts", "last message", "last batch", ">items", ">late", ">refused", "state"],
               [_line(status, now)])  # fmt: skip
-    _say_rows("Batches", last, ("batch", "state", "received_at", "named", "same", "why"))
-    _say_rows("Late, and changed nothing", told["late_messages"], ("received_at", "sku", "grade", "bin", "units"))
-    _say_rows("Refused, and not told rightly since", told["refusals"], ("subject", "why", "times", "last_at"))
+    if told["newest"] is not None:
+        say(f"It is at {'time' if source.by_time else 'version'} {told['newest']}.")
+    _say_rows("Batches", told["batches"], ("batch", "state", "received_at", "named", "same", "why"), zone)
+    _say_rows("Late, and changed nothing", told["late_messages"], ("received_at", "sku", "grade", "bin", "units"), zone)
+    _say_rows("Refused, and not told rightly since", told["refusals"], ("subject", "why", "times", "last_at"), zone)
     _say_rows("Left since they were counted; a new count may be higher", told["unsettled"],
-              ("sku", "grade", "bin", "units", "as_of"))  # fmt: skip
+              ("sku", "grade", "bin", "units", "as_of"), zone)  # fmt: skip
 
 
 @commands.command()
-def restart(
-    name: Name,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def restart(name: Name, yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False, *, call: Call) -> None:
     """Let a system count its versions anew, when it was set up again; stock stays as it is.
 
     What it told before is no longer newer than anything, so nothing of its past may still be under way.
@@ -198,28 +178,22 @@ def restart(
     """
     from core.mirror import sources
 
-    with door(merchant, data_dir, as_, Right.PLACE_CHANGE) as entered:
+    with call.door(Right.PLACE_CHANGE) as entered:
         with entered.begin() as tx:
             sources.find(tx, name)
         confirm(f"Forget how far {name} has counted its versions?", yes=yes)
         with entered.begin() as tx:
             items = sources.restart(tx, name)
             entered.log(tx, "mirror.restart", f"mirror:{sources.find(tx, name).id}", items=items)
-    if as_json:
+    if call.as_json:
         say_json({"name": name, "items": items})
     else:
         say(f"{name} may begin again with version 0; {counted(items, 'item')} can be told anew.")
 
 
 @commands.command()
-def remove(
-    name: Name,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False, *, call: Call) -> None:
     """Take a warehouse back from a system: it tells nothing any more. Stock and documents stay.
 
     \b
@@ -227,14 +201,14 @@ def remove(
     """
     from core.mirror import sources
 
-    with door(merchant, data_dir, as_, Right.PLACE_CHANGE) as entered:
+    with call.door(Right.PLACE_CHANGE) as entered:
         with entered.begin() as tx:
             source = sources.find(tx, name)
         confirm(f"Forget {name} and what it said?", yes=yes)
         with entered.begin() as tx:
             sources.remove(tx, name)
             entered.log(tx, "mirror.remove", f"mirror:{source.id}", warehouse=source.warehouse)
-    if as_json:
+    if call.as_json:
         say_json({"name": name, "removed": True})
     else:
         say(f"{source.warehouse} is counted by nobody else now.")
@@ -279,23 +253,8 @@ def _state(one: "Status") -> str:
     return ", ".join(told) or "well"
 
 
-def _told(one: "Status") -> dict[str, Any]:
-    from edge.mirror_told import row_as_json
-
-    last = one.last_batch and row_as_json(one.source, one.last_batch)
-    return {**dataclasses.asdict(one.source), "items": one.items, "last_message_at": one.last_message_at,
-            "last_batch": last, "late": one.late, "refused": one.refused, "silent": one.silent,
-            "waiting": [row_as_json(one.source, row) for row in one.waiting]}  # fmt: skip
-
-
-def _say_rows(title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+def _say_rows(title: str, rows: list[dict[str, Any]], columns: tuple[str, ...], zone: ZoneInfo) -> None:
     if rows:
         say(f"\n{title}")
-        say_table(
-            [name.replace("_", " ") for name in columns], [[_short(row, name) for name in columns] for row in rows]
-        )
-
-
-def _short(row: Mapping[str, Any], name: str) -> object:
-    value = row[name]
-    return f"{value:%Y-%m-%d %H:%M}" if hasattr(value, "isoformat") else value
+        named = [name.replace("_", " ") for name in columns]
+        say_table(named, [cells((row[name] for name in columns), zone) for row in rows])

@@ -1,6 +1,7 @@
 """``holdfast mirror read``, ``review``, ``approve``, ``reject`` and ``resume``: numbers in files, and who decides."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,19 +9,8 @@ import typer
 
 from core.access.rights import Right
 from edge.commands.acting import DryRun
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Door,
-    Merchant,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, Door, counted, say, say_json, say_table
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.mirror.full import Batch
@@ -31,7 +21,8 @@ Why = Annotated[str, typer.Option("--reason", help="why, for everybody who looks
 _SHOWN = 20
 
 
-def read(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def read(  # noqa: PLR0913  each is an option of the command line
     file: Annotated[Path, typer.Argument(metavar="FILE", help="a CSV file with columns like sku,quantity,version")],
     source: Annotated[str, typer.Option("--source", metavar="NAME", help="whose numbers these are")],
     full: Annotated[bool, typer.Option("--full", help="the file names all items, at one version or time")] = False,
@@ -41,10 +32,8 @@ def read(  # noqa: PLR0913, PLR0917  each is an option of the command line
     key: Annotated[str, typer.Option("--key", help="your own name for the full batch")] = "",
     best_effort: Annotated[bool, typer.Option("--best-effort", help="leave out rows that cannot be used")] = False,
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Book the numbers of a file.
 
@@ -64,21 +53,43 @@ def read(  # noqa: PLR0913, PLR0917  each is an option of the command line
             "--version, --time, --as-of and --key are of a full batch; add --full, or name columns"
         )
     rows = read_file(file)
-    with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
+    with call.door(Right.STOCK_ADJUST) as entered:
+        _require_place(entered, source, stamp if full else None, rows)
         db, actor = entered.app.db, str(entered.actor)
         if full:
             batch = batches.tell(
-                db, merchant, source, stamp, rows, actor=actor, best_effort=best_effort, dry_run=dry_run
+                db, call.merchant, source, stamp, rows, actor=actor, best_effort=best_effort, dry_run=dry_run
             )
-            _say_batch(entered, source, batch, dry_run=dry_run, as_json=as_json)
+            _say_batch(entered, source, batch, dry_run=dry_run, as_json=call.as_json)
         else:
-            answers = telling.tell(db, merchant, source, rows, actor=actor, best_effort=best_effort, dry_run=dry_run)
-            _say_answers(source, answers, dry_run=dry_run, as_json=as_json)
+            answers = telling.tell(
+                db, call.merchant, source, rows, actor=actor, best_effort=best_effort, dry_run=dry_run
+            )
+            _say_answers(source, answers, dry_run=dry_run, as_json=call.as_json)
 
 
-def review(
-    batch: BatchId, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
+def _require_place(
+    entered: Door, name: str, stamp: Mapping[str, str] | None, rows: Sequence[tuple[int, object]]
 ) -> None:
+    """Raises: typer.BadParameter where nothing says what place in its sender's order a full batch, or any row, has."""
+    from core.mirror import sources
+
+    with entered.begin() as tx:
+        source = sources.find(tx, name)
+    order, like = ("time", "2027-03-31T14:30:00+02:00") if source.by_time else ("version", "4711")
+    if stamp is None and rows and not any(isinstance(said, Mapping) and order in said for _, said in rows):
+        raise typer.BadParameter(
+            f"{source.name} is ordered by {order}, and the file has no column {order}; add one, or read it as a full "
+            f"batch with --full --{order} {like}"
+        )
+    if stamp is not None and not stamp[order]:
+        raise typer.BadParameter(
+            f"{source.name} is ordered by {order}; say that of the batch, like --{order} {like}, higher with each"
+        )
+
+
+@spread
+def review(batch: BatchId, *, call: Call) -> None:
     """Show what a full batch changes or would change, the largest change first.
 
     \b
@@ -87,12 +98,12 @@ def review(
     from core.mirror import batches, sources, views
     from edge.mirror_told import row_as_json
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         row = batches.find(tx, batch)
         source = sources.by_id(tx, row.source_id)
-        changes = [dataclasses.asdict(one) for one in views.changes(tx, row, None if as_json else _SHOWN)]
+        changes = [dataclasses.asdict(one) for one in views.changes(tx, row, None if call.as_json else _SHOWN)]
         tally = dataclasses.asdict(batches.tally(tx, row.id))
-    if as_json:
+    if call.as_json:
         say_json({**row_as_json(source, row), **tally, "changes": changes})
         return
     say(f"Batch {row.id} of {source.name} is {row.state}" + (f": {row.why}." if row.why else "."))
@@ -107,14 +118,8 @@ def review(
         say(f"`holdfast mirror approve {row.id}` books it, `holdfast mirror reject {row.id} --reason ...` drops it.")
 
 
-def approve(
-    batch: BatchId,
-    reason: Why = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def approve(batch: BatchId, reason: Why = "", *, call: Call) -> None:
     """Book a full batch that waits, as the shelves stand now; what is newer by now stays.
 
     \b
@@ -122,21 +127,15 @@ def approve(
     """
     from core.mirror import full
 
-    with door(merchant, data_dir, as_, Right.STOCK_CORRECT) as entered:
-        done = full.approve(entered.app.db, merchant, batch, reason, actor=str(entered.actor))
+    with call.door(Right.STOCK_CORRECT) as entered:
+        done = full.approve(entered.app.db, call.merchant, batch, reason, actor=str(entered.actor))
         with entered.begin() as tx:
             entered.log(tx, "mirror.approve", f"mirror_batch:{batch}")
-        _say_batch(entered, _name(entered, done), done, dry_run=False, as_json=as_json)
+        _say_batch(entered, _name(entered, done), done, dry_run=False, as_json=call.as_json)
 
 
-def reject(
-    batch: BatchId,
-    reason: Why,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def reject(batch: BatchId, reason: Why, *, call: Call) -> None:
     """Never book a full batch that waits; its report is kept.
 
     \b
@@ -144,19 +143,18 @@ def reject(
     """
     from core.mirror import full
 
-    with door(merchant, data_dir, as_, Right.STOCK_CORRECT) as entered:
-        row = full.reject(entered.app.db, merchant, batch, reason, actor=str(entered.actor))
+    with call.door(Right.STOCK_CORRECT) as entered:
+        row = full.reject(entered.app.db, call.merchant, batch, reason, actor=str(entered.actor))
         with entered.begin() as tx:
             entered.log(tx, "mirror.reject", f"mirror_batch:{batch}")
-    if as_json:
+    if call.as_json:
         say_json({"batch": row.id, "state": row.state, "why": row.why})
     else:
         say(f"Batch {row.id} is rejected; nothing of it was booked.")
 
 
-def resume(
-    batch: BatchId, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def resume(batch: BatchId, *, call: Call) -> None:
     """Book what is left of a full batch whose booking was cut short.
 
     \b
@@ -164,9 +162,9 @@ def resume(
     """
     from core.mirror import full
 
-    with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
-        done = full.resume(entered.app.db, merchant, batch, actor=str(entered.actor))
-        _say_batch(entered, _name(entered, done), done, dry_run=False, as_json=as_json)
+    with call.door(Right.STOCK_ADJUST) as entered:
+        done = full.resume(entered.app.db, call.merchant, batch, actor=str(entered.actor))
+        _say_batch(entered, _name(entered, done), done, dry_run=False, as_json=call.as_json)
 
 
 def _name(entered: Door, batch: "Batch") -> str:

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json, say_table
-from edge.commands.pools import Code, local, zone_of
+from edge.commands.common import Call, say, say_json, say_table
+from edge.commands.pools import Code, zone_of
+from edge.commands.spread import spread
+from edge.instants import local
 
 if TYPE_CHECKING:
     from core.sales.pool_report import ItemView, PoolView, Report, Result
 
 
+@spread
 def list_pools(
-    every: Annotated[bool, typer.Option("--all", help="also those that have ended")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    every: Annotated[bool, typer.Option("--all", help="also those that have ended")] = False, *, call: Call
 ) -> None:
     """Show the pools beside the shared one.
 
@@ -30,9 +29,9 @@ def list_pools(
     """
     from core.sales import pool_report
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found, zone = pool_report.pools(tx, ended=every), zone_of(tx)
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
         return
     if not found:
@@ -54,9 +53,8 @@ def _say_troubles(found: "Sequence[PoolView]") -> None:
             say(f"{one.code}: {one.trouble}")
 
 
-def show(
-    code: Code, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def show(code: Code, *, call: Call) -> None:
     """Show one pool: its window, its terms, and what it has.
 
     \b
@@ -64,10 +62,10 @@ def show(
     """
     from core.sales import campaigns, pool_report
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         pool_id = campaigns.find(tx, code)
         pool, items, zone = pool_report.pool(tx, pool_id), pool_report.items(tx, pool_id), zone_of(tx)
-    if as_json:
+    if call.as_json:
         say_json({**dataclasses.asdict(pool), "per_item": [dataclasses.asdict(one) for one in items]})
         return
     say(f"{pool.code}, {pool.kind} pool of {pool.store or 'every channel'}: {pool.state}")
@@ -89,13 +87,12 @@ def _say_items(items: "Sequence[ItemView]") -> None:
     )
 
 
+@spread
 def report(
     code: Code,
     hours: Annotated[bool, typer.Option("--hours", help="also what was ordered and sold in each hour")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show what came of a pool, per item and hour.
 
@@ -106,10 +103,10 @@ def report(
     """
     from core.sales import campaigns, pool_report
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         told = pool_report.report(tx, campaigns.find(tx, code))
         zone = zone_of(tx)
-    if as_json:
+    if call.as_json:
         say_json(_as_json(told))
         return
     say(f"{told.pool.code}, {told.pool.kind}, {told.pool.state}, from {local(told.pool.starts_at, zone)} "

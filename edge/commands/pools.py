@@ -12,17 +12,9 @@ from core.access.rights import Right
 from core.stock import GOOD
 from edge.coming import read_coming
 from edge.commands.acting import DryRun, Grade, Key, Sku, act
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Door,
-    Merchant,
-    door,
-    say,
-    say_json,
-)
+from edge.commands.common import Call, Door, say, say_json
+from edge.commands.spread import spread
+from edge.instants import local
 from edge.quantities import find_items, read_quantities
 
 if TYPE_CHECKING:
@@ -65,10 +57,6 @@ def zone_of(tx: "Transaction") -> ZoneInfo:
     return read(tx)
 
 
-def local(at: datetime | None, zone: ZoneInfo) -> str:
-    return "-" if at is None else f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
-
-
 def by_sku(entered: Door, units: "Mapping[Stocked, int]") -> dict[str, int]:
     """Units for people; the grade is told where it is not the good one."""
     from core.sales.pool_report import named
@@ -82,16 +70,15 @@ def listed(units: Mapping[str, int]) -> str:
 
 
 @commands.command()
+@spread
 def make(
     code: Code,
     store: Annotated[str, typer.Option("--store", metavar="STORE", help="whose; `own` is our own interface")],
     what: Annotated[list[str] | None, typer.Argument(metavar="[SKU=N...]", help="items and units to deal now")] = None,
     grade: Grade = GOOD,
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Make the pool of one store: units in it nobody else may sell.
 
@@ -104,7 +91,7 @@ def make(
     from core.sales.pools import OpenPool
     from core.stock import Pool, PoolKind
 
-    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
+    with call.door(Right.POOL_CHANGE) as entered:
         with entered.begin() as tx:
             quantities = find_items(tx, read_quantities(what or []), grade)
             pool = Pool(tx.new_id(), PoolKind.CHANNEL, campaigns.new_code(tx, code), store_id_of(tx, store))
@@ -113,24 +100,23 @@ def make(
         if not dry_run:
             with entered.begin() as tx:
                 entered.log(tx, "pool.make", f"pool:{pool.code}", units=sum(quantities.values()))
-    if as_json:
+    if call.as_json:
         say_json({"pool": pool.code, "dealt": dealt, "dry_run": dry_run})
     else:
         say(f"Pool {pool.code} {'would be' if dry_run else 'is'} made with {listed(dealt)}, for {store} alone.")
 
 
 @commands.command()
-def deal(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def deal(
     code: Code,
     what: What,
     grade: Grade = GOOD,
     best_effort: BestEffort = False,
     key: Key = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Deal free units of the shared pool to a pool.
 
@@ -148,22 +134,21 @@ def deal(  # noqa: PLR0913, PLR0917  each is an option of the command line
         presale.require_supply(tx, pool_id, quantities)
         return Deal(pool_id, key or str(uuid.uuid4()), quantities, best_effort)
 
-    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
-        _shift(entered, code, "pool.deal", command, dry_run=dry_run, as_json=as_json)
+    with call.door(Right.POOL_CHANGE) as entered:
+        _shift(entered, code, "pool.deal", command, dry_run=dry_run, as_json=call.as_json)
 
 
 @commands.command()
-def collect(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def collect(
     code: Code,
     what: What,
     grade: Grade = GOOD,
     best_effort: BestEffort = False,
     key: Key = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Take units back from a pool that nobody was promised.
 
@@ -177,12 +162,13 @@ def collect(  # noqa: PLR0913, PLR0917  each is an option of the command line
     def command(tx: "Transaction", pool_id: int) -> "Command":
         return Collect(pool_id, key or str(uuid.uuid4()), find_items(tx, read_quantities(what), grade), best_effort)
 
-    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
-        _shift(entered, code, "pool.collect", command, dry_run=dry_run, as_json=as_json)
+    with call.door(Right.POOL_CHANGE) as entered:
+        _shift(entered, code, "pool.collect", command, dry_run=dry_run, as_json=call.as_json)
 
 
 @commands.command()
-def resize(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def resize(
     code: Code,
     sku: Sku,
     units: Annotated[int, typer.Argument(metavar="N", min=0, help="how many shall be free in it, 0 or more")],
@@ -190,10 +176,8 @@ def resize(  # noqa: PLR0913, PLR0917  each is an option of the command line
     best_effort: BestEffort = False,
     key: Key = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """See that N units of an item are free in a pool.
 
@@ -207,8 +191,8 @@ def resize(  # noqa: PLR0913, PLR0917  each is an option of the command line
     def command(tx: "Transaction", pool_id: int) -> "Command":
         return Resize(pool_id, key or str(uuid.uuid4()), find_items(tx, {sku: units}, grade), best_effort)
 
-    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
-        _shift(entered, code, "pool.resize", command, dry_run=dry_run, as_json=as_json)
+    with call.door(Right.POOL_CHANGE) as entered:
+        _shift(entered, code, "pool.resize", command, dry_run=dry_run, as_json=call.as_json)
 
 
 def _shift(entered: Door, code: str, name: str, command: Any, *, dry_run: bool, as_json: bool) -> None:
@@ -231,16 +215,15 @@ def _shift(entered: Door, code: str, name: str, command: Any, *, dry_run: bool, 
 
 
 @commands.command()
+@spread
 def window(
     code: Code,
     starts: Annotated[
         str, typer.Option("--starts", metavar="WHEN", help=f"another start, {WHEN} (its beginning)")
     ] = "",
     ends: Annotated[str, typer.Option("--ends", metavar="WHEN", help=f"another end, {WHEN} (its end)")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Give an activity or a presale another start or end.
 
@@ -252,7 +235,7 @@ def window(
 
     if not starts and not ends:
         raise typer.BadParameter("say --starts, --ends or both")
-    with door(merchant, data_dir, as_, Right.POOL_CHANGE) as entered:
+    with call.door(Right.POOL_CHANGE) as entered:
         with entered.begin() as tx:
             pool, zone = pool_report.pool(tx, campaigns.find(tx, code)), zone_of(tx)
             begins = read_coming(starts, tx.now, zone) if starts else pool.starts_at
@@ -261,7 +244,7 @@ def window(
         with entered.begin() as tx:
             campaigns.wake(tx)
             entered.log(tx, "pool.window", f"pool:{code}", starts=_iso(begins), ends=_iso(over))
-    if as_json:
+    if call.as_json:
         say_json({"pool": code, "starts_at": begins, "ends_at": over})
     else:
         say(f"{code} goes from {local(begins, zone)} until {local(over, zone)} ({zone.key}).")

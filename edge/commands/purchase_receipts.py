@@ -8,20 +8,10 @@ import typer
 
 from core.access.rights import Right
 from edge.commands.acting import DryRun, Key, Reason, loss_views, losses_as_json, say_losses
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Merchant,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, counted, say, say_json, say_table
 from edge.commands.purchase_parts import Cases, Number, by_line, dates_follow, say_moved
 from edge.commands.purchase_parts import as_json as told
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.supply.acting import Acted
@@ -36,6 +26,7 @@ Other = Annotated[
 ]
 
 
+@spread
 def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
     number: Number,
     what: Annotated[
@@ -50,16 +41,14 @@ def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
     key: Key = "",
     reason: Annotated[str, typer.Option("--reason", help="a note for the document")] = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Book in what came for a purchase order.
 
     All of it, a part, or more. Who waits is served first; units that were on sale
     before only change their place. Damaged ones and those of the other grade are
-    among the units named.
+    among the units named. What a notice announced is booked in once.
 
     \b
     Example: holdfast receive PO-7 --all
@@ -71,11 +60,14 @@ def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
     if sum((every, bool(notice), bool(what))) != 1:
         raise typer.BadParameter("say what came: items like MUG-RED=48, or --all, or --notice REF")
-    with door(merchant, data_dir, as_, Right.STOCK_RECEIVE) as entered:
+    if notice and key:
+        raise typer.BadParameter("what a notice announced is booked in once by itself; leave --key out")
+    with call.door(Right.STOCK_RECEIVE) as entered:
         with entered.begin() as tx:
             order, came, apart = _asked(tx, number, what or [], notice, damaged or [], other_grade or [], cases=cases)
             spot = warehouses.spot_of(tx, to or _code(tx, order))
-        delivery = receipts.Delivery(spot, None if every else came, apart, reason or key)
+        named = None if every or notice else came
+        delivery = receipts.Delivery(spot, named, apart, reason or key or notice, notice)
         acted = receipts.receive(
             entered.app.db, entered.merchant_id, number, delivery, key or str(uuid.uuid4()), actor=str(entered.actor),
             dry_run=dry_run,
@@ -84,10 +76,12 @@ def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
         moved = 0 if dry_run else dates_follow(entered, acted.stocked)
         with entered.begin() as tx:
             rows = _rows(tx, acted)
-    if as_json:
+    if call.as_json:
         say_json(told(number, acted, lines=rows, losses=losses_as_json(views), dates_moved=moved, dry_run=dry_run))
     elif acted.repeated:
-        say(f"Receipt {key} of {number} was booked before, as document {acted.document_ids[0]}; nothing was changed.")
+        what_came = f"What {notice} announced" if notice else f"Receipt {key} of {number}"
+        more = " If more came, name it, like MUG-RED=2." if notice else ""
+        say(f"{what_came} was booked before, as document {acted.document_ids[0]}; nothing was changed.{more}")
     else:
         _say_booked(rows, "" if dry_run else f"Booked in as document {acted.document_ids[0]}.")
         say_losses(views, dry_run=dry_run)
@@ -109,11 +103,11 @@ def _asked(
 ) -> "tuple[Purchase, dict[int, Came], dict[int, Came]]":  # fmt: skip
     """The order, what came of it by line, and what of that is set apart. Raises: NotFound; Refused."""
     from core.errors import Refused
-    from core.supply import purchases
+    from core.supply import purchases, receipts
     from core.supply.lines import Came
 
     order = purchases.find(tx, number)
-    units = _announced(order, notice) if notice else by_line(tx, order, what, cases=cases)
+    units = receipts.announced(order, notice) if notice else by_line(tx, order, what, cases=cases)
     bad, regraded = (by_line(tx, order, some) for some in (damaged, other))
     apart = {line_id: Came(0, bad.get(line_id, 0), regraded.get(line_id, 0)) for line_id in {*bad, *regraded}}
     came = {line_id: Came(n) for line_id, n in units.items()}
@@ -152,22 +146,6 @@ def _rows(tx: "Transaction", acted: "Acted") -> list[dict[str, object]]:
     return found
 
 
-def _announced(order: "Purchase", notice: str) -> Mapping[int, int]:
-    """Units by line that a notice announced. Raises: NotFound."""
-    from core.errors import NotFound
-
-    found = {
-        one.line_id: one.units
-        for some in order.notices.values()
-        for one in some
-        if one.number == notice.strip() and one.units
-    }
-    if not found:
-        number = order.row.number
-        raise NotFound(f"no notice {notice} says what comes of {number}; `holdfast purchase show {number}` lists them")
-    return found
-
-
 def _code(tx: "Transaction", order: "Purchase") -> str:
     code: str = tx.run(
         "SELECT code FROM warehouse WHERE merchant_id = :merchant_id AND id = :id", id=order.row.warehouse_id
@@ -175,6 +153,7 @@ def _code(tx: "Transaction", order: "Purchase") -> str:
     return code
 
 
+@spread
 def count(
     days: Annotated[
         int | None, typer.Option("--days", metavar="N", min=0, max=365, help="what comes within so many days is sold")
@@ -182,17 +161,16 @@ def count(
     never: Annotated[bool, typer.Option("--never", help="sell nothing before it is here")] = False,
     as_ours: Annotated[bool, typer.Option("--as-ours", help="of a supplier: the merchant's own rule holds")] = False,
     supplier: Annotated[str, typer.Option("--supplier", metavar="CODE", help="the rule for its goods alone")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    *,
+    call: Call,
 ) -> None:
     """Show or set when goods on their way may be sold, and see to it at once.
 
     What a presale names is left to it. Late goods are taken off sale again, but for what is promised.
 
     \b
-    Example: holdfast purchase count --days 7
+    Example: holdfast purchase count --days 7 --dry-run
              holdfast purchase count --never --supplier SLOWBOAT
     """
     from core.supply import counting, suppliers
@@ -202,20 +180,23 @@ def count(
         raise typer.BadParameter("say one of --days N, --never, or for a supplier --as-ours")
     right = Right.PURCHASE_CHANGE if any(said) else Right.STOCK_VIEW
     moved = 0
-    with door(merchant, data_dir, as_, right) as entered:
+    with call.door(right) as entered:
         if any(said):
-            with entered.begin() as tx:
+            with entered.begin_or_try(dry_run) as tx:
                 if as_ours:
                     counting.unset_days(tx, supplier)
                 else:
                     counting.set_days(tx, days, supplier)
+                if dry_run:
+                    _say_by_rule(counting.on_sale(tx), counting.by_rule(tx), call.as_json)
+                    return
                 entered.log(tx, "purchase.count", f"supplier:{supplier or 'all'}", days=days)
             moved = dates_follow(entered, counting.apply(entered.app.db, entered.merchant_id, actor=str(entered.actor)))
         with entered.begin() as tx:
             ours, others = counting.days_of_merchant(tx), [one for one in suppliers.every(tx) if one.counts]
             on_sale = counting.on_sale(tx)
     own: Sequence[dict[str, object]] = [{"supplier": one.code, "days": one.count_days} for one in others]
-    if as_json:
+    if call.as_json:
         say_json({"days": ours, "suppliers": own, "units_on_sale": on_sale, "dates_moved": moved})
         return
     say(f"What comes {_within(ours)}; {counted(on_sale, 'unit')} on the way {'is' if on_sale == 1 else 'are'} on sale.")
@@ -224,19 +205,26 @@ def count(
     say_moved(moved)
 
 
+def _say_by_rule(now: int, then: int, as_json: bool) -> None:
+    """What another rule would put on sale; what is promised of the rest stays so."""
+    if as_json:
+        say_json({"units_on_sale": now, "units_by_rule": then, "dry_run": True})
+    else:
+        say(f"Only tried out: the rule would put {counted(then, 'unit')} on the way on sale; {now:,} are now.")
+
+
 def _within(days: int | None) -> str:
     return "is sold only once it is here" if days is None else f"within {counted(days, 'day')} may be sold"
 
 
+@spread
 def undo(
     number: Number,
     document: Annotated[int, typer.Argument(metavar="DOCUMENT", help="the receipt, as `purchase show` numbers it")],
     reason: Reason,
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Take back a receipt that was entered by mistake.
 
@@ -247,13 +235,13 @@ def undo(
     """
     from core.supply import taking_back
 
-    with door(merchant, data_dir, as_, Right.STOCK_CORRECT) as entered:
+    with call.door(Right.STOCK_CORRECT) as entered:
         acted = taking_back.take_back(
             entered.app.db, entered.merchant_id, number, document, actor=str(entered.actor), reason=reason,
             dry_run=dry_run,
         )  # fmt: skip
         moved = 0 if dry_run else dates_follow(entered, acted.stocked)
-    if as_json:
+    if call.as_json:
         say_json(told(number, acted, dates_moved=moved, dry_run=dry_run))
     elif acted.repeated:
         say(f"Document {document} was taken back before; nothing was changed.")

@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json, say_table
+from edge.commands.common import Call, say, say_json, say_table
 from edge.commands.purchase_parts import Number
+from edge.commands.spread import spread
+from edge.instants import local
 
 if TYPE_CHECKING:
     from core.supply.views import LateView, NoticeView, OrderView, ReceiptView
 
 
+@spread
 def list_orders(
     every: Annotated[bool, typer.Option("--all", help="also what has come or was cancelled")] = False,
     late: Annotated[bool, typer.Option("--late", help="only what has not come by its day")] = False,
     supplier: Annotated[str, typer.Option("--supplier", metavar="CODE", help="only orders to this supplier")] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="the newest so many")] = 50,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show purchase orders, the newest first.
 
@@ -32,10 +33,10 @@ def list_orders(
     """
     from core.supply import suppliers, views
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         supplier_id = suppliers.find(tx, supplier).id if supplier else None
         found = views.newest(tx, only_open=not every, late=late, supplier_id=supplier_id, limit=limit)
-    if as_json:
+    if call.as_json:
         say_json([{**dataclasses.asdict(one), "lines": len(one.lines)} for one in found])
     elif not found:
         say("Nothing is on its way." if not late else "Nothing is late.")
@@ -53,20 +54,20 @@ def _day(on: object, late: bool) -> str | None:
     return None if on is None else f"{on}{' (late)' if late else ''}"
 
 
-def show(
-    number: Number, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def show(number: Number, *, call: Call) -> None:
     """Show a purchase order: its lines, what was announced, and what came.
 
     \b
     Example: holdfast purchase show PO-7
     """
     from core.supply import views
+    from core.zones import zone_of
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         order, notices, receipts = views.show(tx, number), views.notices(tx, number), views.receipts(tx, number)
-        late = views.late(tx, number)
-    if as_json:
+        late, zone = views.late(tx, number), zone_of(tx)
+    if call.as_json:
         parts: dict[str, Sequence[NoticeView] | Sequence[ReceiptView] | Sequence[LateView]] = {
             "notices": notices, "receipts": receipts, "incidents": late,
         }  # fmt: skip
@@ -86,7 +87,7 @@ def show(
         say("")
         say_table(
             ["came", ">document", "item", ">good", ">damaged", ">other grade", "in"],
-            [[f"{one.received_at:%Y-%m-%d %H:%M}", one.document_id, one.sku, one.good, one.damaged, one.regraded,
+            [[local(one.received_at, zone), one.document_id, one.sku, one.good, one.damaged, one.regraded,
               one.place + (" (taken back)" if one.taken_back_by else "")] for one in receipts],
         )  # fmt: skip
 

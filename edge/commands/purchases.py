@@ -7,17 +7,7 @@ import typer
 from core.access.rights import Right
 from core.stock import GOOD
 from edge.commands.acting import MOST, DryRun, Grade, Key, Reason, Sku, loss_views, losses_as_json, say_losses
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Merchant,
-    counted,
-    door,
-    say,
-    say_json,
-)
+from edge.commands.common import Call, counted, say, say_json
 from edge.commands.purchase_parts import (
     Cases,
     Number,
@@ -29,6 +19,7 @@ from edge.commands.purchase_parts import (
 from edge.commands.purchase_parts import (
     as_json as told,
 )
+from edge.commands.spread import spread
 from edge.days import read_day
 
 commands = typer.Typer(
@@ -41,16 +32,15 @@ What = Annotated[list[str], typer.Argument(metavar="SKU=N...", help="items and u
 
 
 @commands.command()
+@spread
 def new(
     number: Number,
     supplier: Annotated[str, typer.Option("--supplier", metavar="CODE", help="who sends the goods")],
     to: Annotated[str, typer.Option("--to", metavar="WAREHOUSE", help="where they go; else the first one")] = "",
     on: On = "",
     note: Annotated[str, typer.Option("--note", help="for everybody who looks at the order later")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Start a purchase order, as a draft without lines.
 
@@ -64,20 +54,21 @@ def new(
     from core.warehouse import warehouses
 
     day = read_day(on) if on else None
-    with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered:
+    with call.door(Right.PURCHASE_CHANGE) as entered:
         place = home_of(entered.app.db, entered.merchant_id).warehouse_id
         with entered.begin() as tx:
             place = warehouses.id_of(tx, to) if to else place
             row = purchases.new(tx, number, supplier, place, expected_on=day, note=note)
             entered.log(tx, "purchase.new", f"purchase:{row.id}", number=row.number)
-    if as_json:
+    if call.as_json:
         say_json({"order": row.number, "id": row.id, "state": "draft", "expected_on": day})
     else:
         say(f"{row.number} is a draft; `holdfast purchase add-line {row.number} SKU N` says what to order.")
 
 
 @commands.command("add-line")
-def add_line(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def add_line(
     number: Number,
     sku: Annotated[str, typer.Argument(metavar="SKU", help="our code of the item, or the supplier's")],
     quantity: Annotated[int, typer.Argument(metavar="N", min=1, max=MOST, help="how many, 1 or more")],
@@ -85,10 +76,8 @@ def add_line(  # noqa: PLR0913, PLR0917  each is an option of the command line
     grade: Grade = GOOD,
     on: On = "",
     cost: Annotated[str, typer.Option("--cost", metavar="3.20", help="of one unit; else as the supplier says")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Add a line to a draft.
 
@@ -100,13 +89,13 @@ def add_line(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.supply import purchases, suppliers
 
     day = read_day(on) if on else None
-    with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.PURCHASE_CHANGE) as entered, entered.begin() as tx:
         supplier = suppliers.get(tx, purchases.find(tx, number).row.supplier_id)
         minor = to_minor(cost, supplier.currency) if cost else None
         (line,) = purchases.add_lines(tx, number, [purchases.Wanted(sku, quantity, cases, grade, day, minor)])
         least = suppliers.brings(tx, supplier.id, [line.item_id])[line.item_id].least_units
         entered.log(tx, "purchase.add-line", f"purchase:{line.purchase_id}", item=line.item_id, units=line.ordered)
-    if as_json:
+    if call.as_json:
         say_json({"order": number, "line": line.nth, "sku": sku, "units": line.ordered, "pack_size": line.pack_size,
                   "least_units": least})  # fmt: skip
         return
@@ -116,15 +105,8 @@ def add_line(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
 
 @commands.command("drop-line")
-def drop_line(
-    number: Number,
-    sku: Sku,
-    grade: Grade = GOOD,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def drop_line(number: Number, sku: Sku, grade: Grade = GOOD, *, call: Call) -> None:
     """Take a line off a draft. Units of a placed order are cut instead.
 
     \b
@@ -132,27 +114,21 @@ def drop_line(
     """
     from core.supply import purchases
 
-    with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.PURCHASE_CHANGE) as entered, entered.begin() as tx:
         order = purchases.find(tx, number).row
         item = purchases.item_named(tx, order.supplier_id, sku)
         dropped = purchases.drop_line(tx, number, item.id, grade)
         if dropped:
             entered.log(tx, "purchase.drop-line", f"purchase:{order.id}", item=item.id)
-    if as_json:
+    if call.as_json:
         say_json({"order": number, "sku": item.sku, "dropped": dropped})
     else:
         say(f"{number} orders no {item.sku} any more." if dropped else f"{number} orders no {item.sku}.")
 
 
 @commands.command()
-def place(
-    number: Number,
-    dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def place(number: Number, dry_run: DryRun = False, *, call: Call) -> None:
     """Place an order: its units are on their way from now on.
 
     Who waits for them gets a date.
@@ -162,12 +138,12 @@ def place(
     """
     from core.supply import placing, views
 
-    with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered:
+    with call.door(Right.PURCHASE_CHANGE) as entered:
         acted = placing.place(entered.app.db, entered.merchant_id, number, actor=str(entered.actor), dry_run=dry_run)
         moved = 0 if dry_run else dates_follow(entered, acted.stocked)
         with entered.begin() as tx:
             order = views.show(tx, number)
-    if as_json:
+    if call.as_json:
         say_json(told(number, acted, units=order.ordered, dates_moved=moved, dry_run=dry_run))
     elif acted.repeated:
         say(f"{number} was placed before; nothing was changed.")
@@ -179,14 +155,13 @@ def place(
 
 
 @commands.command("date")
+@spread
 def date_(
     number: Number,
     on: Annotated[str, typer.Argument(metavar="DATE", help="the day on which it comes, like 2027-02-01")],
     sku: Annotated[str, typer.Option("--sku", metavar="SKU", help="only this item; else all that has no own day")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say that an order comes on another day. The dates of who waits follow.
 
@@ -197,14 +172,14 @@ def date_(
     from core.supply import purchases
 
     day = read_day(on)
-    with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered:
+    with call.door(Right.PURCHASE_CHANGE) as entered:
         with entered.begin() as tx:
             order = purchases.find(tx, number).row
             item_id = purchases.item_named(tx, order.supplier_id, sku).id if sku else None
             stocked = purchases.set_day(tx, number, day, item_id)
             entered.log(tx, "purchase.date", f"purchase:{order.id}", on=day.isoformat(), item=item_id)
         moved = dates_follow(entered, stocked)
-    if as_json:
+    if call.as_json:
         say_json({"order": number, "on": day, "sku": sku or None, "dates_moved": moved})
     else:
         say(f"{sku or 'What'} of {number} {'comes' if sku else 'has no day of its own comes'} on {day}.")
@@ -212,16 +187,15 @@ def date_(
 
 
 @commands.command()
+@spread
 def notice(
     number: Number,
     what: What,
     ref: Annotated[str, typer.Option("--ref", metavar="NOTICE", help="the number of the supplier's notice")],
     on: Annotated[str, typer.Option("--on", metavar="DATE", help="the day on which that delivery comes")],
     cases: Cases = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Note what a supplier says is on its way, which may differ from what was ordered.
 
@@ -234,7 +208,7 @@ def notice(
     from core.supply import purchases
 
     day = read_day(on)
-    with door(merchant, data_dir, as_, Right.STOCK_RECEIVE) as entered:
+    with call.door(Right.STOCK_RECEIVE) as entered:
         with entered.begin() as tx:
             order = purchases.find(tx, number)
             units = by_line(tx, order, what, cases=cases, least=0)
@@ -242,7 +216,7 @@ def notice(
             entered.log(tx, "purchase.notice", f"purchase:{order.row.id}", ref=ref, on=day.isoformat())
             more = {line.nth: units[line.id] - line.open for line in order.lines if units.get(line.id, 0) > line.open}
         moved = dates_follow(entered, stocked)
-    if as_json:
+    if call.as_json:
         say_json({"order": number, "notice": ref, "on": day, "units": sum(units.values()), "more_than_open": more,
                   "dates_moved": moved})  # fmt: skip
         return
@@ -253,7 +227,8 @@ def notice(
 
 
 @commands.command()
-def cut(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def cut(
     number: Number,
     what: What,
     reason: Reason,
@@ -261,10 +236,8 @@ def cut(  # noqa: PLR0913, PLR0917  each is an option of the command line
     cases: Cases = False,
     key: Key = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say that units of a placed order will not come.
 
@@ -277,7 +250,7 @@ def cut(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
     from core.supply import placing, purchases
 
-    with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered:
+    with call.door(Right.PURCHASE_CHANGE) as entered:
         with entered.begin() as tx:
             units = by_line(tx, purchases.find(tx, number), what, cases=cases)
         acted = placing.cut(
@@ -287,7 +260,7 @@ def cut(  # noqa: PLR0913, PLR0917  each is an option of the command line
         views = loss_views(entered, acted.losses)
         moved = 0 if dry_run else dates_follow(entered, acted.stocked)
     total = sum(units.values())
-    if as_json:
+    if call.as_json:
         say_json(told(number, acted, units=total, losses=losses_as_json(views), dates_moved=moved, dry_run=dry_run))
         return
     if acted.repeated:
@@ -299,47 +272,37 @@ def cut(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
 
 @commands.command()
+@spread
 def cancel(
     number: Number,
     reason: Annotated[str, typer.Option("--reason", help="why; a draft needs none")] = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Cancel an order of which nothing came.
 
     \b
     Example: holdfast purchase cancel PO-7 --reason "wrong supplier"
     """
-    _end(number, reason, dry_run, as_, merchant, data_dir, as_json, cancel=True)
+    _end(number, reason, dry_run, call, cancel=True)
 
 
 @commands.command()
-def close(
-    number: Number,
-    reason: Reason,
-    dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def close(number: Number, reason: Reason, dry_run: DryRun = False, *, call: Call) -> None:
     """Close an order short: what has not come by now will not come.
 
     \b
     Example: holdfast purchase close PO-7 --reason "the rest is sold out"
     """
-    _end(number, reason, dry_run, as_, merchant, data_dir, as_json, cancel=False)
+    _end(number, reason, dry_run, call, cancel=False)
 
 
-def _end(
-    number: str, reason: str, dry_run: bool, as_: str, merchant: int, data_dir: DataDir, as_json: bool, *, cancel: bool
-) -> None:
+def _end(number: str, reason: str, dry_run: bool, call: Call, *, cancel: bool) -> None:
     from core.supply import placing, views
 
-    with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered:
+    with call.door(Right.PURCHASE_CHANGE) as entered:
         acted = placing.end(
             entered.app.db, entered.merchant_id, number, actor=str(entered.actor), reason=reason, cancel=cancel,
             dry_run=dry_run,
@@ -348,7 +311,7 @@ def _end(
         moved = 0 if dry_run else dates_follow(entered, acted.stocked)
         with entered.begin() as tx:
             order = views.show(tx, number)
-    if as_json:
+    if call.as_json:
         say_json(told(number, acted, state=order.state, losses=losses_as_json(lost), dates_moved=moved,
                       dry_run=dry_run))  # fmt: skip
         return

@@ -9,7 +9,7 @@ import typer
 
 from core.access.rights import Right
 from edge.commands.acting import Sku
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Door, Merchant, counted, door, say, say_json
+from edge.commands.common import Call, Door, counted, say, say_json
 from edge.commands.replenish_parts import (
     group_as_json,
     item_as_json,
@@ -17,9 +17,10 @@ from edge.commands.replenish_parts import (
     say_groups,
     say_slow,
     say_transfers,
-    score_as_json,
+    scores_as_json,
     slow_as_json,
 )
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.replenish.drafting import Draft
@@ -38,17 +39,24 @@ Cover = Annotated[int | None, typer.Option("--cover-days", metavar="DAYS", help=
 Service = Annotated[
     str, typer.Option("--service", metavar="PERCENT", help="of lead times in which nothing may run out, like 97.5")
 ]
+Told = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        metavar="WORD",
+        help="how it is told what will sell: pace, forecast (by a library), better (of both)",
+    ),
+]
 
 
 @commands.command()
+@spread
 def suggest(
     supplier: Annotated[str, typer.Option("--supplier", metavar="CODE", help="only what this supplier is asked")] = "",
     draft: Annotated[bool, typer.Option("--draft", help="make a draft of a purchase order for each supplier")] = False,
     to: Annotated[str, typer.Option("--to", metavar="WAREHOUSE", help="where drafts send goods; else the first")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say what to order now, from whom, for how much.
 
@@ -62,10 +70,10 @@ def suggest(
     if to and not draft:
         raise typer.BadParameter("--to says where drafts send goods; say --draft, too")
     right = Right.PURCHASE_CHANGE if draft else Right.STOCK_VIEW
-    with door(merchant, data_dir, as_, right) as entered, entered.begin() as tx:
-        groups = planning.suggest(tx, suppliers.find(tx, supplier).id if supplier else None)
-        drafts = _drafted(entered, tx, groups, to) if draft else []
-    if as_json:
+    with call.door(right) as entered, entered.begin() as tx:
+        supplier_id = suppliers.find(tx, supplier).id if supplier else None
+        groups, drafts = _drafted(entered, tx, supplier_id, to) if draft else (planning.suggest(tx, supplier_id), [])
+    if call.as_json:
         told = {"suppliers": [group_as_json(group) for group in groups]}
         say_json(told | {"drafts": [dataclasses.asdict(one) for one in drafts]} if draft else told)
         return
@@ -77,15 +85,17 @@ def suggest(
         )
 
 
-def _drafted(entered: Door, tx: "Transaction", groups: "Sequence[Group]", to: str) -> "list[Draft]":
+def _drafted(
+    entered: Door, tx: "Transaction", supplier_id: int | None, to: str
+) -> "tuple[Sequence[Group], Sequence[Draft]]":
     from core.replenish import drafting
     from core.warehouse import warehouses
 
     place = warehouses.id_of(tx, to) if to else _first_warehouse(entered)
-    drafts = drafting.draft(tx, groups, place)
+    groups, drafts = drafting.draft(tx, place, supplier_id)
     for one in drafts:
         entered.log(tx, "replenish.draft", f"purchase:{one.number}", lines=one.lines, units=one.units)
-    return drafts
+    return groups, drafts
 
 
 def _first_warehouse(entered: Door) -> int:
@@ -95,9 +105,8 @@ def _first_warehouse(entered: Door) -> int:
 
 
 @commands.command()
-def item(
-    sku: Sku, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def item(sku: Sku, *, call: Call) -> None:
     """Say of one item when and how much is ordered.
 
     Each number is told in a sentence, step by step: how fast it sells, what is there, what is on its way, who waits.
@@ -108,10 +117,10 @@ def item(
     from core.replenish import wording
     from core.replenish.views import planning
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         one = planning.one_item(tx, _item(tx, sku))
     told = wording.sentences(one)
-    if as_json:
+    if call.as_json:
         say_json(item_as_json(one, told))
         return
     say(f"{one.line.item.sku}  {one.line.item.title}")
@@ -137,9 +146,8 @@ def _item(tx: "Transaction", sku: str) -> "Item":
 
 
 @commands.command()
-def transfers(
-    as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def transfers(*, call: Call) -> None:
     """Say what to send between warehouses.
 
     From those with too much of an item to those that run out of it first.
@@ -149,21 +157,18 @@ def transfers(
     """
     from core.replenish.views import facts, standing
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = standing.transfers(tx, facts.items(tx))
-    if as_json:
+    if call.as_json:
         say_json([{"sku": one.sku, "from": one.from_, "to": one.to, **dataclasses.asdict(one.move)} for one in found])
     else:
         say_transfers(found)
 
 
 @commands.command()
+@spread
 def slow(
-    last: Annotated[int, typer.Option("--last", metavar="N", min=1, help="show so many at most")] = 50,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    last: Annotated[int, typer.Option("--last", metavar="N", min=1, help="show so many at most")] = 50, *, call: Call
 ) -> None:
     """Say what lies and does not sell, and why.
 
@@ -172,55 +177,55 @@ def slow(
     """
     from core.replenish.views import facts, standing
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = standing.slow(tx, facts.items(tx))
-    if as_json:
+    if call.as_json:
         say_json([slow_as_json(one) for one in found])
     else:
         say_slow(found[:last], left_out=len(found) - last)
 
 
 @commands.command()
+@spread
 def accuracy(
     last: Annotated[int, typer.Option("--last", metavar="N", min=1, help="show so many items at most")] = 20,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say how good the forecast would have been.
 
-    Each of the past weeks is forecast from the days before it, over all and by item.
+    Each of the past weeks is forecast from the days before it, over all and by item: by the pace, and by the
+    forecasting library where it is installed.
 
     \b
     Example: holdfast replenish accuracy
     """
     from core.replenish.views import facts, planning
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = planning.accuracy(tx, facts.items(tx))
-    if as_json:
-        items = [{"sku": sku, **score_as_json(score)} for sku, score in sorted(found.items.items())]
-        say_json({"window_days": found.window_days, **score_as_json(found.over_all), "items": items})
+    if call.as_json:
+        items = [{"sku": sku, **scores_as_json(scores)} for sku, scores in sorted(found.items.items())]
+        say_json({"window_days": found.window_days, **scores_as_json(found.over_all), "items": items})
     else:
         say_accuracy(found, last)
 
 
 @commands.command("set")
-def change(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def change(
     sku: Sku,
     lead: Lead = None,
     cover: Cover = None,
     service: Service = "",
     supplier: Annotated[str, typer.Option("--supplier", metavar="CODE", help="ask this one first")] = "",
     off: Annotated[bool | None, typer.Option("--off/--on", help="do not order it again; --on: do")] = None,
+    method: Told = "",
     clear: Annotated[
         bool, typer.Option("--clear", help="forget all that was said of it, before anything else")
     ] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say something of one item.
 
@@ -234,18 +239,20 @@ def change(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
     said = {"lead_days": lead, "cover_days": cover, "service_permille": _permille(service), "is_off": off}
     terms: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
-    if not terms and not supplier and not clear:
+    if not terms and not supplier and not method and not clear:
         raise typer.BadParameter("say what is to change, like --cover-days 45, --off or --clear")
-    with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.PURCHASE_CHANGE) as entered, entered.begin() as tx:
         found = _item(tx, sku)
         if supplier:
             terms["supplier_id"] = _who_brings(tx, supplier, found)
+        if method:
+            terms["method"] = settings.method_named(method)
         before = settings.ItemTerms() if clear else settings.of_item(tx, found.id)
         after = before._replace(**terms)
         changed = settings.set_item(tx, found.id, after)
         if changed:
             entered.log(tx, "replenish.set", f"item:{found.id}", **after._asdict())
-    if as_json:
+    if call.as_json:
         say_json({"sku": found.sku, "changed": changed, **after._asdict()})
     else:
         say(
@@ -271,7 +278,8 @@ def _who_brings(tx: "Transaction", code: str, one: "Item") -> int:
 
 
 @commands.command()
-def defaults(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def defaults(
     window: Annotated[int | None, typer.Option("--window", metavar="DAYS", help="of sales that are looked at")] = None,
     lead: Lead = None,
     cover: Cover = None,
@@ -281,10 +289,9 @@ def defaults(  # noqa: PLR0913, PLR0917  each is an option of the command line
     ] = None,
     most: Annotated[int | None, typer.Option("--most", metavar="DAYS", help="too much is what lasts longer")] = None,
     short: Annotated[int | None, typer.Option("--short", metavar="DAYS", help="a warehouse with less is short")] = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    method: Told = "",
+    *,
+    call: Call,
 ) -> None:
     """Show or change what holds for all other items.
 
@@ -299,12 +306,14 @@ def defaults(  # noqa: PLR0913, PLR0917  each is an option of the command line
         "slow_days": slow_days, "most_days": most, "transfer_days": short,
     }  # fmt: skip
     terms = {name: value for name, value in said.items() if value is not None}
-    right = Right.PURCHASE_CHANGE if terms else Right.STOCK_VIEW
-    with door(merchant, data_dir, as_, right) as entered, entered.begin() as tx:
-        if terms and settings.set_defaults(tx, terms):
-            entered.log(tx, "replenish.defaults", f"merchant:{entered.merchant_id}", **terms)
+    right = Right.PURCHASE_CHANGE if terms or method else Right.STOCK_VIEW
+    with call.door(right) as entered, entered.begin() as tx:
+        told_by = settings.method_named(method) if method else None
+        if (terms or told_by) and settings.set_defaults(tx, terms, told_by):
+            noted = terms | ({"method": told_by} if told_by else {})
+            entered.log(tx, "replenish.defaults", f"merchant:{entered.merchant_id}", **noted)
         now = settings.defaults(tx)
-    if as_json:
+    if call.as_json:
         say_json(dataclasses.asdict(now))
         return
     from core.replenish.wording import days, percent
@@ -315,6 +324,14 @@ def defaults(  # noqa: PLR0913, PLR0917  each is an option of the command line
     say(f"In {percent(now.service_permille)} of lead times nothing may run out.")
     say(f"Slow is what did not sell on {days(now.slow_days)} with any; too much lasts over {days(now.most_days)}.")
     say(f"A warehouse is short when its goods last less than {days(now.transfer_days)}.")
+    say(f"What will sell is told by {_METHODS[now.method]}.")
+
+
+_METHODS = {
+    "pace": "their pace",
+    "forecast": "the forecasting library",
+    "better": "the forecasting library where it was off by less of late, else by their pace",
+}
 
 
 def _permille(service: str) -> int | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from edge.commands.common import counted, say, say_table
 
 if TYPE_CHECKING:
-    from core.replenish.accuracy import Score
+    from core.replenish.accuracy import Score, Scores
     from core.replenish.views.planning import Accuracy, Group, Line, OneItem
     from core.replenish.views.standing import Slow, Transfer
 
@@ -21,6 +21,7 @@ def line_as_json(line: "Line") -> dict[str, Any]:
         **dataclasses.asdict(line.position),
         **dataclasses.asdict(line.terms),
         **dataclasses.asdict(line.plan),
+        "forecast": None if line.forecast is None else {"kind": line.forecast.kind, "week": list(line.forecast.week)},
         "cost_minor": line.source.cost_minor if line.source else None,
     }
 
@@ -47,6 +48,12 @@ def score_as_json(score: "Score") -> dict[str, Any]:
     }
 
 
+def scores_as_json(scores: "Scores") -> dict[str, Any]:
+    """The pace, and beside it the forecast; None where its library is not installed."""
+    smoothed = None if scores.forecast is None else score_as_json(scores.forecast)
+    return {**score_as_json(scores.pace), "forecast": smoothed, "better": scores.better}
+
+
 def item_as_json(one: "OneItem", sentences: Sequence[str]) -> dict[str, Any]:
     return {
         **line_as_json(one.line),
@@ -54,7 +61,7 @@ def item_as_json(one: "OneItem", sentences: Sequence[str]) -> dict[str, Any]:
         "first_day": one.first.isoformat(),
         "days": list(one.days),
         "channels": dict(one.channels),
-        "accuracy": score_as_json(one.score),
+        "accuracy": scores_as_json(one.scores),
         "suppliers": [source.code for source in one.sources],
         "sentences": list(sentences),
     }
@@ -145,21 +152,51 @@ def _whys(one: "Slow") -> Iterator[str]:
 
 
 def say_accuracy(found: "Accuracy", last: int) -> None:
+    from core.replenish.forecast import CURE
     from core.replenish.wording import percent, units
 
-    whole = found.over_all
-    if whole.wape is None or whole.bias is None or whole.naive_wape is None:
+    pace, smoothed = found.over_all.pace, found.over_all.forecast
+    if pace.wape is None or pace.bias is None or pace.naive_wape is None:
         say("Nothing was sold in the weeks that can be looked at; there is nothing to compare with.")
         return
     say(
         f"Forecast from the days before it, each week of the newer half of {found.window_days} days would have been "
-        f"off by {percent(whole.wape)} of the {units(whole.actual)} sold, too {'high' if whole.bias >= 0 else 'low'} "
-        f"by {percent(abs(whole.bias))} in all. Taking the week before would have been off by "
-        f"{percent(whole.naive_wape)}."
+        f"off by {percent(pace.wape)} of the {units(pace.actual)} sold, too {'high' if pace.bias >= 0 else 'low'} "
+        f"by {percent(abs(pace.bias))} in all. Taking the week before would have been off by "
+        f"{percent(pace.naive_wape)}."
     )
-    worst = sorted(found.items.items(), key=lambda pair: (-pair[1].missed, pair[0]))[:last]
-    rows = [
-        [sku, score.actual, *(percent(share or 0) for share in (score.wape, score.bias, score.naive_wape)), score.weeks]
-        for sku, score in worst
-    ]
-    say_table(["sku", ">sold", ">off by", ">too high by", ">week before off by", ">weeks"], rows)
+    if smoothed is None:
+        say(f"The forecasting library is not installed, so there is nothing to compare the pace with: {CURE}.")
+    else:
+        say(f"The forecasting library would have been off by {percent(smoothed.wape or 0)}. {_advice(found)}")
+    worst = sorted(found.items.items(), key=lambda pair: (-pair[1].pace.missed, pair[0]))[:last]
+    say_table(
+        ["sku", ">sold", ">off by", ">too high by", ">week before off by", ">library off by", "better", ">weeks"],
+        [_accuracy_row(sku, scores) for sku, scores in worst],
+    )
+
+
+def _accuracy_row(sku: str, scores: "Scores") -> list[Any]:
+    from core.replenish.wording import percent
+
+    pace = scores.pace
+    shares = [percent(share or 0) for share in (pace.wape, pace.bias, pace.naive_wape)]
+    smoothed = None if scores.forecast is None else percent(scores.forecast.wape or 0)
+    return [sku, pace.actual, *shares, smoothed, scores.better, pace.weeks]
+
+
+def _advice(found: "Accuracy") -> str:
+    """Which method to say, from what it would have been."""
+    from core.replenish.decide import Method
+
+    won = {
+        method: [sku for sku, one in sorted(found.items.items()) if one.better is method]
+        for method in (Method.PACE, Method.FORECAST)
+    }
+    counts = " and ".join(f"{method} on {counted(len(skus), 'item')}" for method, skus in won.items())
+    if not won[Method.FORECAST]:
+        return f"Better was {counts}."
+    return (
+        f"Better was {counts}. `holdfast replenish set {won[Method.FORECAST][0]} --method forecast` chooses it for an "
+        "item, `holdfast replenish defaults --method better` the better one for each."
+    )

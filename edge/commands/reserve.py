@@ -3,31 +3,24 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from core.access.rights import Right
 from core.stock import GOOD
 from edge.commands.acting import Grade, act
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Merchant,
-    ago,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, ago, counted, say, say_json, say_table
+from edge.commands.spread import spread
 from edge.durations import read_duration, write_left
+from edge.instants import local
 
 if TYPE_CHECKING:
     from core.orders.hold_views import HoldView
+    from core.sales.holds import Hold
     from core.stock import Stocked
     from core.transaction import Transaction
 
@@ -46,34 +39,48 @@ Channel = Annotated[str, typer.Option("--channel", metavar="STORE", help="the st
 Payment = Annotated[str, typer.Option("--payment", metavar="METHOD", help="how it will be paid, like bank_transfer")]
 
 
-@commands.command()
-def make(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    key: Key,
-    what: Annotated[list[str], typer.Argument(metavar="SKU=N...", help="items and units, like MUG-RED=3")],
-    holder: Annotated[str, typer.Option(metavar="WORD", help="who asks, as an opaque word: no name, no address")] = "",
-    ttl: Ttl = "",
-    channel: Channel = "",
-    payment: Payment = "",
-    grade: Grade = GOOD,
-    lock: Annotated[str, typer.Option(metavar="LOCK", help="take the units from this lock")] = "",
-    pool: Annotated[str, typer.Option(metavar="CODE", help="take the units from this activity or presale")] = "",
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Options of what is to be held, for whom, and how; see ``edge.commands.spread``."""
+
+    key: Key
+    what: Annotated[list[str], typer.Argument(metavar="SKU=N...", help="items and units, like MUG-RED=3")]
+    holder: Annotated[str, typer.Option(metavar="WORD", help="who asks, as an opaque word: no name, no address")] = ""
+    ttl: Ttl = ""
+    channel: Channel = ""
+    payment: Payment = ""
+    grade: Grade = GOOD
+    lock: Annotated[str, typer.Option(metavar="LOCK", help="take the units from this lock")] = ""
+    pool: Annotated[str, typer.Option(metavar="CODE", help="take the units from this activity or presale")] = ""
     overflow: Annotated[
         bool, typer.Option("--overflow", help="what that lock or pool lacks may come from elsewhere")
-    ] = False,
+    ] = False
     best_effort: Annotated[
         bool, typer.Option("--best-effort", help="hold what there is, and say what is missing; else all or nothing")
-    ] = False,
+    ] = False
     wait: Annotated[
         bool, typer.Option("--wait", help="what is not there waits for goods, as far as the backorder rules let it")
-    ] = False,
+    ] = False
     deduct_at_order: Annotated[
         bool, typer.Option("--deduct-at-order", help="the units are sold at once, and free again if it ends unpaid")
-    ] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+    ] = False
+
+    def units(self) -> Mapping[str, int]:
+        """By SKU. Raises: typer.BadParameter; Refused for a key or a holder that is none."""
+        from core.opaque import holder_of, key_of
+
+        if self.lock and self.pool:
+            raise typer.BadParameter("name a lock or a pool, not both")
+        asked = _quantities(self.what)
+        key_of(self.key, "key of a hold")
+        if self.holder:
+            holder_of(self.holder)
+        return asked
+
+
+@commands.command()
+@spread
+def make(wish: Wish, call: Call) -> None:
     """Hold units for somebody: all that is asked for or nothing, until it is paid, released, or runs out.
 
     The same KEY with the same content holds nothing twice. Other holds of the same holder that are neither paid nor
@@ -83,43 +90,44 @@ def make(  # noqa: PLR0913, PLR0917  each is an option of the command line
     Example: holdfast reserve make cart-17 MUG-RED=3 CUP=1 --holder c-2041
              holdfast reserve make quote-8 MUG-RED=200 --ttl 3d --lock trade-fair
     """
-    from core.opaque import holder_of, key_of
     from core.orders import hold_views
-    from core.sales import hold_rules, waiting
-    from core.sales.holds import Hold
+    from core.zones import zone_of
 
-    if lock and pool:
-        raise typer.BadParameter("name a lock or a pool, not both")
-    asked = _quantities(what)
-    key_of(key, "key of a hold")
-    if holder:
-        holder_of(holder)
-    with door(merchant, data_dir, as_, Right.HOLD_MAKE) as entered:
+    asked = wish.units()
+    with call.door(Right.HOLD_MAKE) as entered:
         with entered.begin() as tx:
-            store_id = _store_id(tx, channel)
-            lasts = read_duration(ttl) if ttl else hold_rules.ttl(tx, store_id, payment)
-            asked_at = tx.now
-            quantities = _stocked(tx, asked, grade)
-            command = Hold(
-                key, quantities, asked_at + lasts, store_id=store_id, holder=holder,
-                pool_id=_pool_id(tx, lock, pool), overflow=overflow, best_effort=best_effort,
-                deducted=deduct_at_order, may_wait=waiting.may_wait(tx, store_id, quantities) if wait else {},
-            )  # fmt: skip
+            command, asked_at = _hold(tx, wish, asked), tx.now
         held = act(entered, command)
         with entered.begin() as tx:
-            view = hold_views.view(tx, key)
+            view, now, zone = hold_views.view(tx, wish.key), tx.now, zone_of(tx)
             missing = _skus_of(tx, dict(held.missing))
             repeated = view.made_at < asked_at
             if not repeated:
-                entered.log(tx, "hold.make", f"hold:{key}", units=sum(item.live for item in view.items))
-            now = tx.now
-    if as_json:
-        say_json({**dataclasses.asdict(view), "missing": missing, "repeated": repeated})
+                entered.log(tx, "hold.make", f"hold:{wish.key}", units=sum(item.live for item in view.items))
+    if call.as_json:
+        told = {"missing": missing, "repeated": repeated, "gave_way": list(held.gave_way)}
+        say_json({**dataclasses.asdict(view), **told})
         return
-    say(f"Hold {key} was made before." if repeated else f"Hold {key} is made.")
-    _say_hold(view, now)
+    say(f"Hold {wish.key} was made before." if repeated else f"Hold {wish.key} is made.")
+    for key in held.gave_way:
+        say(f"Hold {key} of the same holder gave way to it, and has ended.")
+    _say_hold(view, now, zone)
     for sku, units in missing.items():
         say(f"{counted(units, 'unit')} of {sku} could not be had.")
+
+
+def _hold(tx: "Transaction", wish: Wish, asked: Mapping[str, int]) -> "Hold":
+    from core.sales import hold_rules, waiting
+    from core.sales.holds import Hold
+
+    store_id = _store_id(tx, wish.channel)
+    lasts = read_duration(wish.ttl) if wish.ttl else hold_rules.ttl(tx, store_id, wish.payment)
+    quantities = _stocked(tx, asked, wish.grade)
+    return Hold(
+        wish.key, quantities, tx.now + lasts, store_id=store_id, holder=wish.holder,
+        pool_id=_pool_id(tx, wish.lock, wish.pool), overflow=wish.overflow, best_effort=wish.best_effort,
+        deducted=wish.deduct_at_order, may_wait=waiting.may_wait(tx, store_id, quantities) if wish.wait else {},
+    )  # fmt: skip
 
 
 def _quantities(what: Sequence[str]) -> Mapping[str, int]:
@@ -171,16 +179,8 @@ def _skus_of(tx: "Transaction", units: "Mapping[Stocked, int]") -> dict[str, int
 
 
 @commands.command()
-def extend(
-    key: Key,
-    ttl: Ttl = "",
-    payment: Payment = "",
-    channel: Channel = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def extend(*, key: Key, ttl: Ttl = "", payment: Payment = "", channel: Channel = "", call: Call) -> None:
     """Let a hold last its full time from now, because its holder shows a sign of life.
 
     With --ttl or --payment its full time is another from now on.
@@ -192,7 +192,7 @@ def extend(
     from core.sales import hold_rules
     from core.sales.holds import ExtendHold
 
-    with door(merchant, data_dir, as_, Right.HOLD_MAKE) as entered:
+    with call.door(Right.HOLD_MAKE) as entered:
         with entered.begin() as tx:
             time = read_duration(ttl) if ttl else None
             if time is None and payment:
@@ -201,16 +201,15 @@ def extend(
         with entered.begin() as tx:
             entered.log(tx, "hold.extend", f"hold:{key}", until=ends.isoformat())
             now = tx.now
-    if as_json:
+    if call.as_json:
         say_json({"key": key, "expires_at": ends})
     else:
         say(f"Hold {key} lasts {write_left(ends - now)} from now.")
 
 
 @commands.command()
-def release(
-    key: Key, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def release(key: Key, call: Call) -> None:
     """Give back what a hold holds, paid or not.
 
     \b
@@ -220,11 +219,11 @@ def release(
     from core.sales.holds import EndHold
 
     key_of(key, "key of a hold")
-    with door(merchant, data_dir, as_, Right.HOLD_MAKE) as entered:
+    with call.door(Right.HOLD_MAKE) as entered:
         freed = act(entered, EndHold(key))
         with entered.begin() as tx:
             entered.log(tx, "hold.release", f"hold:{key}", freed=freed)
-    if as_json:
+    if call.as_json:
         say_json({"key": key, "freed": freed})
     elif freed:
         say(f"Hold {key} is released; its units are free.")
@@ -232,93 +231,91 @@ def release(
         say(f"Hold {key} holds nothing, and nothing can be held under that key any more.")
 
 
-def _payment(state: str, key: str, as_: str, merchant: int, data_dir: DataDir, as_json: bool) -> None:
+def _payment(state: str, key: str, call: Call) -> None:
     from core.orders import hold_views
     from core.sales.holds import PayHold
+    from core.zones import zone_of
 
-    with door(merchant, data_dir, as_, Right.HOLD_MAKE) as entered:
+    with call.door(Right.HOLD_MAKE) as entered:
         news = act(entered, PayHold(key, state))
         with entered.begin() as tx:
             if news:
                 entered.log(tx, f"hold.payment_{state}", f"hold:{key}")
-            view, now = hold_views.view(tx, key), tx.now
-    if as_json:
+            view, now, zone = hold_views.view(tx, key), tx.now, zone_of(tx)
+    if call.as_json:
         say_json({**dataclasses.asdict(view), "news": news})
     else:
         say(f"Hold {key}: " + ("payment " + state if news else "that was known") + ".")
-        _say_hold(view, now)
+        _say_hold(view, now, zone)
 
 
 @commands.command()
-def paying(
-    key: Key, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def paying(key: Key, call: Call) -> None:
     """Say that a payment for a hold has started: it does not run out until more is known.
 
     \b
     Example: holdfast reserve paying cart-17
     """
-    _payment("started", key, as_, merchant, data_dir, as_json)
+    _payment("started", key, call)
 
 
 @commands.command()
-def paid(
-    key: Key, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def paid(key: Key, call: Call) -> None:
     """Say that a hold is paid: its units are sold, and stay so until an order takes them over or it is released.
 
     \b
     Example: holdfast reserve paid cart-17
     """
-    _payment("paid", key, as_, merchant, data_dir, as_json)
+    _payment("paid", key, call)
 
 
 @commands.command()
-def failed(
-    key: Key, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def failed(key: Key, call: Call) -> None:
     """Say that the payment for a hold failed: it lasts its full time from now, for another try.
 
     \b
     Example: holdfast reserve failed cart-17
     """
-    _payment("failed", key, as_, merchant, data_dir, as_json)
+    _payment("failed", key, call)
 
 
 @commands.command()
-def show(
-    key: Key, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def show(key: Key, call: Call) -> None:
     """Show a hold: what it holds, until when, and what became of it.
 
     \b
     Example: holdfast reserve show cart-17
     """
     from core.orders import hold_views
+    from core.zones import zone_of
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
-        view, now = hold_views.view(tx, key), tx.now
-    if as_json:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        view, now, zone = hold_views.view(tx, key), tx.now, zone_of(tx)
+    if call.as_json:
         say_json(dataclasses.asdict(view))
         return
-    _say_hold(view, now)
+    _say_hold(view, now, zone)
     for one in view.documents:
         because = f": {one.reason}" if one.reason else ""
         say(f"{one.kind}, {ago(one.recorded_at, now)}, by {one.actor}{because}")
 
 
-def _say_hold(view: "HoldView", now: datetime) -> None:
+def _say_hold(view: "HoldView", now: datetime, zone: ZoneInfo) -> None:
     of = f" of {view.holder}" if view.holder else ""
-    say(f"{view.key}{of}, made {ago(view.made_at, now)}: {_until(view, now)}")
+    say(f"{view.key}{of}, made {ago(view.made_at, now)}: {_until(view, now, zone)}")
     rows = [[item.sku, item.grade, item.pool, item.wanted, item.live, item.waiting] for item in view.items]
     say_table(["item", "grade", "pool", ">asked", ">held", ">waits"], rows)
 
 
-def _until(view: "HoldView", now: datetime) -> str:
+def _until(view: "HoldView", now: datetime, zone: ZoneInfo) -> str:
     """What becomes of a hold by itself, and when."""
     if view.balance_due_at is not None:
         paying = ", which is being paid" if view.state == "paying" else ""
-        return f"the deposit is paid, the rest is owed by {view.balance_due_at:%Y-%m-%d %H:%M} UTC{paying}"
+        return f"the deposit is paid, the rest is owed by {local(view.balance_due_at, zone)}{paying}"
     if view.state != "held" or view.expires_at is None:
         return {"paid": "paid", "paying": "being paid, does not run out"}.get(view.state, "ended")
     left = view.expires_at - now
@@ -326,7 +323,9 @@ def _until(view: "HoldView", now: datetime) -> str:
 
 
 @commands.command("list")
+@spread
 def list_holds(
+    *,
     lasting: Annotated[
         bool, typer.Option("--lasting", help="those that are paid or being paid, the oldest first")
     ] = False,
@@ -334,10 +333,7 @@ def list_holds(
         bool, typer.Option("--expiring", help="those that run out, the next first; the default")
     ] = False,
     limit: Annotated[int, typer.Option("--last", metavar="N", min=1, max=1000, help="at most so many")] = 50,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    call: Call,
 ) -> None:
     """List the holds that hold units now.
 
@@ -346,19 +342,20 @@ def list_holds(
              holdfast reserve list --lasting
     """
     from core.orders import hold_views
+    from core.zones import zone_of
 
     if lasting and expiring:
         raise typer.BadParameter("say --expiring or --lasting")
     which = hold_views.Which.LASTING if lasting else hold_views.Which.EXPIRING
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
-        found, now = hold_views.open_holds(tx, which, limit=limit), tx.now
-    if as_json:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        found, now, zone = hold_views.open_holds(tx, which, limit=limit), tx.now, zone_of(tx)
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
     elif not found:
         say("Nobody holds anything that " + ("is paid or being paid." if lasting else "runs out."))
     else:
         rows = [
-            [one.key, one.holder, _until(one, now), ", ".join(f"{i.live} {i.sku}" for i in one.items if i.live)]
+            [one.key, one.holder, _until(one, now, zone), ", ".join(f"{i.live} {i.sku}" for i in one.items if i.live)]
             for one in found
         ]
         say_table(["hold", "holder", "state", "units"], rows)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json, say_table
+from edge.commands.common import Call, say, say_json, say_table
+from edge.commands.spread import spread
 from edge.durations import read_duration, write_duration
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ _PER = ("order", "customer", "day", "activity")
 _OWN = "own"
 
 
+@spread
 def ttl(
     time: Annotated[
         str, typer.Argument(metavar="[TIME]", help="like 15min, 2h or 3d; without it the rules are shown")
@@ -25,10 +27,8 @@ def ttl(
     ] = "",
     payment: Annotated[str, typer.Option("--payment", metavar="METHOD", help="for this method of payment")] = "",
     off: Annotated[bool, typer.Option("--off", help="take the rule back")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say how long a hold lasts from its last sign of life, per channel and method of payment.
 
@@ -47,7 +47,7 @@ def ttl(
     if time and off:
         raise typer.BadParameter("say a time or --off")
     right = Right.RULE_CHANGE if time or off else Right.STOCK_VIEW
-    with door(merchant, data_dir, as_, right) as entered, entered.begin() as tx:
+    with call.door(right) as entered, entered.begin() as tx:
         store_id = None if not channel else OWN if channel == _OWN else stores.find(tx, channel).id
         if off:
             hold_rules.remove(tx, store_id, payment)
@@ -61,7 +61,7 @@ def ttl(
         {"channel": names.get(rule.store_id, str(rule.store_id)), "payment": rule.payment, "ttl_s": _seconds(rule.ttl)}
         for rule in rules
     ]
-    if as_json:
+    if call.as_json:
         say_json(told)
         return
     if not told:
@@ -79,6 +79,7 @@ def _seconds(time: timedelta) -> int:
     return int(time.total_seconds())
 
 
+@spread
 def limit(
     units: Annotated[
         int | None, typer.Argument(metavar="[N]", min=1, help="how many units; with --off not needed")
@@ -89,10 +90,8 @@ def limit(
     item: Annotated[str, typer.Option("--item", metavar="SKU", help="of this item; else of all items together")] = "",
     pool: Annotated[str, typer.Option("--pool", metavar="CODE", help="with --per activity: its pool")] = "",
     off: Annotated[bool, typer.Option("--off", help="take the limit back")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say how many units one order or one customer may take.
 
@@ -113,7 +112,7 @@ def limit(
         raise typer.BadParameter(f"say --per {', --per '.join(_PER)}")
     if (units is None) != off:
         raise typer.BadParameter("say how many units, or --off")
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         item_id = catalog.item_id_of(tx, item) if item else None
         pool_id = pool_named(tx, pool) if pool else None
         if units is None:
@@ -122,19 +121,18 @@ def limit(
             limit_rules.put(tx, Per(per), units, item_id=item_id, pool_id=pool_id)
         subject = "item:all" if item_id is None else f"item:{item_id}"
         entered.log(tx, "hold.limit", subject, per=per, pool=pool, units=units)
-        _say_limits(tx, as_json)
+        _say_limits(tx, call.as_json)
 
 
-def limits(
-    as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def limits(*, call: Call) -> None:
     """Show how many units one order or one customer may take.
 
     \b
     Example: holdfast reserve limits
     """
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
-        _say_limits(tx, as_json)
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
+        _say_limits(tx, call.as_json)
 
 
 def _say_limits(tx: "Transaction", as_json: bool) -> None:

@@ -7,12 +7,14 @@ import typer
 from core.access.rights import Right
 from core.stock import DocumentKind
 from edge.commands.acting import DryRun, Reason, act, loss_views, losses_as_json, say_losses
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json
+from edge.commands.common import Call, say, say_json
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.reversing import Reversed
 
 
+@spread
 def reverse(
     document: Annotated[
         int,
@@ -23,34 +25,30 @@ def reverse(
         bool, typer.Option("--force", help="also where those who have the units by now lose them again")
     ] = False,
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Take back a document that was entered by mistake.
 
     Its movements are swapped, as long as nothing happened to its units since. Else the ordinary opposite is booked,
-    with --force also where that breaks promises. Receipts, finds, losses, scrapping, units dealt to pools and locks
-    can be taken back, each once.
+    with --force also where that breaks promises. Receipts, finds, losses, scrapping, returns to suppliers, units dealt
+    to pools and locks can be taken back, each once; what was noted of their cost goes with them.
 
     \b
     Example: holdfast stock reverse 2049 --reason "typed 400 for 40" --dry-run
     """
-    from core.goods import costs
     from core.reversing import Reverse, read_document
 
-    with door(merchant, data_dir, as_, Right.STOCK_CORRECT) as entered:
+    with call.door(Right.STOCK_CORRECT) as entered:
         with entered.begin() as tx:
             posted = read_document(tx, document)
         done: Reversed = act(entered, Reverse(posted, reason, force=force or dry_run), dry_run=dry_run)
         views = loss_views(entered, done.losses)
         if not dry_run:
             with entered.begin() as tx:
-                costs.take_back(tx, document)
                 entered.log(tx, "stock.reverse", f"document:{document}", by=done.document_id, force=force)
         needs_force = done.kind is DocumentKind.MISSING
-        if as_json:
+        if call.as_json:
             document_id = None if dry_run else done.document_id
             told = {"document_id": document_id, "kind": done.kind, "obstacles": done.obstacles, "dry_run": dry_run}
             say_json({"corrects_id": document, "needs_force": needs_force, "losses": losses_as_json(views), **told})

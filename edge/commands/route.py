@@ -9,7 +9,9 @@ import typer
 
 from core.access.rights import Right
 from edge.commands import route_rates, route_rules
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, counted, door, say, say_json, say_table
+from edge.commands.acting import DryRun
+from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.spread import spread
 from edge.instants import HELP as SINCE
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ _MOST_UNITS = 1_000_000
 
 
 @commands.command("try")
+@spread
 def try_(
     goods: Annotated[list[str], typer.Argument(metavar="SKU[:N]...", help="what is ordered; N units, else one")],
     to: To,
@@ -47,10 +50,8 @@ def try_(
     without: Annotated[
         list[str] | None, typer.Option("--without", metavar="WAREHOUSE", help="as if it had rejected the order")
     ] = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say how an order would be sent now, and why.
 
@@ -69,14 +70,14 @@ def try_(
     if store and strategy:
         raise typer.BadParameter("say a strategy or a store whose strategy it is")
     destination, wanted = read_destination(to), _read_goods(goods)
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         if strategy:
             chosen = strategies.named(strategy)
         else:
             chosen = rules.choice(tx).of(stores.find(tx, store).id if store else None)
         route = _route(tx, wanted, destination, chosen, _rejecting(tx, without or ()))
         names = views.names_for(tx, [route])
-    if as_json:
+    if call.as_json:
         say_json(views.told(route, names))
         return
     for sentence in tell(route, names):
@@ -101,7 +102,7 @@ def _rejecting(tx: "Transaction", codes: Sequence[str]) -> "list[Exclusion]":
     from core.dispatch.model import Exclusion, Why
     from core.warehouse import warehouses
 
-    return [Exclusion(warehouses.id_of(tx, code), Why.REJECTED) for code in codes]
+    return [Exclusion(place, Why.REJECTED) for place in warehouses.ids_of(tx, codes)]
 
 
 def _route(
@@ -121,12 +122,12 @@ def _route(
 
 
 @commands.command("auto")
+@spread
 def auto(
     switch: Annotated[str, typer.Argument(metavar="[on|off]", help="else it tells whether it is on")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    *,
+    call: Call,
 ) -> None:
     """Let paid orders go to warehouses by themselves, those that wait now among them, or stop that.
 
@@ -134,7 +135,8 @@ def auto(
     when a warehouse is paused. Switched off, what warehouses were told stays with them.
 
     \b
-    Example: holdfast route auto on
+    Example: holdfast route auto on --dry-run
+             holdfast route auto on
              holdfast route auto
     """
     from core.fulfilment import automatic
@@ -142,13 +144,18 @@ def auto(
     if switch not in ("", "on", "off"):
         raise typer.BadParameter(f"{switch!r} is neither on nor off")
     right = Right.RULE_CHANGE if switch else Right.STOCK_VIEW
-    with door(merchant, data_dir, as_, right) as entered, entered.begin() as tx:
+    with call.door(right) as entered, entered.begin_or_try(dry_run) as tx:
+        waiting = len(automatic.that_wait(tx)) if dry_run else 0
         changed = bool(switch) and automatic.switch(tx, switch == "on")
         if changed:
             entered.log(tx, "route.auto", "merchant", switch=switch)
         on = automatic.is_on(tx)
-    if as_json:
-        say_json({"on": on, "changed": changed})
+    if call.as_json:
+        say_json({"on": on, "changed": changed, **({"dry_run": True, "orders_that_wait": waiting} if dry_run else {})})
+    elif dry_run and changed:
+        now = f"{counted(waiting, 'order')} that {'waits' if waiting == 1 else 'wait'} now first"
+        how = f"by themselves, {now}" if on else "by `holdfast fulfil allocate` alone"
+        say(f"Only tried out: paid orders would go to warehouses {how}.")
     else:
         where = (
             "go to warehouses by themselves" if on else "are given to warehouses by `holdfast fulfil allocate` alone"
@@ -157,6 +164,7 @@ def auto(
 
 
 @commands.command("compare")
+@spread
 def compare(
     strategy: Annotated[str, typer.Option("--strategy", metavar="NAME", help="the one to try")],
     since: Annotated[str, typer.Option("--since", metavar="TIME", help=f"orders from then on: {SINCE}")] = "30 days",
@@ -164,10 +172,8 @@ def compare(
         str, typer.Option("--to", metavar="DEST", help="take the newest paid orders instead, as if all went there")
     ] = "",
     last: Annotated[int, typer.Option("--last", min=1, max=10_000, help="so many orders at most, the newest")] = 1_000,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Try another strategy on past orders.
 
@@ -189,7 +195,7 @@ def compare(
 
     other = strategies.named(strategy)
     destination = read_destination(to) if to else None
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         begins = read_instant(since, tx.now, ZoneInfo(merchant_view(tx).time_zone), day_begins=True)
         cases = (
             comparing.cases_decided(tx, begins, last)
@@ -199,7 +205,7 @@ def compare(
         compared = comparing.compare(tx, cases, other)
         currency = names_for(tx, []).currency
     sums = comparing.totals(compared)
-    if as_json:
+    if call.as_json:
         say_json(
             {
                 "strategy": other.name,

@@ -1,13 +1,14 @@
 """``holdfast route rates``, ``transit``, ``week`` and ``weight``: what parcels cost and how long they take."""
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json, say_table
+from edge.commands.common import Call, say, say_json, say_table
+from edge.commands.spread import spread
 from edge.days import read_day
 
 if TYPE_CHECKING:
@@ -32,17 +33,24 @@ def _ends(tx: "Transaction", region: str, warehouse: str) -> dict[str, int | Non
     }
 
 
+def forget(call: Call, remove: "Callable[[Transaction, int], None]", what: str, number: int, said: str) -> None:
+    """Remove what has a number: a rate, a transit time or a rule."""
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
+        remove(tx, number)
+        entered.log(tx, f"route.{what}_remove", f"{what}:{number}")
+    say_json({"removed": number}) if call.as_json else say(said)
+
+
 @rates.command("add")
+@spread
 def add_rate(
     carrier: Annotated[str, typer.Argument(metavar="CARRIER", help="its name, like DHL")],
     up_to: Annotated[int, typer.Argument(metavar="GRAMS", min=1, help="the heaviest parcel at this price")],
     price: Annotated[str, typer.Argument(metavar="PRICE", help="with its currency, like 4.90EUR")],
     region: Region = "",
     warehouse: From = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say what a carrier takes for a parcel up to a weight; said again, the new price holds.
 
@@ -57,20 +65,19 @@ def add_rate(
     from core.dispatch import rates as on_record
 
     cost, currency = money.read_money(price)
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         on_record.put_rate(tx, carrier, up_to, cost, currency, **_ends(tx, region, warehouse))
         told = {"up_to_g": up_to, "cost": cost, "currency": currency, "region": region, "warehouse": warehouse}
         entered.log(tx, "route.rate", f"carrier:{carrier.strip()}", **told)
-    if as_json:
+    if call.as_json:
         say_json({"carrier": carrier, **told})
     else:
         say(f"{carrier} takes {money.write_money(cost, currency)} for a parcel up to {up_to:,} g.")
 
 
 @rates.command("list")
-def list_rates(
-    as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def list_rates(*, call: Call) -> None:
     """List what carriers take.
 
     \b
@@ -79,9 +86,9 @@ def list_rates(
     from core import money
     from core.dispatch import rates as on_record
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = on_record.rates(tx)
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
     elif found:
         rows = [
@@ -95,14 +102,12 @@ def list_rates(
 
 
 @rates.command("remove")
+@spread
 def remove_rate(
     rate: Annotated[
         int, typer.Argument(metavar="RATE", max=MOST_ID, help="its number; `holdfast route rates list` shows it")
     ],
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    call: Call,
 ) -> None:
     """Forget one price.
 
@@ -111,22 +116,18 @@ def remove_rate(
     """
     from core.dispatch import rates as on_record
 
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
-        on_record.remove_rate(tx, rate)
-        entered.log(tx, "route.rate_remove", f"rate:{rate}")
-    say_json({"removed": rate}) if as_json else say(f"Rate {rate} is forgotten.")
+    forget(call, on_record.remove_rate, "rate", rate, f"Rate {rate} is forgotten.")
 
 
 @transit.command("add")
+@spread
 def add_transit(
     least: Annotated[int, typer.Argument(metavar="LEAST", min=0, help="working days at least")],
     most: Annotated[int, typer.Argument(metavar="MOST", min=0, help="working days at most")],
     region: Region = "",
     warehouse: From = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say how many working days a parcel is on the road; said again, the new times hold.
 
@@ -138,17 +139,16 @@ def add_transit(
     """
     from core.dispatch import rates as on_record
 
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         on_record.put_transit(tx, least, most, **_ends(tx, region, warehouse))
         told = {"least_days": least, "most_days": most, "region": region, "warehouse": warehouse}
         entered.log(tx, "route.transit", f"region:{region or 'every'}", **told)
-    say_json(told) if as_json else say(f"Parcels take {least} to {most} working days.")
+    say_json(told) if call.as_json else say(f"Parcels take {least} to {most} working days.")
 
 
 @transit.command("list")
-def list_transits(
-    as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def list_transits(*, call: Call) -> None:
     """List how long parcels are on the road.
 
     \b
@@ -156,9 +156,9 @@ def list_transits(
     """
     from core.dispatch import rates as on_record
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = on_record.transits(tx)
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
     elif found:
         rows = [
@@ -170,14 +170,12 @@ def list_transits(
 
 
 @transit.command("remove")
+@spread
 def remove_transit(
     number: Annotated[
         int, typer.Argument(metavar="TRANSIT", max=MOST_ID, help="its number; `holdfast route transit list` shows it")
     ],
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    call: Call,
 ) -> None:
     """Forget one transit time.
 
@@ -186,12 +184,10 @@ def remove_transit(
     """
     from core.dispatch import rates as on_record
 
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
-        on_record.remove_transit(tx, number)
-        entered.log(tx, "route.transit_remove", f"transit:{number}")
-    say_json({"removed": number}) if as_json else say(f"Transit time {number} is forgotten.")
+    forget(call, on_record.remove_transit, "transit", number, f"Transit time {number} is forgotten.")
 
 
+@spread
 def week(
     days: Annotated[str, typer.Argument(metavar="[DAYS]", help="like mon-fri, or mon-thu,sat")] = "",
     warehouse: Annotated[str, typer.Option("--warehouse", metavar="CODE", help="of this one; else in general")] = "",
@@ -199,10 +195,8 @@ def week(
         list[str] | None, typer.Option("--closed", metavar="DATE", help="a day off all the same, like 2026-12-25")
     ] = None,
     off: Annotated[bool, typer.Option("--off", help="take it back: the general week, else mon-fri")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say on which days warehouses work, or show it.
 
@@ -222,7 +216,7 @@ def week(
         raise typer.BadParameter("say the days, with days off where there are any, or --off")
     weekdays, days_off = _read_days(days), [read_day(one) for one in closed or ()]
     right = Right.RULE_CHANGE if days or off else Right.STOCK_VIEW
-    with door(merchant, data_dir, as_, right) as entered, entered.begin() as tx:
+    with call.door(right) as entered, entered.begin() as tx:
         place = warehouses.id_of(tx, warehouse) if warehouse else None
         if off:
             on_record.drop_week(tx, place)
@@ -231,7 +225,7 @@ def week(
         if days or off:
             entered.log(tx, "route.week", f"warehouse:{warehouse or 'every'}", days=days or "off", closed=closed or [])
         known = dict([("", USUAL_WEEK), *on_record.weeks(tx)])
-    if as_json:
+    if call.as_json:
         say_json(
             [
                 {"warehouse": code, "days": _write_days(one.weekdays), "closed": sorted(map(str, one.closed_on))}
@@ -263,12 +257,11 @@ def _write_days(weekdays: Collection[int]) -> str:
     return ",".join(_DAYS[day - 1] for day in sorted(weekdays))
 
 
+@spread
 def weight(
     items: Annotated[list[str], typer.Argument(metavar="SKU=GRAMS...", help="of one sale unit, packed; 0: not known")],
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say what items weigh, so that parcels have a price.
 
@@ -280,12 +273,12 @@ def weight(
     from core.goods import skus
 
     told = dict(_read_weight(one) for one in items)
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         found = skus.resolve(tx, told)
         on_record.set_weights(tx, {found[sku_key(sku)].id: grams or None for sku, grams in told.items()})
-        for sku, grams in told.items():
-            entered.log(tx, "item.weight", f"item:{found[sku_key(sku)].id}", weight_g=grams)
-    if as_json:
+        weighed = {f"item:{found[sku_key(sku)].id}": {"weight_g": grams} for sku, grams in told.items()}
+        entered.log_all(tx, "item.weight", weighed)
+    if call.as_json:
         say_json(told)
         return
     for sku, grams in told.items():

@@ -8,8 +8,10 @@ import typer
 from core.access.rights import Right
 from core.errors import Refused
 from edge.coming import HELP as COMING
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json, say_table
-from edge.commands.route_rates import MOST_ID
+from edge.commands.common import Call, say, say_json, say_table
+from edge.commands.route_rates import MOST_ID, forget
+from edge.commands.spread import spread
+from edge.instants import local
 
 if TYPE_CHECKING:
     from core.dispatch.destinations import Point
@@ -24,16 +26,15 @@ strategy = typer.Typer(help="Say how a warehouse is chosen.", no_args_is_help=Tr
 
 
 @regions.command("add")
+@spread
 def add_region(
     name: Annotated[str, typer.Argument(metavar="NAME", help="one word, like south")],
     parts: Annotated[list[str], typer.Argument(metavar="PART...", help="like DE, DE-BY, DE-BY-80 or DE--80")],
     middle: Annotated[
         str, typer.Option("--middle", metavar="LAT,LON", help="from where distances are taken, like 48.14,11.58")
     ] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Make a region, or say anew what one is made of.
 
@@ -47,11 +48,11 @@ def add_region(
     from core.dispatch import regions as on_record
 
     point = _point(middle) if middle else None
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         made = on_record.put(tx, name, parts, point)
         said = [str(part) for part in made.parts]
         entered.log(tx, "route.region", f"region:{made.id}", name=made.name, parts=said, middle=middle)
-    if as_json:
+    if call.as_json:
         say_json({"region": made.name, "parts": said, "middle": made.middle})
     else:
         say(f"Region {made.name} is made of {', '.join(said)}.")
@@ -67,9 +68,8 @@ def _point(words: str) -> "Point":
 
 
 @regions.command("list")
-def list_regions(
-    as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def list_regions(*, call: Call) -> None:
     """List the regions and what they are made of.
 
     \b
@@ -77,9 +77,9 @@ def list_regions(
     """
     from core.dispatch import reading
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = reading.regions(tx)
-    if as_json:
+    if call.as_json:
         say_json([{"region": one.name, "parts": list(map(str, one.parts)), "middle": one.middle} for one in found])
     elif found:
         rows = [
@@ -96,12 +96,9 @@ def list_regions(
 
 
 @regions.command("remove")
+@spread
 def remove_region(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="`holdfast route regions list` shows them")],
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="`holdfast route regions list` shows them")], *, call: Call
 ) -> None:
     """Forget a region that no rate, transit time or rule names any more.
 
@@ -110,14 +107,15 @@ def remove_region(
     """
     from core.dispatch import regions as on_record
 
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         on_record.remove(tx, name)
         entered.log(tx, "route.region_remove", f"region:{name.strip().lower()}")
-    say_json({"removed": name.strip().lower()}) if as_json else say(f"Region {name} is forgotten.")
+    say_json({"removed": name.strip().lower()}) if call.as_json else say(f"Region {name} is forgotten.")
 
 
 @rules.command("add")
-def add_rule(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def add_rule(
     effect: Annotated[
         Literal["allow", "deny", "only"], typer.Argument(metavar="allow|deny|only", help="what the rule says")
     ],
@@ -126,10 +124,8 @@ def add_rule(  # noqa: PLR0913, PLR0917  each is an option of the command line
     region: Annotated[str, typer.Option("--region", metavar="NAME", help="to this region; else to all")] = "",
     begins: Annotated[str, typer.Option("--from", metavar="TIME", help=f"from then on: {COMING}")] = "",
     ends: Annotated[str, typer.Option("--until", metavar="TIME", help="up to then; a date counts to its end")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Lay down whether a warehouse may serve something.
 
@@ -152,7 +148,7 @@ def add_rule(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.warehouse import warehouses
     from edge.coming import read_coming
 
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         zone = ZoneInfo(merchant_view(tx).time_zone)
         rule_id = laid.add(
             tx,
@@ -166,13 +162,12 @@ def add_rule(  # noqa: PLR0913, PLR0917  each is an option of the command line
         (made,) = (one for one in laid.every(tx) if one.id == rule_id)
         told = {"effect": effect, "item": item, "region": region, "from": begins, "until": ends}
         entered.log(tx, "route.rule", f"warehouse:{made.warehouse}", rule=rule_id, **told)
-    say_json(dataclasses.asdict(made)) if as_json else say(f"Rule {rule_id} is laid down.")
+    say_json(dataclasses.asdict(made)) if call.as_json else say(f"Rule {rule_id} is laid down.")
 
 
 @rules.command("list")
-def list_rules(
-    as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def list_rules(*, call: Call) -> None:
     """List all rules, by warehouse.
 
     \b
@@ -180,17 +175,18 @@ def list_rules(
     """
     from core.access import actors
     from core.dispatch import rules as laid
+    from core.zones import end_in, zone_of
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = laid.every(tx)
-        names = actors.names_of(tx, [one.made_by for one in found])
-    if as_json:
+        names, zone = actors.names_of(tx, [one.made_by for one in found]), zone_of(tx)
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
     elif found:
         rows = [
             [one.id, one.warehouse, one.effect, one.item or "everything", one.region or "everywhere",
-             one.starts_at and f"{one.starts_at:%Y-%m-%d %H:%M} UTC",
-             one.ends_at and f"{one.ends_at:%Y-%m-%d %H:%M} UTC{', over' if one.is_over else ''}",
+             one.starts_at and local(one.starts_at, zone),
+             one.ends_at and f"{end_in(one.ends_at, zone)}{', over' if one.is_over else ''}",
              names.get(one.made_by, one.made_by)]
             for one in found
         ]  # fmt: skip
@@ -200,14 +196,12 @@ def list_rules(
 
 
 @rules.command("remove")
+@spread
 def remove_rule(
     rule: Annotated[
         int, typer.Argument(metavar="RULE", max=MOST_ID, help="its number; `holdfast route rules list` shows it")
     ],
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    call: Call,
 ) -> None:
     """Take a rule back.
 
@@ -216,16 +210,12 @@ def remove_rule(
     """
     from core.dispatch import rules as laid
 
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
-        laid.remove(tx, rule)
-        entered.log(tx, "route.rule_remove", f"rule:{rule}")
-    say_json({"removed": rule}) if as_json else say(f"Rule {rule} is taken back.")
+    forget(call, laid.remove, "rule", rule, f"Rule {rule} is taken back.")
 
 
 @strategy.command("show")
-def show_strategy(
-    as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def show_strategy(*, call: Call) -> None:
     """Show the strategies that there are, and which are set.
 
     \b
@@ -235,11 +225,11 @@ def show_strategy(
     from core.dispatch import rules as laid
     from core.dispatch import strategies
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         chosen = laid.choice(tx)
         names = {one.id: one.name for one in stores.every(tx)}
     by_store = {names.get(store_id, str(store_id)): name for store_id, name in chosen.by_store.items()}
-    if as_json:
+    if call.as_json:
         known = [{"name": one.name, "says": one.says} for one in strategies.every()]
         say_json({"usual": chosen.usual, "by_store": by_store, "strategies": known})
         return
@@ -250,14 +240,13 @@ def show_strategy(
 
 
 @strategy.command("set")
+@spread
 def set_strategy(
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="`holdfast route strategy show` explains them")] = "",
     store: Annotated[str, typer.Option("--store", metavar="NAME", help="for orders of this store alone")] = "",
     off: Annotated[bool, typer.Option("--off", help="take it back: the merchant's own, else priority")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say how warehouses are chosen from now on, for all orders or for those of one store.
 
@@ -273,12 +262,12 @@ def set_strategy(
 
     if bool(name) == off:
         raise Refused("say a strategy or --off; `holdfast route strategy show` shows those there are")
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         store_id = stores.find(tx, store).id if store else None
         laid.set_strategy(tx, store_id, name or None)
         holds = laid.choice(tx).of(store_id).name
         entered.log(tx, "route.strategy", f"store:{store_id}" if store_id else "merchant", strategy=name or "off")
-    if as_json:
+    if call.as_json:
         say_json({"store": store, "strategy": holds})
     else:
         say(f"Orders{f' of {store}' if store else ''} are routed by {holds} from now on.")

@@ -3,25 +3,15 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from core.access.rights import Right
 from core.errors import Refused
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Door,
-    Merchant,
-    ago,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, Door, ago, counted, say, say_json, say_table
+from edge.commands.spread import spread
+from edge.instants import local
 
 if TYPE_CHECKING:
     from core.selling.rulebook import Value
@@ -43,15 +33,8 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="show which numbers woul
 
 
 @commands.command("list")
-def list_rules(
-    store: Store = "",
-    listing: Listing = "",
-    item: Item = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def list_rules(store: Store = "", listing: Listing = "", item: Item = "", *, call: Call) -> None:
     """Show the rules that are set, and what each of them says.
 
     All of them, or those of one store, listing or item. A listing's own value holds; where it has none that of its
@@ -64,11 +47,11 @@ def list_rules(
     from core.access import actors
     from core.selling import rules
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         subject = _subject(tx, store, listing, item) if store or item else None
         said = rules.listed(tx, subject=subject)
         names, now = actors.names_of(tx, [one.actor for one in said]), tx.now
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in said])
         return
     if said:
@@ -100,6 +83,7 @@ def _explain_rules() -> None:
 
 
 @commands.command("set")
+@spread
 def set_rules(
     values: Annotated[
         list[str], typer.Argument(metavar="RULE=VALUE...", help="like buffer=2; `holdfast rule list` explains all")
@@ -108,10 +92,8 @@ def set_rules(
     listing: Listing = "",
     item: Item = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Set rules of a store, a listing or an item.
 
@@ -129,21 +111,20 @@ def set_rules(
         if not is_said:
             raise typer.BadParameter(f"{one!r} says no value; write it like {name}=2")
         told[name] = value
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
-        change(entered, tx, _subject(tx, store, listing, item), told, dry_run=dry_run, as_json=as_json)
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
+        change(entered, tx, _subject(tx, store, listing, item), told, dry_run=dry_run, as_json=call.as_json)
 
 
 @commands.command()
+@spread
 def clear(
     names: Annotated[list[str], typer.Argument(metavar="RULE...", help="like buffer; `holdfast rule list` shows them")],
     store: Store = "",
     listing: Listing = "",
     item: Item = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Take rules back, so that the next ones in line hold.
 
@@ -152,22 +133,21 @@ def clear(
     \b
     Example: holdfast rule clear cap --store Berlin --listing 1042
     """
-    with door(merchant, data_dir, as_, Right.RULE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
         subject = _subject(tx, store, listing, item)
-        change(entered, tx, subject, dict.fromkeys(names), dry_run=dry_run, as_json=as_json)
+        change(entered, tx, subject, dict.fromkeys(names), dry_run=dry_run, as_json=call.as_json)
 
 
 @commands.command()
+@spread
 def history(
     name: Annotated[str, typer.Argument(metavar="[RULE]", help="this rule alone")] = "",
     store: Store = "",
     listing: Listing = "",
     item: Item = "",
     last: Annotated[int, typer.Option("--last", min=1, help="so many changes, the newest")] = 50,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show who changed which rule, when, and from what.
 
@@ -179,22 +159,23 @@ def history(
     """
     from core.access import actors
     from core.selling import rules
+    from core.zones import zone_of
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         subject = _subject(tx, store, listing, item) if store or item else None
         changes = rules.history(tx, subject=subject, rule=name, limit=last)
-        names = actors.names_of(tx, [one.actor for one in changes])
-    if as_json:
+        names, zone = actors.names_of(tx, [one.actor for one in changes]), zone_of(tx)
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in changes])
     elif changes:
-        _say_changes(changes, names)
+        _say_changes(changes, names, zone)
     else:
         say("No rule was changed.")
 
 
-def _say_changes(changes: "Sequence[RuleChange]", names: Mapping[str, str]) -> None:
+def _say_changes(changes: "Sequence[RuleChange]", names: Mapping[str, str], zone: ZoneInfo) -> None:
     rows = [
-        [f"{one.changed_at:%Y-%m-%d %H:%M:%S} UTC", one.scope, one.subject, one.rule, one.version, one.was, one.becomes,
+        [local(one.changed_at, zone, seconds=True), one.scope, one.subject, one.rule, one.version, one.was, one.becomes,
          names.get(one.actor, one.actor)]
         for one in changes
     ]  # fmt: skip

@@ -10,18 +10,8 @@ import typer
 from core.access.rights import Right
 from edge.commands import reversals, stock_acts
 from edge.commands.acting import Sku
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Merchant,
-    ago,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, ago, say, say_json, say_table
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.goods.item_views import BalanceView, DocumentView, ItemView, Shown
@@ -37,9 +27,8 @@ commands.command("reverse")(reversals.reverse)
 
 
 @commands.command()
-def show(
-    sku: Sku, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def show(sku: Sku, *, call: Call) -> None:
     """Show what there is of an item, and what each store shows and why.
 
     All three layers with their buckets, one line per store, and the newest documents.
@@ -51,12 +40,12 @@ def show(
     from core.access import actors
     from core.goods import item_views
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         item_id = catalog.item_id_of(tx, sku)
         item, balances = item_views.item_view(tx, item_id), item_views.balances(tx, item_id)
         shown, documents = item_views.shown_by_stores(tx, item_id), item_views.recent_documents(tx, item_id)
         names, now = actors.names_of(tx, [one.actor for one in documents]), tx.now
-    if as_json:
+    if call.as_json:
         parts: dict[str, Sequence[Any]] = {"layers": balances, "stores": shown, "documents": documents}
         listed = {name: [dataclasses.asdict(one) for one in part] for name, part in parts.items()}
         say_json({**dataclasses.asdict(item), **listed})
@@ -125,14 +114,13 @@ def _show_documents(documents: "Sequence[DocumentView]", names: Mapping[str, str
 
 
 @commands.command()
+@spread
 def warn(
     sku: Sku,
     units: Annotated[int | None, typer.Argument(metavar="N", min=0, help="warn at this many free units")] = None,
     off: Annotated[bool, typer.Option("--off", help="warn no more")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Send one mail when the free units of an item fall to N.
 
@@ -147,11 +135,11 @@ def warn(
 
     if (units is None) != off:
         raise typer.BadParameter("say at how many units to warn, or --off")
-    with door(merchant, data_dir, as_, Right.ALERT_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.ALERT_CHANGE) as entered, entered.begin() as tx:
         catalog.set_low_stock(tx, sku, units)
         entered.log(tx, "stock.warn", f"item:{catalog.item_id_of(tx, sku)}", units=units)
         receiver = merchant_view(tx).alert_email
-    if as_json:
+    if call.as_json:
         say_json({"sku": sku, "warn_at": units, "mail_to": receiver or None})
     elif units is None:
         say(f"No more warnings for {sku}.")

@@ -11,21 +11,8 @@ import typer
 from core.access.rights import Right
 from core.errors import ConfigError
 from core.model import Platform, StoreMode
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Door,
-    Merchant,
-    ago,
-    confirm,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, DataDir, Door, ago, confirm, counted, door, say, say_json, say_table
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from config.wiring import App
@@ -47,6 +34,7 @@ All = Annotated[bool, typer.Option("--all", help="all stores of the merchant")]
 
 
 @commands.command()
+@spread
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="what you call the store")],
     platform: Annotated[Platform, typer.Option(help="what the store runs on")],
@@ -56,10 +44,8 @@ def add(
         bool | None,
         typer.Option("--opening/--no-opening", help="take the numbers it shows as the opening stock of new items"),
     ] = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Connect a store; its credentials are tested, and kept encrypted.
 
@@ -78,7 +64,7 @@ def add(
     from jobs.connect import connect_store
 
     address = tidy_url(platform, url)
-    with door(merchant, data_dir, as_, Right.STORE_CONNECT) as entered:
+    with call.door(Right.STORE_CONNECT) as entered:
         if opening:
             entered.actor.require(Right.STOCK_RECEIVE)
         given = gather(platform, credentials)
@@ -88,7 +74,7 @@ def add(
             opening = may_open and sys.stdin.isatty() and not credentials and typer.confirm(question)
         store, profile = connect_store(
             entered.app,
-            merchant,
+            call.merchant,
             name=name,
             platform=platform,
             url=address,
@@ -99,7 +85,7 @@ def add(
         with entered.begin() as tx:
             entered.log(tx, "store.add", f"store:{store.id}", platform=platform, opening=opening)
             view = next(view for view in store_views(tx) if view.id == store.id)
-    if as_json:
+    if call.as_json:
         say_json({**dataclasses.asdict(view), "opening": opening, "warnings": profile.warnings})
         return
     say(f"Connected {name}: {profile.name}, {counted(view.listings, 'listing')}, in mode {view.mode}.")
@@ -113,9 +99,8 @@ def add(
 
 
 @commands.command("list")
-def list_stores(
-    as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def list_stores(*, call: Call) -> None:
     """Show all stores: mode, trouble, and last signs of life.
 
     \b
@@ -123,9 +108,9 @@ def list_stores(
     """
     from core.queries import store_views
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         views, now = store_views(tx), tx.now
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(view) for view in views])
     elif not views:
         say("No store yet. Connect one: holdfast store add NAME --platform shopify|woocommerce|bigcommerce --url URL")
@@ -149,13 +134,8 @@ def _line(view: "StoreView", now: datetime) -> list[object]:
 
 
 @commands.command("test")
-def try_store(
-    store: StoreName,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def try_store(store: StoreName, *, call: Call) -> None:
     """Try a store's credentials and rights now.
 
     What was wrong with it is forgotten when all is well.
@@ -166,12 +146,12 @@ def try_store(
     from core import stores
     from jobs.connect import test_store
 
-    with door(merchant, data_dir, as_, Right.STORE_CHANGE) as entered:
+    with call.door(Right.STORE_CHANGE) as entered:
         with entered.begin() as tx:
             row = stores.find(tx, store)
-        profile = test_store(entered.app, merchant, row, actor=str(entered.actor))
+        profile = test_store(entered.app, call.merchant, row, actor=str(entered.actor))
         off_s = round((profile.clock - entered.app.db.clock()).total_seconds())
-    if as_json:
+    if call.as_json:
         say_json({"store": row.name, "shop": profile.name, "clock_off_s": off_s, "warnings": profile.warnings})
         return
     say(f"{row.name} works: {profile.name}.")
@@ -184,14 +164,8 @@ def try_store(
 
 
 @commands.command()
-def renew(
-    store: StoreName,
-    credentials: Credentials = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def renew(store: StoreName, credentials: Credentials = "", *, call: Call) -> None:
     """Give a store new credentials.
 
     They are tested first, and the old ones stay when they do not work.
@@ -203,14 +177,14 @@ def renew(
     from edge.commands.credentials import gather
     from jobs.connect import renew_credentials
 
-    with door(merchant, data_dir, as_, Right.STORE_CONNECT) as entered:
+    with call.door(Right.STORE_CONNECT) as entered:
         with entered.begin() as tx:
             row = stores.find(tx, store)
         given = gather(row.platform, credentials, _known(entered.app, row))
-        profile = renew_credentials(entered.app, merchant, row, given, actor=str(entered.actor))
+        profile = renew_credentials(entered.app, call.merchant, row, given, actor=str(entered.actor))
         with entered.begin() as tx:
             entered.log(tx, "store.renew", f"store:{row.id}")
-    if as_json:
+    if call.as_json:
         say_json({"store": row.name, "shop": profile.name, "warnings": profile.warnings})
         return
     say(f"{row.name} has new credentials, and they work: {profile.name}.")
@@ -227,14 +201,8 @@ def _known(app: "App", row: "StoreRow") -> Mapping[str, str]:
 
 
 @commands.command()
-def pause(
-    store: MaybeStore = "",
-    every: All = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def pause(store: MaybeStore = "", every: All = False, *, call: Call) -> None:
     """Stop writing to a store at once; --all is the red button.
 
     Orders are still taken in.
@@ -243,32 +211,26 @@ def pause(
     Example: holdfast store pause Berlin
              holdfast store pause --all
     """
-    with _store_door(store, as_, merchant, data_dir, every=every) as entered:
+    with _store_door(store, call.as_, call.merchant, call.data_dir, every=every) as entered:
         names = _set_paused(entered, store, paused=True)
-    if as_json:
+    if call.as_json:
         say_json({"paused": names})
         return
     say(f"Paused: {', '.join(names)}. Nothing is written until `holdfast store resume {'--all' if every else store}`.")
 
 
 @commands.command()
-def resume(
-    store: MaybeStore = "",
-    every: All = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def resume(store: MaybeStore = "", every: All = False, *, call: Call) -> None:
     """Write to a paused store again.
 
     \b
     Example: holdfast store resume Berlin
              holdfast store resume --all
     """
-    with _store_door(store, as_, merchant, data_dir, every=every) as entered:
+    with _store_door(store, call.as_, call.merchant, call.data_dir, every=every) as entered:
         names = _set_paused(entered, store, paused=False)
-    if as_json:
+    if call.as_json:
         say_json({"resumed": names})
         return
     say(f"Resumed: {', '.join(names)}. Stores in mode live are written to again.")
@@ -297,14 +259,13 @@ def _set_paused(entered: Door, store: str, *, paused: bool) -> list[str]:
 
 
 @commands.command()
+@spread
 def mode(
     store: StoreName,
     to: Annotated[StoreMode, typer.Argument(metavar="MODE", help="off, observe, dry_run or live")],
     yes: Annotated[bool, typer.Option("--yes", help="do not ask before going live")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say how much Holdfast may do with a store.
 
@@ -318,15 +279,15 @@ def mode(
     from core import stores
     from jobs.connect import change_mode
 
-    with door(merchant, data_dir, as_, Right.STORE_CHANGE) as entered:
+    with call.door(Right.STORE_CHANGE) as entered:
         with entered.begin() as tx:
             row = stores.find(tx, store)
         if to is StoreMode.LIVE and row.mode is not StoreMode.LIVE:
-            _ask_to_go_live(entered.app, merchant, row, yes=yes, quiet=as_json)
-        looked_at = change_mode(entered.app, merchant, row.id, to, actor=str(entered.actor))
+            _ask_to_go_live(entered.app, call.merchant, row, yes=yes, quiet=call.as_json)
+        looked_at = change_mode(entered.app, call.merchant, row.id, to, actor=str(entered.actor))
         with entered.begin() as tx:
             entered.log(tx, "store.mode", f"store:{row.id}", mode=to, was=row.mode)
-    if as_json:
+    if call.as_json:
         say_json({"store": row.name, "mode": to, "was": row.mode, "paused": row.paused, "computed_again": looked_at})
         return
     say(f"{row.name} is in mode {to} (was {row.mode}).")
@@ -353,14 +314,13 @@ def _ask_to_go_live(app: "App", merchant: int, row: "StoreRow", *, yes: bool, qu
 
 
 @commands.command("map")
+@spread
 def map_listing(
     store: StoreName,
     listing: Annotated[str, typer.Argument(metavar="LISTING", help="the store's own id of the listing")] = "",
     sku: Annotated[str, typer.Argument(metavar="SKU", help="the item it sells")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say which item a listing sells, or list what needs mapping.
 
@@ -376,7 +336,7 @@ def map_listing(
     if bool(listing) != bool(sku):
         raise typer.BadParameter("name both the listing and the SKU, or neither")
     needed = Right.STORE_CHANGE if listing else Right.STOCK_VIEW
-    with door(merchant, data_dir, as_, needed) as entered, entered.begin() as tx:
+    with call.door(needed) as entered, entered.begin() as tx:
         row = stores.find(tx, store)
         if listing:
             catalog.map_listing(tx, row.id, listing, sku)
@@ -384,7 +344,7 @@ def map_listing(
         gaps = [] if listing else mapping_gaps(tx, row.id)
     if listing:
         say(f"Listing {listing} of {row.name} sells {sku}; its held orders are fetched again.")
-    elif as_json:
+    elif call.as_json:
         say_json([dataclasses.asdict(gap) for gap in gaps])
     elif not gaps:
         say(f"Every listing of {row.name} is mapped, and no order line is held.")

@@ -6,18 +6,8 @@ from typing import Annotated
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Merchant,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.spread import spread
 
 commands = typer.Typer(
     help="Keep suppliers, and what each brings in which packs.",
@@ -33,16 +23,9 @@ Lead = Annotated[int | None, typer.Option("--lead", metavar="DAYS", min=0, help=
 
 
 @commands.command()
+@spread
 def add(
-    code: Code,
-    name: Name = None,
-    email: Email = None,
-    currency: Currency = None,
-    lead: Lead = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    code: Code, name: Name = None, email: Email = None, currency: Currency = None, lead: Lead = None, *, call: Call
 ) -> None:
     """Add a supplier.
 
@@ -52,26 +35,19 @@ def add(
     from core.supply import suppliers
 
     terms = _said(name=name, email=email, currency=currency, lead_days=lead)
-    with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.PURCHASE_CHANGE) as entered, entered.begin() as tx:
         supplier_id = suppliers.add(tx, code, terms)
         entered.log(tx, "supplier.add", f"supplier:{supplier_id}", code=code.strip())
-    if as_json:
+    if call.as_json:
         say_json({"id": supplier_id, "code": code.strip()})
     else:
         say(f"Supplier {code} is known; `holdfast supplier item {code} SKU --pack 24` says what it brings.")
 
 
 @commands.command("set")
+@spread
 def change(
-    code: Code,
-    name: Name = None,
-    email: Email = None,
-    currency: Currency = None,
-    lead: Lead = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    code: Code, name: Name = None, email: Email = None, currency: Currency = None, lead: Lead = None, *, call: Call
 ) -> None:
     """Say something else of a supplier.
 
@@ -83,11 +59,11 @@ def change(
     terms = _said(name=name, email=email, currency=currency, lead_days=lead)
     if not terms:
         raise typer.BadParameter("say what is to change, like --lead 21")
-    with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.PURCHASE_CHANGE) as entered, entered.begin() as tx:
         changed = suppliers.change(tx, code, terms)
         if changed:
             entered.log(tx, "supplier.set", f"supplier:{suppliers.find(tx, code).id}", terms=sorted(terms))
-    if as_json:
+    if call.as_json:
         say_json({"code": code, "changed": changed})
     else:
         say(f"Supplier {code} is changed." if changed else f"All of that is said of {code} already.")
@@ -98,9 +74,8 @@ def _said(**terms: object) -> dict[str, object]:
 
 
 @commands.command("list")
-def list_suppliers(
-    as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def list_suppliers(*, call: Call) -> None:
     """Show all suppliers.
 
     \b
@@ -108,9 +83,9 @@ def list_suppliers(
     """
     from core.supply import counting, suppliers
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found, ours = suppliers.every(tx), counting.days_of_merchant(tx)
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
     elif not found:
         say("No supplier is known. Add one: holdfast supplier add ACME --lead 14")
@@ -128,9 +103,8 @@ def _counted(days: int | None) -> str:
 
 
 @commands.command()
-def show(
-    code: Code, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def show(code: Code, *, call: Call) -> None:
     """Show a supplier and what it brings.
 
     \b
@@ -139,10 +113,10 @@ def show(
     from core.money import from_minor
     from core.supply import suppliers
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = suppliers.find(tx, code)
         items = suppliers.items_of(tx, found.id)
-    if as_json:
+    if call.as_json:
         say_json({**dataclasses.asdict(found), "items": [one._asdict() for one in items]})
         return
     lead = (
@@ -161,7 +135,8 @@ def show(
 
 
 @commands.command("item")
-def item(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def item(
     code: Code,
     sku: Annotated[str, typer.Argument(metavar="SKU", help="our own code of the item")],
     theirs: Annotated[str | None, typer.Option("--code", metavar="CODE", help="what the supplier calls it")] = None,
@@ -169,10 +144,8 @@ def item(  # noqa: PLR0913, PLR0917  each is an option of the command line
     least: Annotated[int | None, typer.Option("--min", metavar="N", min=1, help="the fewest units it sells")] = None,
     lead: Lead = None,
     cost: Annotated[str | None, typer.Option("--cost", metavar="3.20", help="of one unit, in its currency")] = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say that a supplier brings an item, and how.
 
@@ -184,7 +157,7 @@ def item(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.money import to_minor
     from core.supply import purchases, suppliers
 
-    with door(merchant, data_dir, as_, Right.PURCHASE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.PURCHASE_CHANGE) as entered, entered.begin() as tx:
         supplier = suppliers.find(tx, code)
         found = purchases.item_named(tx, supplier.id, sku)
         terms = _said(
@@ -194,7 +167,7 @@ def item(  # noqa: PLR0913, PLR0917  each is an option of the command line
         suppliers.put_item(tx, supplier.id, found.id, terms)
         entered.log(tx, "supplier.item", f"supplier:{supplier.id}", item=found.id, terms=sorted(terms))
         (now,) = [one for one in suppliers.items_of(tx, supplier.id) if one.item_id == found.id]
-    if as_json:
+    if call.as_json:
         say_json({"supplier": supplier.code, **now._asdict()})
     else:
         say(f"{supplier.code} brings {now.sku}, {counted(now.pack_size, 'unit')} in a case.")

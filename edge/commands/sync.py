@@ -8,29 +8,18 @@ import typer
 from core.access.rights import Right
 from core.errors import Refused
 from core.model import StoreMode
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Merchant,
-    counted,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.spread import spread
 
 _ROWS_SHOWN = 50
 
 
+@spread
 def sync(
     store: Annotated[str, typer.Argument(metavar="STORE", help="the store's name")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only look: write nothing, here or there")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Compare all of a store with what it should show; set it right.
 
@@ -43,16 +32,16 @@ def sync(
     from core import stores
     from jobs.sync import full_sync
 
-    with door(merchant, data_dir, as_, Right.SYNC_RUN) as entered:
+    with call.door(Right.SYNC_RUN) as entered:
         with entered.begin() as tx:
             row = stores.find(tx, store)
         if row.mode is StoreMode.OFF:
             raise Refused(f"{row.name} is off; `holdfast store mode {row.name} observe` lets Holdfast read it")
-        report = full_sync(entered.app, merchant, row.id, dry_run=dry_run)
+        report = full_sync(entered.app, call.merchant, row.id, dry_run=dry_run)
         if not dry_run:
             with entered.begin() as tx:
                 entered.log(tx, "sync.run", f"store:{row.id}", compared=report.compared, differ=len(report.differences))
-    if as_json:
+    if call.as_json:
         say_json({"store": row.name, "mode": row.mode, "dry_run": dry_run, **dataclasses.asdict(report)})
         return
     if report.differences:

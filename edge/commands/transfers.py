@@ -7,7 +7,8 @@ import typer
 
 from core.access.rights import Right
 from edge.commands.acting import DryRun, effect_key, loss_views, losses_as_json, say_losses
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Door, Merchant, door, say, say_json, say_table
+from edge.commands.common import Call, Door, counted, say, say_json, say_table
+from edge.commands.spread import spread
 from edge.days import read_day
 from edge.quantities import find_goods, read_goods
 
@@ -29,27 +30,27 @@ Note = Annotated[str, typer.Option("--reason", help="a note for the document")]
 
 
 @commands.command()
-def ask(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def ask(
     number: Number,
     goods: Goods,
     from_: Annotated[str, typer.Option("--from", metavar="WAREHOUSE", help="where the goods are")],
     to: Annotated[str, typer.Option("--to", metavar="WAREHOUSE", help="where they are to be")],
     on: Annotated[str, typer.Option("--on", metavar="DATE", help="when they are to arrive, like 2027-03-31")] = "",
     note: Note = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    *,
+    call: Call,
 ) -> None:
-    """Ask for goods to be sent; their warehouse keeps what is there of them.
+    """Ask for goods to be sent; their warehouse keeps what is there of them, and what comes free there later.
 
     \b
-    Example: holdfast transfer ask T-7 MUG-RED=20 POT=5 --from MAIN --to HAMBURG
+    Example: holdfast transfer ask T-7 MUG-RED=20 POT=5 --from MAIN --to HAMBURG --dry-run
     """
     from core.supply import transfers
     from core.warehouse import warehouses
 
-    with door(merchant, data_dir, as_, Right.STOCK_MOVE) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_MOVE) as entered, entered.begin_or_try(dry_run) as tx:
         ends = warehouses.id_of(tx, from_), warehouses.id_of(tx, to)
         wanted = dict(find_goods(tx, read_goods(goods)))
         if len(wanted) < len(goods):
@@ -58,24 +59,34 @@ def ask(  # noqa: PLR0913, PLR0917  each is an option of the command line
         entered.log(tx, "transfer.ask", f"transfer:{number}", goods=goods)
         found = transfers.find(tx, number)
         told = _told(tx, found)
-    if as_json:
-        say_json(told)
+    if call.as_json:
+        say_json({**told, "dry_run": dry_run})
+        return
+    lacking = sum(line["asked"] - line["kept"] for line in told["lines"])
+    if dry_run:
+        keeps = sum(line["kept"] for line in told["lines"])
+        kept = f"{counted(keeps, 'unit')} kept for it in {from_}"
+        say(f"Only tried out: transfer {number} would be asked for, and {kept}.")
     else:
         say(f"Transfer {number} is asked for. `holdfast transfer send {number}` sends it.")
+    if lacking:
+        say(
+            f"{counted(lacking, 'unit')} of it cannot be kept now. What comes free there is kept for it once no "
+            f"customer waits for it; `holdfast transfer show {number}` tells how much is."
+        )
 
 
 @commands.command()
-def send(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def send(
     number: Number,
     goods: SomeGoods = None,
     from_: Annotated[str, typer.Option("--from", metavar="PLACE", help="the bin they leave, like MAIN/A-01")] = "",
     key: Key = "",
     reason: Note = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Send goods off, all that was asked for or some.
 
@@ -88,7 +99,7 @@ def send(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.supply import sending
     from core.warehouse import warehouses
 
-    with door(merchant, data_dir, as_, Right.STOCK_MOVE) as entered:
+    with call.door(Right.STOCK_MOVE) as entered:
         with entered.begin() as tx:
             transfer = _find(tx, number)
             spot = warehouses.spot_of(tx, from_ or warehouses.code_by_id(tx, transfer.row.from_id))
@@ -97,11 +108,12 @@ def send(  # noqa: PLR0913, PLR0917  each is an option of the command line
             entered.app.db, entered.merchant_id, number, units, spot, effect_key("cli", key),
             actor=str(entered.actor), reason=reason, dry_run=dry_run,
         )  # fmt: skip
-        _say(entered, number, moved, "sent", dry_run, as_json)
+        _say(entered, number, moved, "sent", dry_run, call.as_json)
 
 
 @commands.command()
-def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
+@spread
+def receive(
     number: Number,
     goods: SomeGoods = None,
     damaged: Annotated[
@@ -111,10 +123,8 @@ def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
     key: Key = "",
     reason: Note = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Book in what arrived, all that is on its way or some.
 
@@ -126,7 +136,7 @@ def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.supply.sending import Arrived
     from core.warehouse import warehouses
 
-    with door(merchant, data_dir, as_, Right.STOCK_RECEIVE) as entered:
+    with call.door(Right.STOCK_RECEIVE) as entered:
         with entered.begin() as tx:
             transfer = _find(tx, number)
             spot = warehouses.spot_of(tx, to or warehouses.code_by_id(tx, transfer.row.to_id))
@@ -137,20 +147,19 @@ def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
             entered.app.db, entered.merchant_id, number, came, spot, effect_key("cli", key),
             actor=str(entered.actor), reason=reason, dry_run=dry_run,
         )  # fmt: skip
-        _say(entered, number, moved, "booked in", dry_run, as_json)
+        _say(entered, number, moved, "booked in", dry_run, call.as_json)
 
 
 @commands.command()
+@spread
 def lose(
     number: Number,
     goods: SomeGoods = None,
     reason: Annotated[str, typer.Option("--reason", help="what became of them")] = "",
     key: Key = "",
     dry_run: DryRun = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Give up goods that never arrived.
 
@@ -161,20 +170,19 @@ def lose(
     """
     from core.supply import sending
 
-    with door(merchant, data_dir, as_, Right.STOCK_ADJUST) as entered:
+    with call.door(Right.STOCK_ADJUST) as entered:
         with entered.begin() as tx:
             units = _by_line(tx, _find(tx, number), goods) if goods else None
         moved = sending.lose(
             entered.app.db, entered.merchant_id, number, units, effect_key("cli", key), actor=str(entered.actor),
             reason=reason, dry_run=dry_run,
         )  # fmt: skip
-        _say(entered, number, moved, "given up", dry_run, as_json)
+        _say(entered, number, moved, "given up", dry_run, call.as_json)
 
 
 @commands.command()
-def close(
-    number: Number, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def close(number: Number, *, call: Call) -> None:
     """Send no more of what was asked for; what is on its way still arrives.
 
     \b
@@ -182,43 +190,39 @@ def close(
     """
     from core.supply import transfers
 
-    with door(merchant, data_dir, as_, Right.STOCK_MOVE) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_MOVE) as entered, entered.begin() as tx:
         changed = transfers.close(tx, number)
         if changed:
             entered.log(tx, "transfer.close", f"transfer:{number}")
         state = transfers.find(tx, number).state
-    if as_json:
+    if call.as_json:
         say_json({"number": number, "state": state, "changed": changed})
     else:
         say(f"Transfer {number} is {state}." if changed else f"Nothing of {number} was still to be sent.")
 
 
 @commands.command()
-def show(
-    number: Number, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
-    """Show what was asked for, sent, is on its way, arrived and was lost.
+@spread
+def show(number: Number, *, call: Call) -> None:
+    """Show what was asked for, is kept for it, was sent, is on its way, arrived and was lost.
 
     \b
     Example: holdfast transfer show T-7
     """
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         told = _told(tx, _find(tx, number))
-    if as_json:
+    if call.as_json:
         say_json(told)
         return
     say(f"{number}  {told['from']} to {told['to']}, {told['state']}" + (f", due {told['on']}" if told["on"] else ""))
-    columns = ["SKU", "grade", ">asked", ">sent", ">on its way", ">came", ">lost"]
+    columns = ["SKU", "grade", ">asked", ">kept", ">sent", ">on its way", ">came", ">lost"]
     say_table(columns, [list(line.values()) for line in told["lines"]])
 
 
 @commands.command("list")
+@spread
 def list_(
-    all_of_them: Annotated[bool, typer.Option("--all", help="also those that are done")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    all_of_them: Annotated[bool, typer.Option("--all", help="also those that are done")] = False, *, call: Call
 ) -> None:
     """List transfers that are not done, the newest first.
 
@@ -228,7 +232,7 @@ def list_(
     from core.supply import transfers
     from core.warehouse import warehouses
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = transfers.every(tx, all_of_them=all_of_them)
         codes = {one.id: one.code for one in warehouses.every(tx)}
     told = [
@@ -236,7 +240,7 @@ def list_(
          "on": str(one.row.expected_on or ""), "on_its_way": sum(line.on_its_way for line in one.lines)}
         for one in found
     ]  # fmt: skip
-    if as_json:
+    if call.as_json:
         say_json(told)
     elif told:
         say_table(["number", "from", "to", "state", "due", ">on its way"], [list(one.values()) for one in told])
@@ -261,11 +265,13 @@ def _by_line(tx: "Transaction", transfer: "Transfer", goods: Sequence[str]) -> d
 
 
 def _told(tx: "Transaction", transfer: "Transfer") -> dict[str, Any]:
+    from core.supply import keeping
     from core.warehouse import warehouses
 
+    kept = keeping.kept(tx, transfer.row.id)
     lines = [
-        {"sku": transfer.skus[line.item_id], "grade": line.grade, "asked": line.asked, "sent": line.sent,
-         "on_its_way": line.on_its_way, "came": line.came, "lost": line.lost}
+        {"sku": transfer.skus[line.item_id], "grade": line.grade, "asked": line.asked, "kept": kept[line.id],
+         "sent": line.sent, "on_its_way": line.on_its_way, "came": line.came, "lost": line.lost}
         for line in transfer.lines
     ]  # fmt: skip
     row = transfer.row

@@ -6,17 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.access.rights import RIGHTS, Right, Role
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    As,
-    AsJson,
-    DataDir,
-    Merchant,
-    door,
-    say,
-    say_json,
-    say_table,
-)
+from edge.commands.common import AsJson, Call, say, say_json, say_table
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.access.users import Member
@@ -45,14 +36,13 @@ def rights(as_json: AsJson = False) -> None:
 
 
 @commands.command()
+@spread
 def add(
     email: Email,
     role: Annotated[Role, typer.Option(metavar="ROLE", help=_ROLE)],
     name: Annotated[str, typer.Option(help="what people call the user")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Make somebody a user of this merchant.
 
@@ -63,21 +53,18 @@ def add(
     """
     from core.access import users
 
-    with door(merchant, data_dir, as_, Right.USER_MANAGE) as entered, entered.begin() as tx:
+    with call.door(Right.USER_MANAGE) as entered, entered.begin() as tx:
         added = users.add(tx, entered.actor, email, role, name)
-    if as_json:
+    if call.as_json:
         say_json(_told(added))
     else:
         say(f"{added.email} has the role {role} now; commands take --as {added.email}.")
 
 
 @commands.command("list")
+@spread
 def list_users(
-    every: Annotated[bool, typer.Option("--all", help="also those who were removed")] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    every: Annotated[bool, typer.Option("--all", help="also those who were removed")] = False, *, call: Call
 ) -> None:
     """Show the merchant's users and their roles.
 
@@ -86,9 +73,9 @@ def list_users(
     """
     from core.access import users
 
-    with door(merchant, data_dir, as_, Right.USER_MANAGE) as entered, entered.begin() as tx:
+    with call.door(Right.USER_MANAGE) as entered, entered.begin() as tx:
         found = [one for one in users.members(tx) if every or one.removed_at is None]
-    if as_json:
+    if call.as_json:
         say_json([_told(one) for one in found])
     elif not found:
         say("No user yet. Add one: holdfast user add EMAIL --role owner")
@@ -98,14 +85,8 @@ def list_users(
 
 
 @commands.command("role")
-def change_role(
-    email: Email,
-    role: Annotated[Role, typer.Argument(metavar="ROLE", help=_ROLE)],
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def change_role(email: Email, role: Annotated[Role, typer.Argument(metavar="ROLE", help=_ROLE)], *, call: Call) -> None:
     """Give a user another role.
 
     The last owner stays one. API keys that the user made keep working; they are named.
@@ -115,10 +96,10 @@ def change_role(
     """
     from core.access import users
 
-    with door(merchant, data_dir, as_, Right.USER_MANAGE) as entered, entered.begin() as tx:
+    with call.door(Right.USER_MANAGE) as entered, entered.begin() as tx:
         before = users.change_role(tx, entered.actor, email, role)
         left = _keys_of(tx, before)
-    if as_json:
+    if call.as_json:
         say_json({"user": before.email, "role": role, "was": before.role, "keys": left})
         return
     say(f"{before.email} has the role {role} now (was {before.role}).")
@@ -126,15 +107,14 @@ def change_role(
 
 
 @commands.command()
+@spread
 def remove(
     email: Email,
     erase: Annotated[
         bool, typer.Option("--erase", help="delete address and name too; the log keeps a number in their place")
     ] = False,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Take all rights of a user with this merchant away.
 
@@ -146,10 +126,10 @@ def remove(
     """
     from core.access import users
 
-    with door(merchant, data_dir, as_, Right.USER_MANAGE) as entered, entered.begin() as tx:
+    with call.door(Right.USER_MANAGE) as entered, entered.begin() as tx:
         removed = users.remove(tx, entered.actor, email, erase=erase)
         left = _keys_of(tx, removed)
-    if as_json:
+    if call.as_json:
         say_json({"user": removed.email, "removed": True, "erased": erase, "keys": left})
         return
     say(f"{removed.email} may do nothing here any more{', and is erased' if erase else ''}.")
@@ -157,9 +137,8 @@ def remove(
 
 
 @commands.command()
-def disable(
-    email: Email, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def disable(email: Email, *, call: Call) -> None:
     """Let a user do nothing with this merchant for now.
 
     The last owner stays able. API keys that the user made keep working; they are named.
@@ -167,28 +146,27 @@ def disable(
     \b
     Example: holdfast user disable planner@shop.example
     """
-    _set_disabled(email, as_, merchant, data_dir, as_json, disabled=True)
+    _set_disabled(email, call, disabled=True)
 
 
 @commands.command()
-def enable(
-    email: Email, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def enable(email: Email, *, call: Call) -> None:
     """Let a disabled user act again.
 
     \b
     Example: holdfast user enable planner@shop.example
     """
-    _set_disabled(email, as_, merchant, data_dir, as_json, disabled=False)
+    _set_disabled(email, call, disabled=False)
 
 
-def _set_disabled(email: str, as_: str, merchant: int, data_dir: DataDir, as_json: bool, *, disabled: bool) -> None:
+def _set_disabled(email: str, call: Call, *, disabled: bool) -> None:
     from core.access import users
 
-    with door(merchant, data_dir, as_, Right.USER_MANAGE) as entered, entered.begin() as tx:
+    with call.door(Right.USER_MANAGE) as entered, entered.begin() as tx:
         one = users.set_disabled(tx, entered.actor, email, disabled)
         left = _keys_of(tx, one) if disabled else []
-    if as_json:
+    if call.as_json:
         say_json({"user": one.email, "disabled": disabled, "keys": left})
         return
     say(f"{one.email} may do nothing until `holdfast user enable`." if disabled else f"{one.email} may act again.")

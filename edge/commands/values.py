@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, counted, door, say, say_json, say_table
+from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.spread import spread
 from edge.instants import HELP, read_instant
 
 if TYPE_CHECKING:
@@ -18,16 +19,15 @@ _LIMIT_S = 600
 MethodName = Literal["average", "fifo"]
 
 
+@spread
 def value(
     sku: Annotated[list[str] | None, typer.Argument(metavar="[SKU]...", help="only these items; else all")] = None,
     at: Annotated[str, typer.Option("--at", metavar="WHEN", help=HELP)] = "",
     method: Annotated[
         MethodName, typer.Option("--method", help="average: moving weighted average; fifo: first in, first out")
     ] = "average",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Show what the goods on hand are worth, now or at an instant.
 
@@ -45,14 +45,14 @@ def value(
     from core.past import valuation
     from core.queries import merchant_view
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         patience.allow(tx, _LIMIT_S)
         instant = read_instant(at, tx.now, ZoneInfo(merchant_view(tx).time_zone)) if at else None
         only = {item.id for item in skus.resolve(tx, sku).values()} if sku else None
         found = valuation.values(tx, at=instant, method=valuation.Method(method), item_ids=only)
     by_warehouse, by_item = _summed(found, "warehouse"), _summed(found, "sku")
     whole = valuation.total([one.value for one in found])
-    if as_json:
+    if call.as_json:
         say_json({
             "at": instant, "method": method, **_told(whole),
             "warehouses": [{"warehouse": name, **_told(one)} for name, one in by_warehouse.items()],
@@ -102,15 +102,14 @@ def _sums(one: "Value") -> str:
     return ", ".join(write_money(minor, currency) for currency, minor in one.minor.items())
 
 
+@spread
 def cost(
     document: Annotated[
         int, typer.Argument(metavar="DOCUMENT", help="that brought the goods; `holdfast stock card` tells")
     ],
     prices: Annotated[list[str], typer.Argument(metavar="SKU=PRICE...", help="of one unit, like MUG-RED=4.90EUR")],
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Note what units of a document cost.
 
@@ -119,26 +118,31 @@ def cost(
     \b
     Example: holdfast item cost 32801 MUG-RED=4.90EUR POT=12.00EUR
     """
-    from core.errors import NotFound
+    from core.errors import NotFound, Refused
     from core.goods import costs, skus
     from core.goods.costs import Cost
     from core.money import write_money
 
     said = [_one_price(text) for text in prices]
     noted: list[dict[str, object]] = []
-    with door(merchant, data_dir, as_, Right.STOCK_RECEIVE) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_RECEIVE) as entered, entered.begin() as tx:
         items = skus.resolve(tx, [code for code, _, _ in said])
         units = costs.brought(tx, document)
+        wanted: dict[int, Cost] = {}
         for code, minor, currency in said:
             item = items[skus.sku_key(code)]
             if item.id not in units:
                 cure = f"`holdfast stock card {item.sku}` lists those that did"
                 raise NotFound(f"document {document} brought no {item.sku}; {cure}")
-            came = units[item.id]
-            changed = costs.correct(tx, document, Cost(item.id, came, minor, currency))
-            noted.append({"sku": item.sku, "units": came, "cost": write_money(minor, currency), "changed": changed})
+            if item.id in wanted:
+                raise Refused(f"{item.sku} is named twice; say one cost of it")
+            wanted[item.id] = Cost(item.id, units[item.id], minor, currency)
+            noted.append({"sku": item.sku, "units": units[item.id], "cost": write_money(minor, currency)})
+        changed = costs.correct(tx, document, list(wanted.values()))
+        for one, item_id in zip(noted, wanted, strict=True):
+            one["changed"] = item_id in changed
         entered.log(tx, "item.cost", f"document:{document}", prices=list(prices))
-    if as_json:
+    if call.as_json:
         say_json({"document_id": document, "costs": noted})
     else:
         say_table(["SKU", ">units", ">each"], [[one["sku"], one["units"], one["cost"]] for one in noted])

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import FIRST_MERCHANT, As, AsJson, DataDir, Merchant, door, say, say_json, say_table
+from edge.commands.acting import DryRun
+from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.warehouse.warehouses import Warehouse
@@ -84,6 +86,7 @@ def _clock(words: str) -> time:
 
 
 @commands.command()
+@spread
 def add(  # noqa: PLR0913, PLR0917  each is an option of the command line
     code: Code,
     name: Name = None,
@@ -96,10 +99,8 @@ def add(  # noqa: PLR0913, PLR0917  each is an option of the command line
     cut_off: CutOff = None,
     handling_days: Handling = None,
     capacity: Capacity = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Add a warehouse, with one bin to begin with.
 
@@ -110,16 +111,17 @@ def add(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.warehouse import warehouses
 
     terms = _terms(name, kind, time_zone, region, address, at, priority, cut_off, handling_days, capacity)
-    with door(merchant, data_dir, as_, Right.PLACE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.PLACE_CHANGE) as entered, entered.begin() as tx:
         warehouse_id = warehouses.add(tx, code, terms)
         entered.log(tx, "warehouse.add", f"warehouse:{warehouse_id}", code=code.strip(), said=sorted(terms))
-    if as_json:
+    if call.as_json:
         say_json({"code": code.strip(), "id": warehouse_id})
     else:
         say(f"Warehouse {code.strip()} is there. `holdfast stock receive SKU N --to {code.strip()}` books goods in.")
 
 
 @commands.command("set")
+@spread
 def set_(  # noqa: PLR0913, PLR0917  each is an option of the command line
     code: Code,
     name: Name = None,
@@ -132,10 +134,8 @@ def set_(  # noqa: PLR0913, PLR0917  each is an option of the command line
     cut_off: CutOff = None,
     handling_days: Handling = None,
     capacity: Capacity = None,
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    *,
+    call: Call,
 ) -> None:
     """Say something else of a warehouse; what is not named stays.
 
@@ -146,50 +146,66 @@ def set_(  # noqa: PLR0913, PLR0917  each is an option of the command line
     terms = _terms(name, kind, time_zone, region, address, at, priority, cut_off, handling_days, capacity)
     if not terms:
         raise typer.BadParameter("say what is to change; `holdfast warehouse set --help` lists what can")
-    _change(code, terms, f"Warehouse {code} is changed.", as_, merchant, data_dir, as_json)
+    _change(code, terms, f"Warehouse {code} is changed.", call)
 
 
 @commands.command()
-def pause(
-    code: Code, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def pause(code: Code, dry_run: DryRun = False, *, call: Call) -> None:
     """Let a warehouse serve no more orders; what stands there stays counted.
 
+    Where orders go to warehouses by themselves, what nobody there packs yet goes to others.
+
     \b
-    Example: holdfast warehouse pause HAMBURG
+    Example: holdfast warehouse pause HAMBURG --dry-run
+             holdfast warehouse pause HAMBURG
     """
-    _change(code, {"paused": True}, f"Warehouse {code} serves no more orders.", as_, merchant, data_dir, as_json)
+    from core.fulfilment import automatic
+    from core.warehouse import warehouses
+
+    if not dry_run:
+        _change(code, {"paused": True}, f"Warehouse {code} serves no more orders.", call)
+        return
+    with call.door(Right.PLACE_CHANGE) as entered, entered.begin_or_try(dry_run) as tx:
+        relieved = -len(automatic.to_relieve(tx))  # what other warehouses that are paused give back
+        changed = warehouses.change(tx, code, {"paused": True})
+        relieved = relieved + len(automatic.to_relieve(tx)) if automatic.is_on(tx) else 0
+    if call.as_json:
+        say_json({"code": code, "changed": changed, "relieved": relieved, "dry_run": True})
+    elif changed:
+        parts = f"; {counted(relieved, 'part')} of orders that nobody packs there yet would go elsewhere"
+        say(f"Only tried out: warehouse {code} would serve no more orders{parts if relieved else ''}.")
+    else:
+        say("That is so already; nothing would be changed.")
 
 
 @commands.command()
-def resume(
-    code: Code, as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+@spread
+def resume(code: Code, *, call: Call) -> None:
     """Let a warehouse serve orders again.
 
     \b
     Example: holdfast warehouse resume HAMBURG
     """
-    _change(code, {"paused": False}, f"Warehouse {code} serves orders again.", as_, merchant, data_dir, as_json)
+    _change(code, {"paused": False}, f"Warehouse {code} serves orders again.", call)
 
 
-def _change(
-    code: str, terms: dict[str, object], done: str, as_: str, merchant: int, data_dir: DataDir, as_json: bool
-) -> None:
+def _change(code: str, terms: dict[str, object], done: str, call: Call) -> None:
     from core.warehouse import warehouses
 
-    with door(merchant, data_dir, as_, Right.PLACE_CHANGE) as entered, entered.begin() as tx:
+    with call.door(Right.PLACE_CHANGE) as entered, entered.begin() as tx:
         changed = warehouses.change(tx, code, terms)
         if changed:
             entered.log(tx, "warehouse.set", f"warehouse:{warehouses.id_of(tx, code)}", said=sorted(terms))
-    if as_json:
+    if call.as_json:
         say_json({"code": code, "changed": changed})
     else:
         say(done if changed else "That was so already; nothing was changed.")
 
 
 @commands.command("list")
-def list_(as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+@spread
+def list_(*, call: Call) -> None:
     """List warehouses, the one that is asked first at the top.
 
     \b
@@ -197,9 +213,9 @@ def list_(as_: As = "", merchant: Merchant = FIRST_MERCHANT, data_dir: DataDir =
     """
     from core.warehouse import warehouses
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = warehouses.every(tx)
-    if as_json:
+    if call.as_json:
         say_json([_as_json(one) for one in found])
         return
     rows = [
@@ -220,12 +236,9 @@ def _as_json(one: "Warehouse") -> dict[str, object]:
 
 
 @commands.command()
+@spread
 def totals(
-    sku: Annotated[str, typer.Argument(metavar="[SKU]", help="of one item; else of all goods")] = "",
-    as_: As = "",
-    merchant: Merchant = FIRST_MERCHANT,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
+    sku: Annotated[str, typer.Argument(metavar="[SKU]", help="of one item; else of all goods")] = "", *, call: Call
 ) -> None:
     """Add up what there is: by warehouse, by region, and over all.
 
@@ -235,9 +248,9 @@ def totals(
     from core import catalog
     from core.warehouse import totals as added_up
 
-    with door(merchant, data_dir, as_, Right.STOCK_VIEW) as entered, entered.begin() as tx:
+    with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = added_up.totals(tx, catalog.item_id_of(tx, sku) if sku else None)
-    if as_json:
+    if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
         return
     rows = [

@@ -62,6 +62,17 @@ def test_the_log_can_be_read_by_who_and_by_what(db: Database) -> None:
     assert newest(db, actor=str(operator), subject="store:3") == []
 
 
+def test_many_acts_are_noted_at_once_each_with_its_own_words(db: Database) -> None:
+    with db.begin(1, actor="cli") as tx:
+        acts.note_all(tx, CLI, "test.many", {f"store:{n}": {"n": n, "words": ["ä", None]} for n in range(5)})
+        acts.note_all(tx, CLI, "test.none", {})
+
+    found = newest(db)
+
+    assert {one.subject: one.detail["n"] for one in found} == {f"store:{n}": n for n in range(5)}
+    assert all(one.detail["words"] == ["ä", None] and one.act == "test.many" for one in found)
+
+
 def test_an_act_that_fails_is_not_in_the_log(db: Database) -> None:
     def act() -> None:
         with db.begin(1, actor="cli") as tx:

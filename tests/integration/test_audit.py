@@ -1,11 +1,15 @@
 """Each invariant goes red when the books are corrupted by hand, and names the row."""
 
+import json
+
 import pytest
 from sqlalchemy import Engine, text
 
 from core import audit, catalog
 from core.audit import INVARIANTS
-from tests.builders import World, line, order
+from core.goods import recipes
+from core.rows import Part
+from tests.builders import Units, World, line, order
 from tests.conftest import Logins, violations
 
 A_LOCK = (
@@ -60,6 +64,8 @@ CORRUPTIONS = {
     "14": ["UPDATE warehouse_balance SET unavailable = unavailable + 1",
            "UPDATE dispatch_balance SET unavailable = unavailable + 1"],
     "16": ["INSERT INTO mirror_message VALUES (1, 1, 'id/m', 1, 'good', 0, 1, 5, now(), 'test', 'booked', 5, 7)"],
+    "17": ["INSERT INTO item_cost (merchant_id, item_id, at, nth, document_id, units, cost_minor, currency, parts) "
+           "VALUES (1, 5, now(), 1, 9, -1, 100, 'EUR', '[]')"],
     "9": [
         """INSERT INTO balance_checkpoint SELECT 1, id, now(), '[["sales", "good", 1, "free", 7]]' FROM item LIMIT 1"""
     ],
@@ -104,6 +110,30 @@ def test_a_corruption_by_hand_turns_its_invariant_red(
     assert found(logins) == set()
     corrupt(superuser, *CORRUPTIONS[invariant])
     assert invariant in found(logins)
+
+
+def test_a_unit_that_makes_no_whole_bundle_is_free_although_a_row_of_its_line_waits_for_one(
+    world: World, superuser: Engine
+) -> None:
+    """What comes out of a presale has a row of its own on the line."""
+    store_id = world.stocked("mug", "plate", units=0)
+    world.listings(store_id, "set")
+    world.receive("mug", 2)
+    with world.db.begin(world.merchant_id, actor="test") as tx:
+        parts = [Part(world.item("mug"), 1), Part(world.item("plate"), 2)]
+        recipes.set_recipe(tx, world.item("set").item_id, recipes.BUNDLE, parts)
+    world.hear(store_id, order(line("set", 2), paid=True))
+    beside = {"id": world.scalar("SELECT max(id) + 1 FROM promise"), "wanted": 1, "waiting": 1}
+    corrupt(
+        superuser,
+        "UPDATE promise SET wanted = 3, waiting = 3 WHERE waiting = 4",
+        "INSERT INTO promise SELECT r.* FROM promise p CROSS JOIN LATERAL json_populate_record(p,"
+        f" '{json.dumps(beside)}') r WHERE p.waiting = 3",
+    )
+
+    world.receive("plate", 1)
+
+    assert world.units("plate") == Units(free=1, backordered=4)
 
 
 @pytest.mark.broken_books

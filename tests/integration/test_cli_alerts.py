@@ -38,7 +38,7 @@ def test_an_alert_is_listed_while_it_is_open_and_with_all_when_it_is_over(holdfa
     low = holdfast("alert", "list", "--kind", "low_stock", "--item", "mug", "--json").json
 
     assert [one["kind"] for one in told] == ["oversell", "low_stock"]
-    assert "Low stock: MUG has 7 left" in said
+    assert "Low stock: MUG has 7 left, when it rang" in said
     assert "Oversold: 1 unit of MUG, order #1001 of Main street" in said
     assert "open, mail waits" in said
     assert low == [told[1]]

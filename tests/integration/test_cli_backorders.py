@@ -45,6 +45,15 @@ def test_the_queue_shows_who_waits_and_when_each_can_be_sent(holdfast: Holdfast,
     assert "MUG" in holdfast("backorder", "list").out
 
 
+def test_nothing_is_expected_on_a_day_that_is_over(holdfast: Holdfast, world: World) -> None:
+    waiting(world)
+    refused = holdfast("backorder", "expect", "MUG", "5", "2020-01-01", "--ref", "PO-7")
+    assert (refused.code, "2020-01-01 is over" in refused.err, "name a day to come" in refused.err) == (1, True, True)
+    assert holdfast("backorder", "supply", "--json").json == []
+    assert holdfast("backorder", "expect", "MUG", "5", day(2), "--ref", "PO-7").code == 0
+    assert holdfast("backorder", "expect", "MUG", "0", "2020-01-01", "--ref", "PO-7").code == 0
+
+
 def test_a_date_that_moves_is_shown_until_the_customer_is_told(holdfast: Holdfast, world: World) -> None:
     waiting(world)
     assert holdfast("backorder", "moved").out == "Everybody who waits knows the date.\n"

@@ -7,6 +7,7 @@ import pytest
 
 from tests.builders import World, line, order
 from tests.conftest import Logins
+from tests.integration import lock_acts
 from tests.integration.command_line import Holdfast, runner, settle_in
 from tests.integration.fulfilment_acts import goods, place, put
 
@@ -45,6 +46,70 @@ def test_an_order_is_allocated_packed_and_shipped(holdfast: Holdfast, shop: Worl
     assert "by MAIN: shipped" in shown
     (only,) = holdfast("fulfil", "list", "--json").json
     assert (only["ref"], only["warehouse"], only["state"]) == ("1001/2", "HAMBURG", "told")
+
+
+def test_an_order_tells_who_sends_it_and_why(holdfast: Holdfast, shop: World) -> None:
+    before = holdfast("order", "show", "1001")
+    assert "warehouse" not in before.out
+    holdfast("fulfil", "allocate", "1001", "--to", "DE-BY-80331")
+    holdfast("fulfil", "ship", "1001/2")
+
+    told = holdfast("order", "show", "1001").out
+
+    rows = [line.split() for line in told.splitlines()]
+    assert ["1001/1", "MAIN", "told", "1", "2"] in rows
+    assert ["1001/2", "HAMBURG", "shipped", "1", "1"] in rows
+    assert (
+        "Decided by priority to DE-BY-803: MAIN was chosen for 2 units: priority 0; "
+        "HAMBURG was chosen for 1 unit: priority -1.\n" in told
+    )
+    shown = holdfast("order", "show", "1001", "--json").json
+    assert [(one["ref"], one["warehouse"], one["state"]) for one in shown["fulfilments"]] == [
+        ("1001/2", "HAMBURG", "shipped"), ("1001/1", "MAIN", "told"),
+    ]  # fmt: skip
+    assert shown["route"]["legs"][0]["goods"][0]["units"] == 2
+
+
+def test_each_order_that_goes_to_a_warehouse_is_in_the_log(holdfast: Holdfast, shop: World) -> None:
+    store = int(shop.scalar("SELECT id FROM store"))
+    for number in ("1002", "1003"):
+        shop.hear(store, order(line("MUG", 2), external_id=number, paid=True))
+
+    holdfast("fulfil", "allocate", "1001", "1002", "1003")
+
+    noted = {one["subject"]: one["detail"] for one in holdfast("log", "--json").json if one["act"] == "fulfil.allocate"}
+    assert noted == {
+        "order:#1001": {"parts": [1, 2]}, "order:#1002": {"parts": [1]}, "order:#1003": {"parts": [1]},
+    }  # fmt: skip
+
+
+def test_an_order_or_a_warehouse_that_is_not_there_is_named(holdfast: Holdfast, shop: World) -> None:
+    assert "no order 77 is known" in holdfast("fulfil", "allocate", "1001", "77").err
+    assert "there is no warehouse MOON" in holdfast("fulfil", "allocate", "1001", "--without", "MOON").err
+    assert goods(shop, "MUG")["MAIN"] == (2, 0, 0)
+
+
+def test_goods_of_a_pure_lock_go_to_an_order(holdfast: Holdfast, shop: World) -> None:
+    hamburg = int(shop.scalar("SELECT id FROM warehouse WHERE code = 'HAMBURG'"))
+    lock_acts.lock(shop, "fair", "MUG", 4, warehouse_id=hamburg, pure=True)
+
+    tried = holdfast("lock", "consume", "fair", "3", "--order", "1001", "--dry-run", "--json").json
+    assert (tried["units"], tried["dry_run"]) == (-3, True)
+    assert holdfast("fulfil", "list", "--json").json == []
+    holdfast("lock", "consume", "fair", "3", "--order", "1001", "--ref", "r")
+    holdfast("lock", "consume", "fair", "3", "--order", "1001", "--ref", "r")
+
+    (only,) = holdfast("fulfil", "list", "--json").json
+    assert (only["ref"], only["warehouse"], only["lines"][0]["waiting"]) == ("1001/1", "HAMBURG", 3)
+    assert "1001/1 HAMBURG told 1 3" in " ".join(holdfast("order", "show", "1001").out.split())
+    assert "no warehouse is to send" in holdfast("lock", "consume", "fair", "1", "--order", "1001").err
+    assert "--order NUMBER" in holdfast("lock", "consume", "fair", "1", "--store", "Main street").err
+
+
+def test_an_order_that_nobody_decided_about_has_no_route(holdfast: Holdfast, shop: World) -> None:
+    shown = holdfast("order", "show", "1001", "--json").json
+
+    assert (shown["fulfilments"], shown["route"], shown["destination"]) == ([], None, "")
 
 
 def test_doing_it_again_changes_nothing(holdfast: Holdfast, shop: World) -> None:
@@ -115,6 +180,11 @@ def test_a_frozen_bin_gives_nothing_out_by_command(holdfast: Holdfast, shop: Wor
 
 
 def test_automatic_dispatch_is_switched_on_and_off(holdfast: Holdfast, shop: World) -> None:
+    tried = holdfast("route", "auto", "on", "--dry-run").out
+    assert tried == (
+        "Only tried out: paid orders would go to warehouses by themselves, 1 order that waits now first.\n"
+    )
+    assert shop.work("dispatch") == []
     assert "`holdfast fulfil allocate` alone" in holdfast("route", "auto").out
     assert holdfast("route", "auto", "on", "--json").json == {"on": True, "changed": True}
     assert len(shop.work("dispatch")) == 1

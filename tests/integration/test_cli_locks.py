@@ -7,6 +7,7 @@ import pytest
 
 from core.access.rights import Right, Role
 from core.sales.lock_floors import floor_key
+from core.sales.locks import ExpireLock
 from core.transaction import Database
 from tests.builders import Clock, Units, World, line, order
 from tests.conftest import Logins
@@ -34,6 +35,9 @@ def test_a_lock_is_asked_for_approved_shown_and_released(holdfast: Holdfast, wor
     world.stocked("MUG", units=10)
     asked = holdfast("lock", "request", "fair", "mug", "12", "--owner", "trade fairs", "--as", BUYER)
     assert asked.out == "Lock fair is requested; `holdfast lock approve fair` moves its units.\n"
+    tried = holdfast("lock", "approve", "fair", "--dry-run", "--as", PLANNER)
+    assert tried.out == "10 units would be set apart. Lock fair would be active and would wait for 2 units.\n"
+    assert row(world, "fair").status == "requested"
     approved = holdfast("lock", "approve", "fair", "--as", PLANNER)
     assert approved.out == "10 units set apart. Lock fair is active and waits for 2 units.\n"
     shown = holdfast("lock", "show", "fair")
@@ -154,6 +158,19 @@ def test_a_lock_migrates_with_its_promises_and_makes_its_successor(holdfast: Hol
     assert (terms.code, "there is a lock fair already" in terms.err) == (2, True)
 
 
+def test_the_history_tells_what_was_requested_and_what_it_became(holdfast: Holdfast, world: World) -> None:
+    world.stocked("MUG", units=90)
+    holdfast("lock", "request", "fair", "MUG", "30", "--approve")
+    holdfast("lock", "change", "fair", "--quantity", "55", "--until", "2090-03-01")
+
+    told = holdfast("lock", "history", "fair").out
+
+    assert "requested: 30 units of MUG" in told
+    assert "changed: quantity 55, ends 2090-03-01 24:00" in told
+    assert "30 free of Shared -> free of lock/fair" in told
+    assert "Ends 2090-03-01 24:00" in holdfast("lock", "show", "fair").out
+
+
 def test_times_are_read_in_the_merchants_zone(holdfast: Holdfast, world: World) -> None:
     world.stocked("MUG", units=10)
     assert holdfast("lock", "request", "fair", "MUG", "4", "--from", "2090-06-01", "--until", "2090-06-02").code == 0
@@ -211,6 +228,50 @@ def test_a_floor_is_set_twice_and_given_up(holdfast: Holdfast, world: World) -> 
     assert pool(world, floor_key(store, world.item("MUG"))) == Units(4, 0, 3)
     assert "floor, Main street" in holdfast("lock", "list").out
     assert "4 units given back." in holdfast("lock", "floor", "Main street", "MUG", "--off").out
+
+
+def test_a_floor_is_called_by_its_item_and_store(holdfast: Holdfast, world: World) -> None:
+    store = world.stocked("MUG", units=3)
+    key = floor_key(store, world.item("MUG"))
+    told = holdfast("lock", "floor", "Main street", "MUG", "4")
+    for said in (
+        told, holdfast("lock", "list"), holdfast("lock", "show", key), holdfast("lock", "report"),
+        holdfast("lock", "history", key), holdfast("lock", "change", key, "--priority", "3"),
+        holdfast("stock", "show", "MUG"),
+    ):  # fmt: skip
+        assert ("floor of MUG for Main street" in said.out, key in said.out) == (True, False), said.out
+    assert [one["key"] for one in holdfast("lock", "list", "--json").json] == [key]
+    holdfast("item", "add", "PLATE")
+    refused = holdfast("bundle", "set", "MUG", "PLATE=1").err
+    assert ("cannot become a bundle" in refused, key in refused) == (True, False)
+    assert told.out == "3 units set apart. The floor of MUG for Main street is active and waits for 1 unit.\n"
+
+
+def test_a_lock_that_has_ended_says_when_and_what_can_be_done(holdfast: Holdfast, world: World, db: Database) -> None:
+    clock = Clock()
+    clock.now -= timedelta(days=10)
+    db.clock = clock
+    world.stocked("MUG", units=5)
+    lock(world, "soon", "MUG", 4, expires_at=clock.now + timedelta(days=8))
+    clock.pass_(timedelta(days=9).total_seconds())
+    overdue = holdfast("lock", "show", "soon")
+    assert "Its end has come: its free units are given back within minutes." in overdue.out
+    world.do(ExpireLock("soon"))
+    ended = holdfast("lock", "show", "soon")
+    assert "Ended 20" in ended.out
+    assert "Ends" not in ended.out
+    assert "Has ended: `holdfast lock request KEY MUG 4` asks for its units again, under another key." in ended.out
+    assert "extends it" not in overdue.out + ended.out
+
+
+def test_a_migration_is_not_reversed_but_migrated_back(holdfast: Holdfast, world: World) -> None:
+    world.stocked("MUG", units=10)
+    lock(world, "fair", "MUG", 4)
+    lock(world, "expo", "MUG", 1)
+    assert holdfast("lock", "migrate", "fair", "expo", "2").code == 0
+    document = world.scalar("SELECT id FROM document WHERE merchant_id = :merchant_id AND kind = 'migration'")
+    refused = holdfast("stock", "reverse", str(document), "--reason", "by mistake")
+    assert "is a migration, which is not reversed: migrate them back: `holdfast lock migrate`" in refused.err
 
 
 def test_a_pure_lock_is_consumed(holdfast: Holdfast, world: World) -> None:

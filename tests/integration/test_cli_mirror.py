@@ -1,5 +1,6 @@
 """``holdfast mirror`` as a merchant types it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,8 @@ def test_a_full_file_is_tried_out_waits_is_looked_at_and_approved(
 def test_a_file_of_single_items_tells_what_became_of_each(world: World, holdfast: Holdfast, tmp_path: Path) -> None:
     world.stocked("MUG", "CUP", units=10)
     holdfast("mirror", "add", "wms", "--warehouse", "MAIN")
-    file = write(tmp_path, "\ufeffSKU,Qty,Version,As of\nMUG,4,7,\nCUP,10,7,2026-01-01T00:00:00Z\n")
+    today = f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"
+    file = write(tmp_path, f"\ufeffSKU,Qty,Version,As of\nMUG,4,7,\nCUP,10,7,{today}\n")
 
     told = holdfast("mirror", "read", file, "--source", "wms")
     again = holdfast("mirror", "read", write(tmp_path, "sku,quantity,version\nMUG,5,7\nCUP,1,6\n"), "--source", "wms")
@@ -67,6 +69,7 @@ def test_a_file_of_single_items_tells_what_became_of_each(world: World, holdfast
     assert [one["sku"] for one in shown["late_messages"]] == ["CUP"]
     assert [one["subject"] for one in shown["refusals"]] == ["MUG"]
     assert "Refused, and not told rightly since" in holdfast("mirror", "show", "wms").out
+    assert "It is at version 7." in holdfast("mirror", "show", "wms").out
 
 
 def test_rows_that_cannot_be_used_are_named_by_their_line(world: World, holdfast: Holdfast, tmp_path: Path) -> None:
@@ -82,6 +85,22 @@ def test_rows_that_cannot_be_used_are_named_by_their_line(world: World, holdfast
     assert "row 5 (MUG): quantity" in refused.err
     assert (tried.json["booked"], tried.json["refused"]) == (1, 2)
     assert shelf(world, "MUG") == 4
+
+
+@pytest.mark.parametrize(("by", "like"), [((), "--version 4711"), (("--by-time",), "--time 2027-03-31T14:30")])
+def test_a_file_without_its_place_in_the_order_is_refused_with_the_option_that_says_it(
+    world: World, holdfast: Holdfast, tmp_path: Path, by: tuple[str, ...], like: str
+) -> None:
+    world.stocked("MUG", units=10)
+    holdfast("mirror", "add", "wms", "--warehouse", "MAIN", *by)
+    read = ("mirror", "read", write(tmp_path, "sku,quantity\nMUG,4\n"), "--source", "wms")
+
+    full, single = holdfast(*read, "--full"), holdfast(*read)
+
+    assert (full.code, single.code) == (2, 2)
+    assert like in " ".join(full.err.split())
+    assert f"--full {like}" in " ".join(single.err.split())
+    assert shelf(world, "MUG") == 10
 
 
 FILES: dict[str, tuple[str | bytes, str]] = {

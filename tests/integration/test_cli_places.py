@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import World
+from tests.builders import World, line, order
 from tests.conftest import Logins
 from tests.integration.command_line import Holdfast, runner, settle_in
 
@@ -58,6 +58,20 @@ def test_words_that_mean_nothing_are_refused_with_an_example(world: World, holdf
     assert "no warehouse NOWHERE" in holdfast("warehouse", "pause", "NOWHERE").err
 
 
+def test_a_pause_is_tried_out(world: World, holdfast: Holdfast) -> None:
+    store = world.stocked("MUG", units=3)
+    holdfast("route", "auto", "on")
+    world.hear(store, order(line("MUG", 2), paid=True))
+    assert holdfast("fulfil", "allocate", "1001").code == 0
+    tried = holdfast("warehouse", "pause", "MAIN", "--dry-run")
+    assert tried.out == (
+        "Only tried out: warehouse MAIN would serve no more orders; 1 part of orders that nobody packs there yet would "
+        "go elsewhere.\n"
+    )
+    assert "paused" not in holdfast("warehouse", "list").out
+    assert holdfast("warehouse", "pause", "MAIN", "--dry-run", "--json").json["relieved"] == 1
+
+
 def test_a_paused_warehouse_says_so_in_the_list(world: World, holdfast: Holdfast) -> None:
     holdfast("warehouse", "pause", "MAIN")
 
@@ -69,6 +83,10 @@ def test_goods_go_to_another_warehouse_in_the_words_of_the_page(world: World, ho
     world.stocked("MUG", "POT", units=20)
     holdfast("warehouse", "add", "HAMBURG")
 
+    would = holdfast("transfer", "ask", "T-7", "MUG=30", "--from", "MAIN", "--to", "HAMBURG", "--dry-run")
+    assert "transfer T-7 would be asked for, and 20 units kept for it in MAIN." in would.out
+    assert "10 units of it cannot be kept now" in would.out
+    assert holdfast("transfer", "list", "--json").json == []
     asked = holdfast(
         "transfer", "ask", "T-7", "MUG=20", "POT=5", "--from", "MAIN", "--to", "HAMBURG", "--on", "2027-03-31"
     )
@@ -85,7 +103,7 @@ def test_goods_go_to_another_warehouse_in_the_words_of_the_page(world: World, ho
     shown = holdfast("transfer", "show", "T-7", "--json").json
     assert shown["state"] == "waiting"
     assert shown["lines"][0] == {
-        "sku": "MUG", "grade": "good", "asked": 20, "sent": 20, "on_its_way": 0, "came": 19, "lost": 1
+        "sku": "MUG", "grade": "good", "asked": 20, "kept": 0, "sent": 20, "on_its_way": 0, "came": 19, "lost": 1
     }  # fmt: skip
     assert "T-7" in holdfast("transfer", "list").out
     assert "POT" in holdfast("transfer", "show", "T-7").out

@@ -78,6 +78,8 @@ def test_an_activity_is_planned_looked_at_preloaded_started_and_reported(holdfas
     world.receive("MUG", 10)
     assert holdfast("pool", "preload", "SALE", "--json").json["preloaded"] == {"MUG": 10}
     assert "has all" in holdfast("pool", "preload", "SALE").out
+    tried = holdfast("pool", "start", "SALE", "--dry-run").out
+    assert tried == "SALE would run now; nothing would be set apart for it.\n"
     assert holdfast("pool", "start", "SALE").out == "SALE runs now.\n"
     assert holdfast("pool", "start", "SALE").out == "SALE runs already.\n"
     world.hear(store, order(line("MUG", 8), paid=True))
@@ -134,6 +136,31 @@ def test_a_presale_with_supply_a_limit_and_deposits(holdfast: Holdfast, world: W
     world.do(Hold("plain", {world.item("MUG"): 1}, FAR_OFF, holder="c-2"))
     assert "no presale says" in holdfast("pool", "deposit", "plain").err
     assert "no presale sold" in holdfast("pool", "deposit", "plain", "--balance-due", "2040-01-01").err
+
+
+def test_a_presale_that_is_stopped_had_no_units_to_give_back(holdfast: Holdfast, world: World) -> None:
+    world.stocked("MUG", "CUP", units=0)
+    holdfast("pool", "presale", "PRE", "MUG=13")
+    would, did = holdfast("pool", "stop", "PRE", "--dry-run"), holdfast("pool", "stop", "PRE")
+    assert would.out == "PRE would end; 13 MUG that were not promised would be offered no more.\n"
+    assert did.out == "PRE has ended; 13 MUG that were not promised are offered no more.\n"
+    holdfast("pool", "presale", "ALL", "CUP=2")
+    holdfast("reserve", "make", "web-1", "CUP=2", "--pool", "ALL")
+    assert holdfast("pool", "stop", "ALL").out == "ALL has ended; all that it offered was promised, and stays so.\n"
+
+
+def test_a_deposit_on_a_hold_that_ended_is_told_why_it_ended(holdfast: Holdfast, world: World) -> None:
+    world.stocked("MUG", units=0)
+    holdfast("pool", "presale", "PRE", "MUG=3", "--balance-due", "2040-06-01")
+    for key, what in (("web-1", "MUG=2"), ("web-2", "MUG=3")):
+        assert holdfast("reserve", "make", key, what, "--pool", "PRE", "--holder", "c-1").code == 0
+    given_way = holdfast("pool", "deposit", "web-1")
+    holdfast("reserve", "release", "web-2")
+    released = holdfast("pool", "deposit", "web-2")
+    assert (given_way.code, "gave way to" in given_way.err) == (1, True)
+    assert "hold web-1 has ended on 20" in given_way.err
+    assert "(it was released): make a new one" in released.err
+    assert "there is no hold web-9" in holdfast("pool", "deposit", "web-9").err
 
 
 def test_who_lacks_the_right_is_refused(holdfast: Holdfast, world: World) -> None:

@@ -39,7 +39,7 @@ def test_an_unknown_sku_names_those_that_are_near(holdfast: Holdfast, world: Wor
     said = holdfast("stock", "show", "MUG-BLUE")
 
     assert (said.code, said.out) == (1, "")
-    assert said.err == "holdfast: no item has SKU MUG-BLUE; did you mean MUG-RED?\n"
+    assert said.err == "holdfast: no item has SKU MUG-BLUE (did you mean MUG-RED?); `holdfast item list` shows all\n"
 
 
 def test_a_receipt_with_a_key_books_once(holdfast: Holdfast, world: World) -> None:

@@ -66,6 +66,21 @@ def test_what_was_told_and_what_moved_it_since_stand_with_it(holdfast: Holdfast,
     assert "On its way for" in said
 
 
+def test_what_moved_a_number_is_of_its_grade_and_names_the_hold(holdfast: Holdfast, world: World) -> None:
+    world.stocked("MUG", units=20)
+    holdfast("stock", "receive", "MUG", "3", "--grade", "minor_defect")
+    holdfast("stock", "regrade", "MUG", "2", "--to", "minor_defect", "--reason", "scratched")
+    holdfast("reserve", "make", "web-7", "MUG=4")
+
+    (told,) = holdfast("explain", "MUG", "--json").json
+    said = holdfast("explain", "MUG").out
+
+    assert [(one["kind"], one["grade"], one["free"], one["reason"]) for one in told["movers"]] == [
+        ("reservation", "good", -4, "hold web-7"), ("regrade", "good", -2, "scratched"), ("opening", "good", 20, ""),
+    ]  # fmt: skip
+    assert "hold web-7" in said
+
+
 def test_a_bundle_is_explained_by_its_components(holdfast: Holdfast, world: World) -> None:
     store = world.stocked("cup", "lid", units=9)
     bundle(world, "pair", store, cup=2, lid=1)

@@ -292,6 +292,22 @@ class TestWhatIsDivided:
         )
         assert {row.code: row.parcels for row in parcels} == {"HAMBURG": 2}
 
+    def test_a_parcel_whose_order_was_cancelled_makes_room_for_another(self, world: World) -> None:
+        place(world, "HAMBURG", priority=9, capacity_per_day=1)
+        store = paid(world, units=1)
+        put(world, "HAMBURG", mug=9)
+        dispatch(world)
+        world.hear(store, order(line("mug", 1, cancelled=1), paid=True))
+        for number in ("1002", "1003"):
+            world.hear(store, order(line("mug", 1), external_id=number, paid=True))
+
+        for number in ("1002", "1003"):
+            dispatch(world, number)
+
+        assert [[row.code for row in fulfilments(world, number)] for number in ("1002", "1003")] == [
+            ["HAMBURG"], ["MAIN"],
+        ]  # fmt: skip
+
     def test_the_order_says_where_it_goes(self, world: World) -> None:
         place(world, "HAMBURG", country="DE", subdivision="HH", priority=9)
         store = paid(world)

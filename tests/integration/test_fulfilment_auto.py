@@ -124,6 +124,41 @@ def test_a_paused_warehouse_keeps_only_what_is_being_packed(app: App, shop: Worl
     assert goods(shop, "mug") == {"MAIN": (2, 1, 1), "HAMBURG": (2, 2, 0)}
 
 
+def test_pausing_a_warehouse_wakes_the_job_that_takes_its_orders_away(app: App, shop: World) -> None:
+    switch(shop)
+    paid(shop, units=3)
+    look(app, shop)
+
+    pause(shop, "MAIN")
+    look(app, shop)  # takes them away
+    look(app, shop)  # decides again
+
+    assert goods(shop, "mug") == {"MAIN": (3, 0, 0), "HAMBURG": (1, 3, 0)}
+    assert shop.work("dispatch") == []
+
+
+def test_pausing_once_more_or_opening_again_wakes_nobody(shop: World) -> None:
+    pause(shop, "MAIN")
+    shop.tell("DELETE FROM work")
+
+    pause(shop, "MAIN")
+    pause(shop, "MAIN", paused=False)
+
+    assert shop.work("dispatch") == []
+
+
+def test_a_pause_changes_nothing_for_who_has_not_switched_it_on(app: App, shop: World) -> None:
+    paid(shop)
+    shop_of_packers = dispatching.dispatch(shop.db, 1, [order_id(shop)], actor="test")
+    assert len(shop_of_packers[0].made) == 1
+
+    pause(shop, "MAIN")
+    look(app, shop)
+
+    assert goods(shop, "mug") == {"MAIN": (1, 2, 0), "HAMBURG": (4, 0, 0)}
+    assert shop.work("dispatch") == []
+
+
 def test_goods_that_come_are_sent_to_who_waits(app: App, shop: World) -> None:
     switch(shop)
     paid(shop, units=9)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from core.dispatch import reading
+from core.dispatch.model import Supply
 from core.fulfilment import dispatching
 from core.fulfilment.acts import GiveBack, HandOver, Reject, Ship
 from core.goods.adjusting import Lose
@@ -15,6 +17,7 @@ from core.model import StoreOrder
 from core.orders.apply import ApplyOrder
 from core.rows import StoreKey
 from core.stock import DocumentKind
+from core.warehouse import warehouses
 from tests.builders import World, line, order
 from tests.conftest import Logins, violations
 from tests.integration import lock_acts
@@ -78,6 +81,43 @@ def test_the_store_the_warehouse_and_a_fire_come_at_once(world: World) -> None:
     shipped = int(world.scalar("SELECT sum(shipped) FROM promise WHERE merchant_id = :merchant_id"))
     on_hand = sum(int(one) for one in world.ask("SELECT sum(available + picking) FROM warehouse_balance")[0])
     assert shipped + burnt + on_hand >= 16  # what a store sent beyond what was there was found first
+
+
+def test_many_dispatchers_tell_a_warehouse_no_more_parcels_than_it_can_send(world: World) -> None:
+    place(world, "HAMBURG", priority=9, capacity_per_day=3)
+    shop(world, 12)
+    put(world, "HAMBURG", mug=12)
+
+    together(lambda n: dispatch(world, str(n)), range(12), threads=6)
+    for nth in range(12):  # who was refused because others were faster
+        dispatch(world, str(nth))
+
+    assert goods(world, "mug") == {"MAIN": (3, 9, 0), "HAMBURG": (9, 3, 0)}
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_two_who_read_together_find_the_same_room_unless_one_waits(
+    world: World, monkeypatch: pytest.MonkeyPatch, locks: bool
+) -> None:
+    """The control of the test above: HAMBURG sends one parcel a day, and gets two where nobody waits."""
+    place(world, "HAMBURG", priority=9, capacity_per_day=1)
+    shop(world, 2)
+    put(world, "HAMBURG", mug=2)
+    both_have_read, read = threading.Barrier(2), reading.supply
+
+    def read_together(*asked: Any) -> Supply:
+        found = read(*asked)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_have_read.wait(timeout=1)
+        return found
+
+    monkeypatch.setattr(reading, "supply", read_together)
+    if not locks:
+        monkeypatch.setattr(warehouses, "lock_limited", lambda _tx: None)
+
+    together(lambda n: dispatch(world, str(n)), range(2), threads=2)
+
+    assert goods(world, "mug")["HAMBURG"] == ((1, 1, 0) if locks else (0, 2, 0))
 
 
 def forget_row_locks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,31 +1,20 @@
 """Holds of our own interface: all or nothing, with an end that comes once."""
 
-import random
-import threading
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from core import ledger
 from core.command import Command
 from core.errors import InsufficientStock, KeyReused, Refused
-from core.ledger import Batch
 from core.sales import holds
 from core.sales.holds import DEFAULT_TTL, EndHold, ExtendHold, Held, Hold, PayHold
-from core.stock import MINOR_DEFECT, BalanceKey, PoolKind
+from core.stock import PoolKind
 from core.transaction import Database
 from tests.builders import FAR_OFF, Clock, Units, World, at, line, order
-from tests.conftest import Logins, violations
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.hold_acts import expired
 from tests.integration.lock_acts import bundle, floor
 from tests.pool_world import open_pool, shared
-
-WORKERS = 4
 
 
 @pytest.fixture
@@ -33,11 +22,6 @@ def clock(db: Database) -> Clock:
     held = Clock()
     db.clock = held
     return held
-
-
-def expired(world: World) -> list[str]:
-    with world.db.begin(1, actor="test") as tx:
-        return sorted(holds.expired(tx))
 
 
 def test_what_a_hold_that_gives_way_frees_beside_serves_who_waits_for_it(world: World) -> None:
@@ -312,242 +296,3 @@ def test_what_concerns_no_hold_or_one_that_has_ended_is_refused_and_says_so(worl
     world.do(EndHold("h"))
     with pytest.raises(Refused, match="has ended"):
         world.do(command)
-
-
-# ---- many workers at once
-
-
-def at_once(acts: Sequence[Callable[[], Any]]) -> list[Any]:
-    start = threading.Barrier(len(acts))
-
-    def run(act: Callable[[], Any]) -> Any:
-        start.wait(20)
-        return act()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(run, acts))
-
-
-@pytest.mark.parametrize(
-    ("rescue", "answer"),
-    [(lambda key: PayHold(key, "started"), bool), (ExtendHold, object), (lambda key: PayHold(key, "paid"), bool)],
-    ids=["payment started", "extended", "paid"],
-)
-def test_four_workers_never_end_a_hold_that_was_rescued(
-    world: World, clock: Clock, rescue: Callable[[str], Command], answer: type
-) -> None:
-    """Each hold is either rescued and holds its units, or has run out and says so to who comes too late."""
-    world.stocked("mug", units=60)
-    keys = [f"h{n}" for n in range(60)]
-    world.run(*(Hold(key, {world.item("mug"): 1}, clock.after(60)) for key in keys))
-    clock.pass_(61)
-
-    def expire() -> int:
-        ended = 0
-        while due := expired(world):
-            for start in range(0, len(due), 5):
-                ended += sum(world.run(*(EndHold(key, only_expired=True) for key in due[start : start + 5])))
-        return ended
-
-    def save() -> list[Any]:
-        mixed = random.Random(7).sample(keys, len(keys))
-        return [world.run(rescue(key))[0] for key in mixed]
-
-    *ended, saved = at_once([*([expire] * WORKERS), save])
-    kept = sum(not isinstance(result, Refused) for result in saved)
-    assert sum(ended) + kept == 60
-    units = world.units("mug")
-    assert (units.free, units.reserved + units.sold) == (60 - kept, kept)
-    assert world.documents().count("expiry") == sum(ended)
-
-
-class _ReadsWithoutLock(Batch):
-    """What expiry would be without row locks: both have read before either writes."""
-
-    row_lock = ""
-    both_have_read = threading.Barrier(2)
-
-    def _lock_balances(self, keys: list[BalanceKey]) -> bool:
-        read = super()._lock_balances(keys)
-        self.both_have_read.wait(timeout=20)
-        return read
-
-
-@pytest.mark.broken_books
-@pytest.mark.parametrize("rescue", [PayHold("h", "started"), ExtendHold("h")])
-def test_without_row_locks_a_hold_is_rescued_and_ended(
-    world: World, logins: Logins, clock: Clock, rescue: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The control of the test above."""
-    world.stocked("mug", units=5)
-    world.do(Hold("h", {world.item("mug"): 2}, clock.after(60)))
-    clock.pass_(61)
-    monkeypatch.setattr(ledger, "Batch", _ReadsWithoutLock)
-    saved, ended = at_once([lambda: world.run(rescue)[0], lambda: world.run(EndHold("h", only_expired=True))[0]])
-    assert not isinstance(saved, Refused)
-    assert ended is True
-    assert world.units("mug").reserved == 0 or violations(logins)
-
-
-def test_a_hold_and_its_release_at_once_end_alike_whichever_is_first(world: World) -> None:
-    world.stocked("mug", units=50)
-    mug = world.item("mug")
-    for n in range(12):
-        hold, release = Hold(f"h{n}", {mug: 1}, FAR_OFF), EndHold(f"h{n}")
-        (held,), _ = at_once([partial(world.run, hold), partial(world.run, release)])
-        assert isinstance(held, Held | Refused)
-    assert world.units("mug") == Units(50)
-
-
-# ---- the command line
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
-
-
-def test_a_hold_is_made_shown_extended_paid_and_released(holdfast: Holdfast, world: World) -> None:
-    world.stocked("MUG", "CUP", units=5)
-
-    made = holdfast("reserve", "make", "cart-17", "mug=2", "CUP=1", "MUG=1", "--holder", "c-1")
-    again = holdfast("reserve", "make", "cart-17", "mug=3", "CUP=1", "--holder", "c-1", "--json").json
-    extended = holdfast("reserve", "extend", "cart-17", "--ttl", "2h")
-    listed = holdfast("reserve", "list", "--expiring", "--json").json
-    paying = holdfast("reserve", "paying", "cart-17", "--json").json
-    lasting = holdfast("reserve", "list", "--lasting")
-    paid = holdfast("reserve", "paid", "cart-17")
-    released = holdfast("reserve", "release", "cart-17")
-    shown = holdfast("reserve", "show", "cart-17")
-
-    assert "Hold cart-17 is made." in made.out
-    assert again["repeated"] is True
-    assert {item["sku"]: item["live"] for item in again["items"]} == {"MUG": 3, "CUP": 1}
-    assert extended.out == "Hold cart-17 lasts 2 h from now.\n"
-    assert [(one["key"], one["state"], one["ttl_s"]) for one in listed] == [("cart-17", "held", 7200)]
-    assert (paying["state"], paying["expires_at"]) == ("paying", None)
-    assert "being paid, does not run out" in lasting.out
-    assert "payment paid" in paid.out
-    assert "its units are free" in released.out
-    assert "deduction" in shown.out
-    assert "ended" in shown.out
-    assert world.units("MUG") == Units(5)
-    acts = world.ask("SELECT act FROM act_log ORDER BY id")
-    assert [row.act for row in acts] == [
-        "hold.make", "hold.extend", "hold.payment_started", "hold.payment_paid", "hold.release",
-    ]  # fmt: skip
-
-
-def test_what_cannot_be_held_is_said_with_its_cure(holdfast: Holdfast, world: World) -> None:
-    world.stocked("MUG", units=2)
-
-    said = {
-        words: holdfast("reserve", *words.split(" "))
-        for words in (
-            "make h MUG=3",
-            "make h TRAY=1",
-            "make h MUG=1 --holder somebody@example.com",
-            "make h MUG=1 --channel Paris",
-            "make h MUG=1 --pool FLASH",
-            "make h MUG=1 --lock fair",
-            "paid nothing",
-            "show nothing",
-        )
-    }
-    assert [one.code for one in said.values()] == [1] * len(said)
-    assert [
-        words in one.err
-        for words, one in zip(
-            ("missing are 1 MUG", "no item has SKU TRAY", "no name and no address", "no store", "no pool FLASH",
-             "no lock fair", "no hold nothing", "no hold nothing"), said.values(), strict=True,
-        )
-    ] == [True] * len(said)  # fmt: skip
-    for words in (
-        "make h MUG",
-        "make h MUG=0",
-        "make h MUG=-1",
-        "make h =3",
-        "make h MUG=1 --ttl soon",
-        "make h MUG=1e3",
-    ):
-        assert holdfast("reserve", *words.split(" ")).code == 2
-    assert world.units("MUG") == Units(2)
-
-
-def test_best_effort_on_the_command_line_says_what_is_missing(holdfast: Holdfast, world: World) -> None:
-    world.stocked("MUG", units=2)
-
-    said = holdfast("reserve", "make", "h", "MUG=3", "--best-effort")
-
-    assert "1 unit of MUG could not be had." in said.out
-    assert world.units("MUG") == Units(0, 2)
-
-
-def test_a_hold_of_the_other_grade_takes_that_grade(holdfast: Holdfast, world: World) -> None:
-    world.stocked("MUG", units=2)
-
-    said = holdfast("reserve", "make", "h", "MUG=1", "--grade", MINOR_DEFECT)
-
-    assert (said.code, "missing are 1 MUG (minor_defect)" in said.err) == (1, True)
-
-
-def test_how_long_holds_last_is_set_by_method_and_channel(holdfast: Holdfast, world: World) -> None:
-    world.stocked("MUG", units=5)
-
-    holdfast("reserve", "ttl", "3d", "--payment", "bank transfer")
-    holdfast("reserve", "ttl", "5min", "--channel", "own")
-    rules = holdfast("reserve", "ttl", "--json").json
-    short = holdfast("reserve", "make", "a", "MUG=1", "--json").json
-    long = holdfast("reserve", "make", "b", "MUG=1", "--payment", "Bank-Transfer", "--json").json
-    store = holdfast("reserve", "make", "c", "MUG=1", "--channel", "Main street", "--json").json
-    changed = holdfast("reserve", "extend", "a", "--payment", "bank_transfer", "--json")
-    gone = holdfast("reserve", "ttl", "--channel", "own", "--off")
-
-    assert [(rule["channel"], rule["payment"], rule["ttl_s"]) for rule in rules] == [
-        ("own interface", "", 300),
-        ("every channel", "bank_transfer", 259_200),
-    ]
-    assert (short["ttl_s"], long["ttl_s"], store["ttl_s"]) == (300, 259_200, 900)
-    assert changed.code == 0
-    assert "own interface" not in gone.out
-    assert holdfast("reserve", "ttl", "--channel", "own", "--off").code == 1
-    assert holdfast("reserve", "ttl", "2s").code == 1
-
-
-def test_limits_are_set_shown_kept_to_and_taken_back(holdfast: Holdfast, world: World) -> None:
-    world.stocked("MUG", units=9)
-
-    holdfast("reserve", "limit", "2", "--per", "customer", "--item", "mug")
-    shown = holdfast("reserve", "limits")
-    as_data = holdfast("reserve", "limits", "--json").json
-    refused = holdfast("reserve", "make", "a", "MUG=3", "--holder", "c-1")
-    unknown = holdfast("reserve", "make", "a", "MUG=1")
-    gone = holdfast("reserve", "limit", "--per", "customer", "--item", "mug", "--off")
-    free = holdfast("reserve", "make", "a", "MUG=3")
-
-    assert shown.out == "one customer may take 2 units of MUG\n"
-    assert as_data == [{"per": "customer", "item": "MUG", "pool": None, "units": 2}]
-    assert "one customer may take 2 units of MUG: 3 were asked for; ask for 2 or fewer" in refused.err
-    assert "name the holder" in unknown.err
-    assert gone.out == "Everybody may take as much as there is.\n"
-    assert free.code == 0
-    for words in ("limit 2", "limit 2 --per week", "limit --per day", "limit 2 --per day --off"):
-        assert holdfast("reserve", *words.split(" ")).code == 2
-    assert holdfast("reserve", "limit", "2", "--per", "activity").code == 1
-
-
-def test_who_may_not_hold_is_told_which_right_is_missing(holdfast: Holdfast, world: World) -> None:
-    world.stocked("MUG", units=9)
-    holdfast("user", "add", "viewer@shop.example", "--role", "viewer")
-
-    said = holdfast("reserve", "make", "a", "MUG=3", "--as", "viewer@shop.example")
-    rule = holdfast("reserve", "ttl", "1h", "--as", "viewer@shop.example")
-    looked = holdfast("reserve", "list", "--as", "viewer@shop.example")
-
-    assert "lacks the right hold.make" in said.err
-    assert "lacks the right rule.change" in rule.err
-    assert looked.code == 0
-    assert world.units("MUG") == Units(9)

@@ -152,6 +152,40 @@ def test_a_receipt_that_is_reversed_takes_its_cost_back(world: World, holdfast: 
         assert holdfast("stock", "value", "--method", method, "--json").json["value"] == {"EUR": "10.00"}
 
 
+def test_the_card_of_what_became_a_part_of_another_is_found_by_its_own_sku(world: World, holdfast: Holdfast) -> None:
+    world.stocked("MUG", "CUP", "POT", units=5)
+    holdfast("item", "rename", "CUP", "BOWL")
+    holdfast("item", "merge", "MUG", "--into", "BOWL")
+    world.receive("BOWL", 2)
+
+    told, said = holdfast("stock", "card", "MUG", "--json").json, holdfast("stock", "card", "mug").out
+    its = holdfast("stock", "card", "CUP", "--json").json
+
+    assert [line["kind"] for line in told["documents"]] == ["merge", "opening"]
+    assert told["documents"][0]["after"] == []
+    assert (told["became"]["sku"], told["became"]["now"]) == ("BOWL", "BOWL")
+    assert "mug became a part of BOWL with document" in said
+    assert "`holdfast stock card BOWL`" in said
+    assert [line["kind"] for line in its["documents"]] == ["receipt", "merge", "opening"]
+    assert its["became"] is None
+
+    holdfast("item", "merge", "BOWL", "--into", "POT")
+    again = holdfast("stock", "card", "MUG").out.replace("\n", " ")
+    assert "and that of POT" in again
+    assert "`holdfast stock card POT`" in again
+
+
+def test_a_merge_is_not_reversed_and_the_way_back_is_named(world: World, holdfast: Holdfast) -> None:
+    world.stocked("MUG", "CUP", units=5)
+    document_id = holdfast("item", "merge", "MUG", "--into", "CUP", "--json").json["document_id"]
+
+    said = holdfast("stock", "reverse", str(document_id), "--reason", "typo")
+
+    assert said.code == 1
+    assert "holdfast item split" in said.err
+    assert world.on_hand("CUP") == (10, 0)
+
+
 def test_units_without_a_cost_are_named(world: World, holdfast: Holdfast) -> None:
     world.stocked("MUG", units=3)
 

@@ -9,8 +9,9 @@ import pytest
 from core import catalog, ledger
 from core.audit import audit
 from core.errors import Refused
-from core.goods import item_views, items, merging, recipes
+from core.goods import item_views, items, lying, merging, recipes
 from core.goods.adjusting import Lose, Regrade, Unblock
+from core.goods.inspection import ReturnToInspect
 from core.goods.merging import Merged
 from core.goods.receiving import Receive
 from core.ledger import Batch
@@ -252,7 +253,7 @@ def test_a_presale_ends_first(world: World) -> None:
     world.stocked("mug", "cup", units=4)
     open_pool(world, "SOON", PoolKind.PRESALE, {"mug": 2})
 
-    with pytest.raises(Refused, match="holdfast pool close SOON"):
+    with pytest.raises(Refused, match="holdfast pool stop SOON"):
         merge(world, "mug", "cup")
 
 
@@ -458,6 +459,27 @@ def test_units_that_are_not_to_be_sold_go_too_and_can_be_mended(world: World) ->
 
     world.do(Unblock("m", "glued", DocumentKind.MEND, {world.item("cup"): 2}))
     assert shared(world, "cup").free == 10
+
+
+def test_units_that_wait_for_an_inspection_go_on_waiting_for_their_old_reason(world: World) -> None:
+    world.stocked("mug", "cup", units=5)
+    world.do(Lose("d", "dropped", DocumentKind.DAMAGE, {world.item("cup"): 1}))
+    flawed = world.item("mug")._replace(grade=MINOR_DEFECT)
+    for nth, what in enumerate((world.item("mug"), flawed)):
+        world.do(ReturnToInspect(f"r{nth}", DocumentKind.RETURN, {}, f"box {nth}", {what: 2}))
+    with world.db.begin(1, actor="test") as tx:
+        before = lying.every(tx)
+
+    merge(world, "mug", "cup")
+
+    with world.db.begin(1, actor="test") as tx:
+        after = lying.every(tx)
+    told = [
+        sorted((one.grade, one.units, one.cause, one.to_inspect, one.reason, one.since) for one in found)
+        for found in (before, after)
+    ]
+    assert told[0] == told[1]
+    assert {one.sku for one in after} == {"cup"}
 
 
 def test_two_merges_against_each_other_make_no_circle(world: World) -> None:

@@ -103,10 +103,10 @@ def test_a_cost_noted_late_counts_and_can_be_noted_again(world: World) -> None:
     world.stocked("mug", units=0)
     document_id, item_id = bring(world, "mug", 10), world.item("mug").item_id
 
-    assert tell(world, costs.correct, document_id, Cost(item_id, 10, 1000, "EUR"))
+    assert tell(world, costs.correct, document_id, [Cost(item_id, 10, 1000, "EUR")])
     assert worth(world) == Value(10, 0, {"EUR": 10_000})
-    assert tell(world, costs.correct, document_id, Cost(item_id, 10, 100, "EUR"))
-    assert not tell(world, costs.correct, document_id, Cost(item_id, 10, 100, "EUR"))
+    assert tell(world, costs.correct, document_id, [Cost(item_id, 10, 100, "EUR")])
+    assert not tell(world, costs.correct, document_id, [Cost(item_id, 10, 100, "EUR")])
 
     assert worth(world) == worth(world, Method.FIFO) == Value(10, 0, {"EUR": 1000})
 

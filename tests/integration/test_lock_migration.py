@@ -241,7 +241,7 @@ def test_the_history_of_a_lock_begins_where_its_units_come_from(world: World) ->
             ("b", "migration"),
         ]  # fmt: skip
     assert story(world, "c").locks[2].migrated_from == "b"
-    assert story(world, "a").events[3].moves == ("6 free -> free",)
+    assert story(world, "a").events[3].moves == ("6 free of lock/a -> free of lock/b",)
 
 
 def test_several_locks_that_became_one_are_all_in_its_history(world: World) -> None:

@@ -21,7 +21,9 @@ from core import catalog, marks, pushes, stores, work
 from core.goods import item_views
 from core.goods.receiving import Receive
 from core.model import OrderChange, PushOutcome, PushStatus, StoreListing
+from core.orders import views as order_views
 from core.orders.apply import ApplyOrder
+from core.orders.views import Attention
 from core.past import history, stock_card
 from core.pushes import Timing
 from core.sales import holds
@@ -203,6 +205,14 @@ def show(shop: Shop) -> None:
         history.numbers_at(tx, item_id, now)
 
 
+def list_orders(shop: Shop) -> None:
+    with shop.world.db.begin(1, actor="test") as tx:
+        placed = [row.placed_at for row in order_views.orders(tx)]
+        assert placed == sorted(placed, key=str, reverse=True)
+        assert len(placed) == min(50, AT_FIRST)
+        assert all(row.unsent for row in order_views.orders(tx, Attention.UNSENT))
+
+
 class Act(NamedTuple):
     """``about``: how many things; ``queues``: how often it looks through that of its store, a tenth of all rows."""
 
@@ -230,6 +240,7 @@ ACTS: Mapping[str, Act] = {
     "a page of a catalogue": Act(import_listings, 110),
     "holds that run out": Act(expire, 100),
     "all about one item": Act(show, 1),
+    "the newest orders": Act(list_orders, 50),
 }
 
 

@@ -1,6 +1,7 @@
 """What replenishment reads, on a real database: a past of three weeks is played, then asked about."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,17 +10,20 @@ from sqlalchemy import Engine
 from core.alerts import pace
 from core.demand import flows
 from core.demand.velocity import demand
+from core.goods import merging
+from core.replenish import drafting
 from core.replenish.decide import Position
-from core.replenish.views import facts
+from core.replenish.views import facts, planning
 from core.sales import expected
 from core.sales.holds import EndHold, Hold
 from core.stock import PoolKind
+from core.supply import suppliers
 from core.transaction import wall_clock
 from tests import pool_world
 from tests import replenish_world as rep
 from tests import supply_world as sup
 from tests.builders import FAR_OFF, Clock, World, line, order
-from tests.integration import lock_acts
+from tests.integration import bundle_acts, lock_acts
 from tests.replenish_world import WINDOW, ZONE, look, on_day, played, sold, told
 
 
@@ -98,6 +102,41 @@ def test_the_day_on_which_an_item_was_made_does_not_count(world: World, clock: C
     of, _ = look(world, "mug")
 
     assert told(of) == "......02" + "0" * 12
+
+
+def test_what_became_part_of_an_item_sold_for_it(world: World, clock: Clock) -> None:
+    store = world.stocked("mug", "cup", units=10)
+    for day, sku, units in ((2, "mug", 3), (4, "cup", 7), (6, "cup", 5), (8, "mug", 7)):
+        on_day(clock, day)
+        sold(world, store, sku, units, f"{sku}{day}")
+    on_day(clock, 12)
+    merging.merge(world.db, 1, "cup", "mug", actor="test")
+    on_day(clock, 14)
+    world.receive("mug", 20)
+    sold(world, store, "mug", 4, "later")
+    on_day(clock, WINDOW)
+
+    of, stores = look(world, "mug")
+
+    # On day 12 promises of 17 units changed their item, which is no sale. Nothing was left of both from day 9 on.
+    assert told(of) == "003070507.....400000"
+    assert sum(stores.values()) == 26
+
+
+def test_a_part_that_only_sells_in_bundles_sells(world: World, clock: Clock) -> None:
+    store = world.stocked("mug", "set", units=0)
+    world.receive("mug", 12)
+    bundle_acts.made_of(world, "set", mug=2)
+    on_day(clock, 3)
+    sold(world, store, "set", 4, "d3")
+    on_day(clock, 7)
+    sold(world, store, "set", 2, "d7")
+    on_day(clock, WINDOW)
+
+    of, stores = look(world, "mug")
+
+    assert told(of) == "00080004" + "." * 12
+    assert stores == {store: 12}
 
 
 def test_the_velocity_is_the_pace_of_cover_alerts(world: World, clock: Clock) -> None:
@@ -208,7 +247,66 @@ def test_who_finds_another_at_work_reads_the_movements(world: World, clock: Cloc
     assert len(kept(world)) == 6
 
 
+# ---- drafts
+
+
+@pytest.fixture
+def owed(world: World) -> World:
+    """Nine mugs that orders wait for, which ACME brings."""
+    sold(world, world.stocked("mug", units=0), "mug", 9, "waits")
+    acme = sup.supplier(world)
+    with world.db.begin(1, actor="test") as tx:
+        suppliers.put_item(tx, acme, world.item("mug").item_id, {})
+    return world
+
+
+def test_two_who_draft_at_once_draft_once(owed: World) -> None:
+    place, together = sup.spot(owed).warehouse_id, threading.Barrier(2)
+
+    def draft() -> int:
+        together.wait(10)
+        with owed.db.begin(1, actor="test") as tx:
+            return sum(one.units for one in drafting.draft(tx, place)[1])
+
+    with ThreadPoolExecutor(2) as pool:
+        drafted = [one.result() for one in [pool.submit(draft) for _ in range(2)]]
+
+    assert sorted(drafted) == [0, 9]
+    assert owed.scalar("SELECT sum(ordered) FROM purchase_line") == 9
+
+
+def test_two_who_suggest_at_once_suggest_the_same_twice(owed: World) -> None:
+    """Why drafting waits: of a draft that is not committed a suggestion knows nothing."""
+    place = sup.spot(owed).warehouse_id
+    with owed.db.begin(1, actor="test") as one, owed.db.begin(1, actor="test") as other:
+        drafting.draft(one, place)
+        (group,) = planning.suggest(other)
+
+    assert group.units == 9
+
+
 # ---- position
+
+
+def position(world: World, sku: str) -> Position:
+    with world.db.begin(1, actor="test") as tx:
+        known, item_id = flows.pools(tx), world.item(sku).item_id
+        return facts.positions(tx, known.shared_id, known.aside, [item_id])[item_id]
+
+
+def test_what_a_lock_for_a_channel_waits_for_is_no_demand_beside_that_of_the_channel(world: World) -> None:
+    store = world.stocked("mug", units=4)
+    lock_acts.lock(world, "main site", "mug", 10, type="channel", store_id=store)
+    lock_acts.lock(world, "fair", "mug", 3)
+    before = position(world, "mug")
+    world.receive("mug", 9)
+
+    after = position(world, "mug")
+
+    # Orders of the channel draw on its lock: 9 units more are 9 units more for demand to come.
+    assert (before.free, before.locks) == (4, 3)
+    assert (after.free, after.locks) == (10, 0)
+    assert after.units == before.units + 9
 
 
 def test_the_position_counts_what_comes_and_who_waits_each_once(world: World, clock: Clock) -> None:

@@ -189,6 +189,14 @@ def test_goods_are_sent_where_they_run_out(holdfast: Holdfast, world: World, clo
     sup.warehouse(world, "SPARE")
     assert holdfast("stock", "receive", "mug", "100", "--to", "SPARE").code == 0
 
+    for name, units in (("late", 64), ("later", 20)):
+        sold(world, store, "mug", units, name)
+    # 103 are there, 84 are sold and nobody was told to send them: 16 of the 100 are left, and the rest may be wanted.
+    assert [move["units"] for move in holdfast("replenish", "transfers", "--json").json] == [16]
+    for name, units in (("late", 64), ("later", 20)):
+        gone = order(line("mug", units, cancelled=units), external_id=name, state="cancelled", holds=False)
+        world.hear(store, gone)
+
     (move,) = holdfast("replenish", "transfers", "--json").json
 
     assert (move["from"], move["to"], move["giver_lasts"], move["taker_lasts"]) == ("SPARE", "MAIN", None, 2)

@@ -1,5 +1,6 @@
 """Routing on real tables: what is read, what is kept, who wins when two decide, and the past tried again."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import DBAPIError
 
 from core import catalog
 from core.dispatch import comparing, decisions, rates, reading, regions, rules
@@ -16,7 +18,7 @@ from core.dispatch.model import Exclusion, Line, Part, Route, Why
 from core.dispatch.routing import decide
 from core.dispatch.strategies import named
 from core.dispatch.terms import Effect, Rule, Week
-from core.errors import NotFound, Refused
+from core.errors import HoldfastError, NotFound, Refused
 from core.goods import items, recipes
 from core.goods.receiving import Receive
 from core.rows import Part as Component
@@ -298,6 +300,36 @@ class TestDecisions:
         self.decided(routed)
         with pytest.raises(Exception, match="check constraint"):
             routed.tell("UPDATE route_decision SET postal = '80331'")
+
+
+def test_a_region_that_two_remove_at_once_is_removed_by_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with begin(world) as tx:
+        regions.put(tx, "south", ["DE-BY"])
+    both_have_looked, look = threading.Barrier(2), regions.id_of
+    told: list[Exception | None] = []
+
+    def look_together(*asked: Any, **how: Any) -> int:
+        found = look(*asked, **how)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_have_looked.wait(1)
+        return found
+
+    def remove() -> None:
+        try:
+            with begin(world) as tx:
+                regions.remove(tx, "south")
+            told.append(None)
+        except (HoldfastError, DBAPIError) as error:
+            told.append(error)
+
+    monkeypatch.setattr(regions, "id_of", look_together)
+    callers = [threading.Thread(target=remove) for _ in range(2)]
+    for one in callers:
+        one.start()
+    for one in callers:
+        one.join()
+
+    assert sorted(type(one).__name__ for one in told) == ["NoneType", "NotFound"]
 
 
 def test_many_orders_are_read_in_as_few_statements_as_one(world: World) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import NotFound, Refused
+from core.errors import KeyReused, NotFound, Refused
 from core.goods import items
 from core.goods.adjusting import Adjusted, Lose, Regrade, SetOnShelf, Unblock
 from core.goods.receiving import Receive
@@ -72,7 +72,7 @@ def test_a_receipt_with_the_same_key_and_other_damage_is_refused(world: World) -
     mug = world.item("mug")
     first = world.do(Receive("receipt/1", DocumentKind.RECEIPT, {mug: 5}, damaged={mug: 1}))
     assert world.do(Receive("receipt/1", DocumentKind.RECEIPT, {mug: 5}, damaged={mug: 1})) == first
-    with pytest.raises(Refused, match="other content"):
+    with pytest.raises(KeyReused, match="receipt/1"):
         world.do(Receive("receipt/1", DocumentKind.RECEIPT, {mug: 5}, damaged={mug: 2}))
 
 

@@ -16,7 +16,7 @@ from core.stocktake.opening import Choice, Terms
 from core.stocktake.papers import StocktakeRow
 from core.stocktake.posting import Posted
 from core.warehouse.moves import PutAway
-from tests.builders import World, line, order
+from tests.builders import Clock, World, line, order
 from tests.integration.fulfilment_acts import act, dispatch
 from tests.integration.test_places import in_bin, place, receive, tell
 
@@ -103,6 +103,21 @@ def test_a_count_entered_late_counts_at_the_instant_it_was_made(world: World) ->
     assert stand(world, "mug") == ("counted", 9, 10)
     post(world)
     assert world.on_hand("mug")[0] == 6
+
+
+def test_what_was_sold_before_a_count_is_not_netted_although_our_clock_was_set_back(world: World) -> None:
+    world.db.clock = clock = Clock()
+    store_id = world.stocked("mug", units=10)
+    start(world)
+    clock.pass_(90)
+    sell(world, store_id, "mug", 3)
+    clock.pass_(-60)
+
+    enter(world, mug=7)
+
+    assert stand(world, "mug") == ("counted", 7, 7)
+    post(world)
+    assert world.on_hand("mug")[0] == 7
 
 
 def test_goods_moved_between_two_bins_after_one_was_counted_are_counted_once(world: World) -> None:

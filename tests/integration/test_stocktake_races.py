@@ -16,6 +16,7 @@ from core.goods.adjusting import SetOnShelf
 from core.ledger import Batch
 from core.stocktake import entering, papers, posting
 from core.stocktake.entering import Counted
+from core.stocktake.opening import Choice
 from core.stocktake.papers import LineKey
 from core.stocktake.posting import Due, PostCounts
 from tests.builders import World
@@ -198,3 +199,31 @@ def test_what_was_stopped_half_way_is_ended_by_posting_again(world: World) -> No
 
     assert (posted.missing, posted.documents) == (6, 3)
     assert [world.on_hand(sku)[0] for sku in ("mug", "cup", "pot")] == [9, 8, 7]
+
+
+def frozen(world: World) -> bool:
+    return bool(world.scalar("SELECT bool_or(frozen) FROM bin WHERE merchant_id = :merchant_id"))
+
+
+def test_a_bin_stays_frozen_until_the_last_count_that_asked_for_it_ends(world: World) -> None:
+    world.stocked("mug", "cup", units=10)
+    for number, sku in {"S-1": "mug", "S-2": "cup"}.items():
+        start(world, number=number, choice=Choice(item_ids=[world.item(sku).item_id]), freeze=True)
+
+    tell(world, papers.cancel, "S-1", "only looking")
+    assert frozen(world)
+
+    enter(world, number="S-2", cup=10)
+    post(world, "S-2")
+    assert not frozen(world)
+
+
+def test_a_bin_that_somebody_froze_by_hand_stays_frozen(world: World) -> None:
+    world.stocked("mug", units=10)
+    world.tell("UPDATE bin SET frozen = true WHERE merchant_id = :merchant_id")
+    start(world, freeze=True)
+
+    tell(world, papers.cancel, "S-1", "only looking")
+
+    assert frozen(world)
+    world.tell("UPDATE bin SET frozen = false WHERE merchant_id = :merchant_id")

@@ -180,8 +180,14 @@ def test_a_delivery_is_announced_and_then_booked_in_by_its_number(holdfast: Hold
     assert "72 units of PO-7 come with ASN-1" in said.out
     assert "24 units more than is still to come" in said.out
     assert day(world, 4) in holdfast("purchase", "list").out
+    tried = holdfast("receive", "PO-7", "--notice", "ASN-1", "--dry-run")
+    assert (tried.code, world.on_hand("MUG")) == (0, (0, 0))
     holdfast("receive", "PO-7", "--notice", "ASN-1")
+    again = holdfast("receive", "PO-7", "--notice", "asn-1".upper())
+    assert "What ASN-1 announced was booked before" in again.out
     assert world.on_hand("MUG") == (72, 0)
+    assert "booked in otherwise" in holdfast("receive", "PO-7", "--notice", "ASN-1", "--damaged", "MUG=1").err
+    assert "leave --key out" in holdfast("receive", "PO-7", "--notice", "ASN-1", "--key", "k").err
     assert "is closed" in holdfast("purchase", "notice", "PO-7", "MUG=3", "--ref", "B", "--on", day(world, 4)).err
 
 
@@ -218,6 +224,9 @@ def test_units_that_do_not_come_are_cut_and_the_order_ends(holdfast: Holdfast, w
 
 def test_goods_on_sale_before_they_are_here_are_cut_with_who_gives_them_up(holdfast: Holdfast, world: World) -> None:
     ordered(holdfast, world, "MUG=5", days=3)
+    would = holdfast("purchase", "count", "--days", "7", "--dry-run").out
+    assert would == "Only tried out: the rule would put 5 units on the way on sale; 0 are now.\n"
+    assert holdfast("purchase", "count", "--json").json["days"] is None
     said = holdfast("purchase", "count", "--days", "7").out
     assert "within 7 days may be sold; 5 units on the way are on sale" in said
     store = world.store("Side street")

@@ -15,6 +15,7 @@ from core.supply.transfers import Transfer
 from tests.builders import World, line, order
 from tests.integration import fulfilment_acts
 from tests.integration.test_places import in_bin, place, tell
+from tests.integration.test_races import together
 
 _keys = itertools.count(1)
 
@@ -340,6 +341,28 @@ def test_wrong_words_are_told_with_the_cure(world: World) -> None:
         tell(world, transfers.ask, "T-9", (here, here), {world.item("mug"): 1})
     with pytest.raises(Refused, match="say what is to be sent"):
         tell(world, transfers.ask, "T-9", (here, place(world, "HAMBURG").warehouse_id), {})
+    for number in ("", " ", "T\n9", "T\x009", "T" * 61):
+        with pytest.raises(Refused, match="like T-7"):
+            asked(world, number, mug=1)
+
+
+def test_two_who_ask_under_one_number_at_once_ask_once(world: World) -> None:
+    world.stocked("mug", units=10)
+    place(world, "HAMBURG")
+    refused: list[str] = []
+
+    def ask(number: str) -> None:
+        try:
+            asked(world, number, mug=1)
+        except Refused as error:
+            refused.append(str(error))
+
+    for turn in range(5):
+        together(ask, [f"T-{turn}"] * 4, threads=4)
+
+    assert len(refused) == 15
+    assert all("there is a transfer" in one for one in refused)
+    assert kept(world) == (5, 5)
 
 
 def test_two_who_send_the_same_transfer_at_once_send_it_once(world: World) -> None:

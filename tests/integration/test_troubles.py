@@ -12,7 +12,7 @@ from tests import mirror_world as mirror
 from tests import supply_world as sup
 from tests.builders import Clock, World
 from tests.hub import skip
-from tests.integration.test_alerts import alerts_of, are_open, look
+from tests.integration.alert_acts import alerts_of, are_open, look
 from tests.integration.test_jobs_pools import activity
 from tests.integration.test_jobs_pools import run as keep_pools
 

@@ -23,7 +23,7 @@ from core.alerts.kinds import (
 from core.alerts.locks import Lock, warnings
 from core.alerts.pace import is_low, is_over
 from core.alerts.rules import Scope, problem_of
-from core.alerts.words import headline, tell
+from core.alerts.words import headline, headline_later, tell
 from core.demand.velocity import Pace
 from core.stock import Stocked
 from tests.builders import at
@@ -262,10 +262,15 @@ def test_a_headline_says_what_is_the_matter(kind: str, facts: dict[str, object],
     assert headline(kind, facts, BERLIN) == line
 
 
+def test_numbers_that_move_are_told_as_those_of_when_it_rang() -> None:
+    assert headline_later("low_stock", {"sku": "mug", "free": 41}, BERLIN) == "Low stock: mug has 41 left, when it rang"
+    assert headline_later("oversell", {"sku": "mug", "units": 2}, BERLIN) == "Oversold: 2 units of mug"
+
+
 def test_times_are_told_on_the_merchants_clock() -> None:
     happened = [{"at": datetime(2020, 7, 1, 12, tzinfo=UTC).isoformat(), "what": "it sold out"}]
 
     told = tell("oversell", {"sku": "mug", "units": 1, "cause": "never_told", "timeline": happened}, BERLIN)
 
     assert told.timeline == [("2020-07-01 14:00 CEST", "it sold out")]
-    assert ("Cause", "the store had never been told a number") in told.facts
+    assert ("Cause", "who sold them had never been told a number") in told.facts

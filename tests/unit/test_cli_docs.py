@@ -37,13 +37,26 @@ def test_the_page_on_the_command_line_names_every_command() -> None:
     assert [path for path in COMMANDS if f"holdfast {path}" not in text] == []
 
 
-def test_the_pages_name_no_command_that_does_not_exist() -> None:
+def unknown(text: str, before: str = "") -> set[str]:
+    """Commands that a text names and that do not exist."""
     groups = {path.split()[0] for path in COMMANDS if " " in path}
-    text = page("cli.md") + page("settings.md") + (ROOT / "README.md").read_text()
-    words = [match.split() for match in re.findall(r"holdfast ((?:[a-z][a-z-]* ?){1,2})", text)]
+    words = [match.split() for match in re.findall(before + r"holdfast ((?:[a-z][a-z-]* ?){1,2})", text)]
     called = {" ".join(two[:2] if two[0] in groups else two[:1]) for two in words}
+    return called - {" ".join(path.split()[:2]) for path in COMMANDS} - groups
 
-    assert called - {" ".join(path.split()[:2]) for path in COMMANDS} <= {"demo.py"}
+
+def test_the_pages_name_no_command_that_does_not_exist() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+
+    assert [found for one in pages if (found := (one.name, unknown(one.read_text(), "`")))[1]] == []
+    assert unknown(page("cli.md") + page("settings.md") + (ROOT / "README.md").read_text()) <= {"demo.py"}
+
+
+@pytest.mark.parametrize("room", ["core", "config", "connectors", "edge", "jobs", "drills"])
+def test_no_message_names_a_command_that_does_not_exist(room: str) -> None:
+    named = {one.relative_to(ROOT): unknown(one.read_text(), "`") for one in (ROOT / room).rglob("*.py")}
+
+    assert {file: commands for file, commands in named.items() if commands} == {}
 
 
 def test_the_page_on_settings_names_every_variable_and_no_other() -> None:
@@ -79,6 +92,14 @@ def test_the_list_of_commands_is_never_cut_short() -> None:
         ).stdout
 
         assert [line for line in shown.splitlines() if line.endswith("...") and "Usage:" not in line] == []
+
+
+def test_the_version_is_told() -> None:
+    told = subprocess.run(
+        [sys.executable, "-P", "-m", "edge.cli", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert re.fullmatch(r"holdfast \d+\.\d+\.\d+\n", told.stdout)
 
 
 def test_help_loads_nothing_heavy() -> None:

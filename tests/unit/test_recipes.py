@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from core.errors import Refused
 from core.goods.bundles import decide_return
-from core.goods.recipes import BUNDLE, KIT, MOST_PARTS, MOST_UNITS, PLAIN, Item, check_recipe
+from core.goods.recipes import BUNDLE, KIT, MOST_PARTS, MOST_UNITS, PLAIN, Item, around, check_recipe
 from core.reading import DEPTH
 from core.rows import Part
 from core.stock import MINOR_DEFECT, Stocked
@@ -98,6 +98,20 @@ def test_a_component_is_at_least_one_unit_of_a_known_grade(wrong: Part) -> None:
 def test_a_bundle_in_a_bundle_has_no_grade_of_its_own() -> None:
     with pytest.raises(Refused, match="its components say their grades"):
         check_recipe(BOX, items(box=BUNDLE, set=BUNDLE), {BOX: [part(SET, 1, MINOR_DEFECT)], SET: [part(MUG)]})
+
+
+def test_what_something_contains_in_another_grade_becomes_no_bundle() -> None:
+    recipes = {GIFT: [part(MUG), part(SET, 1, MINOR_DEFECT)], SET: [part(PLATE)]}
+    with pytest.raises(Refused, match="SET cannot become a bundle while GIFT is made of some of grade minor_defect"):
+        check_recipe(SET, items(gift=BUNDLE, set=BUNDLE), recipes)
+    check_recipe(SET, items(gift=BUNDLE, set=KIT), recipes)
+
+
+def test_a_recipe_is_looked_at_with_what_contains_it_and_what_those_are_made_of() -> None:
+    recipes = {SET: [part(MUG)], GIFT: [part(SET), part(PLATE)], BOX: [part(GIFT)], 90: [part(MUG)], PLATE: [part(91)]}
+    containing = {MUG: {SET, 90}, SET: {GIFT}, PLATE: {GIFT}, GIFT: {BOX}, 91: {PLATE}}
+    assert around(SET, recipes, containing).keys() == {SET, GIFT, BOX, PLATE}
+    assert around(90, recipes, containing).keys() == {90}
 
 
 # ---- what comes back

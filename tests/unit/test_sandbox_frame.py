@@ -51,6 +51,25 @@ def test_checkout_sells_what_is_left_in_order_and_keeps_lines_of_one_sku_apart()
     assert the(shop, "mug").stock == 0
 
 
+def test_shoppers_live_in_many_cities_unless_one_is_named() -> None:
+    shop = a_shop(stock={"mug": 99})
+
+    lives = [order.ship_to.city for order in (buy(shop, ("mug", 1)) for _ in range(16)) if order.ship_to]
+    here, _ = shop.checkout("r", True, [Wish("mug", 1)], "Munich")
+    picked_up, _ = shop.checkout("r", True, [Wish("mug", 1)], "")
+
+    assert lives[:8] == lives[8:]
+    assert len(set(lives)) == 8
+    assert here is not None
+    assert here.ship_to is not None
+    assert here.ship_to.postcode == "80331"
+    assert picked_up is not None
+    assert picked_up.ship_to is None
+    with pytest.raises(Refused, match="nobody lives in Atlantis; say one of Berlin"):
+        shop.checkout("r", True, [Wish("mug", 1)], "Atlantis")
+    assert the(shop, "mug").sold == 18
+
+
 def test_a_checkout_that_sells_nothing_makes_no_order() -> None:
     shop = a_shop(stock={"mug": 0})
 

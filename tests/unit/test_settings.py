@@ -34,6 +34,9 @@ def test_every_problem_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ConfigError) as error:
         Settings.load()
     assert all(name in str(error.value) for name in ("HOLDFAST_PORT", "HOLDFAST_POLL_S", "HOLDFAST_PUBLIC_URL"))
+    assert "HOLDFAST_PUBLIC_URL: must start with https://" in str(error.value)
+    assert "Value error" not in str(error.value)
+    assert "Input should" not in str(error.value)
 
 
 def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

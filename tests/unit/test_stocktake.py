@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.stocktake.opening import classes
+from core.stocktake.classes import by_value, classes
 from core.stocktake.papers import COUNTED, RECOUNT, UNCOUNTED, Count, Limit, settle
 from tests.builders import NOON
 
@@ -52,6 +52,18 @@ def test_without_sales_all_items_are_of_the_last_class() -> None:
 
 def test_one_item_that_sells_everything_is_of_the_first_class() -> None:
     assert classes({1: 7}) == {1: "A"}
+
+
+def test_by_value_few_dear_items_come_before_many_cheap_ones() -> None:
+    each = {1: {"EUR": 1}, 2: {"EUR": 100}, 3: {"EUR": 10}}
+
+    assert by_value({1: 50, 2: 10, 3: 10, 4: 1000}, each) == {1: "C", 2: "A", 3: "B", 4: "C"}
+
+
+def test_each_currency_has_classes_of_its_own_and_an_item_the_best_that_it_has() -> None:
+    each = {1: {"EUR": 1000}, 2: {"EUR": 1, "USD": 1}, 3: {"USD": 0}}
+
+    assert by_value({1: 10, 2: 10, 3: 10}, each) == {1: "A", 2: "A", 3: "C"}
 
 
 @pytest.mark.parametrize(
