@@ -295,7 +295,7 @@ def test_the_same_key_is_done_once_and_with_other_units_refused(world: World) ->
     world.stocked("mug", units=5)
     first, again = gone(world, "mug", 2, key="shelf-7"), gone(world, "mug", 2, key="shelf-7")
     assert (again.document_id, again.repeated, first.repeated) == (first.document_id, True, False)
-    with pytest.raises(Refused, match="other content"):
+    with pytest.raises(Refused, match="for something else before"):
         gone(world, "mug", 3, key="shelf-7")
     assert world.units("mug").free == 3
 

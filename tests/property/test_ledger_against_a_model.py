@@ -113,6 +113,8 @@ class Model:
                 self.note(wish)
         for wish, goal in goals:
             self.bring_to(wish, goal)
+        for wish, goal in goals:  # no line sends what came back of another
+            self.take_back(wish, goal)
         self.serve()
 
     def pass_on(self, mine: list[tuple[Wish, int, int]]) -> None:
@@ -185,10 +187,13 @@ class Model:
         self.free[wish.sku] -= known
         wish.live, wish.waiting = wish.live + lacking - shipped, wish.waiting - lacking
         wish.shipped += shipped
+        self.in_bin[wish.sku] += found - shipped
+
+    def take_back(self, wish: Wish, goal: dict[str, Any]) -> None:
         back = max(goal["returned"] - wish.returned, 0)
         wish.returned += back
         self.free[wish.sku] += back
-        self.in_bin[wish.sku] += found - shipped + back
+        self.in_bin[wish.sku] += back
 
     def units(self, sku: str) -> Units:
         mine = [wish for wish in self.wishes.values() if wish.sku == sku]
