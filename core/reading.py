@@ -20,6 +20,9 @@ from core.writing import BALANCES, balance_columns
 SETTINGS = """SELECT set_config('holdfast.merchant_id', CAST(CAST(:merchant_id AS bigint) AS text), true),
     set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
     set_config('enable_bitmapscan', 'off', true)"""
+# SQL of why the document ``d`` was posted: what was said, else the hold whose it is.
+REASON = """CASE WHEN d.reason = '' AND starts_with(d.effect_key, 'hold/') THEN 'hold ' || substr(d.effect_key, 6)
+    ELSE d.reason END AS reason"""
 
 
 def lock_orders(sent: Runner, keys: Sequence[StoreKey], row_lock: str) -> list[OrderRow]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from core import reading
 from core.goods import places, renames
 from core.goods.renames import Former
 from core.model import StoreMode
@@ -192,7 +193,7 @@ def documents(
                    ORDER BY recorded_at DESC LIMIT :look_at) m
                GROUP BY 1, 2 ORDER BY m.recorded_at DESC, m.document_id DESC LIMIT :limit
            )
-           SELECT d.id, d.recorded_at, d.kind, d.actor, d.reason, coalesce(o.number, '') AS order,
+           SELECT d.id, d.recorded_at, d.kind, d.actor, {reading.REASON}, coalesce(o.number, '') AS order,
                coalesce(s.name, '') AS store, moved.moves
            FROM newest n
            JOIN document d ON d.merchant_id = :merchant_id AND d.id = n.document_id AND d.recorded_at = n.recorded_at

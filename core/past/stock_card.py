@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from core import reading
 from core.errors import Refused
 from core.goods import places
 from core.past import history
@@ -184,7 +185,7 @@ _OF_DOCUMENT = ("recorded_at", "happened_at", "kind", "actor", "reason", "order"
 
 def _documents(tx: Transaction, keys: Sequence[Cursor]) -> Sequence[Any]:
     found: Sequence[Any] = tx.run(
-        """SELECT d.id, d.recorded_at, d.happened_at, d.kind, d.actor, d.reason, d.corrects_id,
+        f"""SELECT d.id, d.recorded_at, d.happened_at, d.kind, d.actor, {reading.REASON}, d.corrects_id,
                coalesce(o.number, '') AS order, coalesce(s.name, '') AS store
            FROM unnest(CAST(:ids AS bigint[]), CAST(:times AS timestamptz[])) k (id, recorded_at)
            CROSS JOIN LATERAL (SELECT * FROM document

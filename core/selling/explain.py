@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from core import reading
 from core.model import StoreMode
 from core.selling import facts, rules
 from core.selling.availability import VERSION, Facts, Step, steps
@@ -210,7 +211,7 @@ def _movers(tx: Transaction, item_ids: Collection[int], *, look_at: int) -> Sequ
     Args: look_at: the newest movements of each item that are looked at.
     """
     rows: Sequence[Any] = tx.run(
-        """WITH newest AS (
+        f"""WITH newest AS (
                SELECT DISTINCT m.recorded_at, m.document_id, k.id AS item_id, m.grade
                FROM unnest(CAST(:ids AS bigint[])) k (id) CROSS JOIN LATERAL (
                    SELECT document_id, recorded_at, grade FROM movement
@@ -219,8 +220,7 @@ def _movers(tx: Transaction, item_ids: Collection[int], *, look_at: int) -> Sequ
                    ORDER BY recorded_at DESC, document_id DESC LIMIT :look_at) m
            )
            SELECT d.id, d.recorded_at, d.kind, d.actor, coalesce(o.number, '') AS order,
-               CASE WHEN d.reason = '' AND starts_with(d.effect_key, 'hold/') THEN 'hold ' || substr(d.effect_key, 6)
-                   ELSE d.reason END AS reason,
+               {reading.REASON},
                coalesce(s.name, '') AS store, i.sku, n.grade,
                (SELECT coalesce(sum(CASE 'free' WHEN m.to_bucket THEN m.quantity
                    WHEN m.from_bucket THEN -m.quantity END), 0)::bigint FROM movement m

@@ -79,6 +79,8 @@ def test_what_moved_a_number_is_of_its_grade_and_names_the_hold(holdfast: Holdfa
         ("reservation", "good", -4, "hold web-7"), ("regrade", "good", -2, "scratched"), ("opening", "good", 20, ""),
     ]  # fmt: skip
     assert "hold web-7" in said
+    assert "hold web-7" in holdfast("stock", "show", "MUG").out
+    assert "hold web-7" in holdfast("stock", "card", "MUG").out
 
 
 def test_a_bundle_is_explained_by_its_components(holdfast: Holdfast, world: World) -> None:
