@@ -164,7 +164,7 @@ class World:
     def units(self, sku: str) -> Units:
         rows = self.ask(
             """SELECT free, reserved, sold, backordered FROM sales_balance
-               WHERE merchant_id = :merchant_id AND item_id = :item_id""",
+               WHERE merchant_id = :merchant_id AND item_id = :item_id ORDER BY pool_id, grade <> 'good', grade""",
             item_id=self.item(sku).item_id,
         )
         return Units(*rows[0]) if rows else Units()
@@ -173,7 +173,7 @@ class World:
         """Units in the bin: those for sale, and those set apart as unavailable."""
         rows = self.ask(
             """SELECT available, unavailable FROM warehouse_balance
-               WHERE merchant_id = :merchant_id AND item_id = :item_id""",
+               WHERE merchant_id = :merchant_id AND item_id = :item_id ORDER BY bin_id, grade <> 'good', grade""",
             item_id=self.item(sku).item_id,
         )
         return (rows[0].available, rows[0].unavailable) if rows else (0, 0)

@@ -1,10 +1,9 @@
-"""One PostgreSQL for the whole run, a database of its own for each test, and an audit when the test is over."""
+"""One PostgreSQL for the whole run, for each test a database as if nobody had used it, and an audit afterwards."""
 
-import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,9 @@ from core import audit, catalog, schema
 from core.transaction import Database, connect
 from drills import scratch
 from tests.builders import World
+from tests.clones import CONNECTIONS, Clones, Kept, Logins
+
+__all__ = ["SECRET_KEY", "Logins", "violations"]
 
 FIRST_MERCHANT = 1
 SECRET_KEY = Fernet.generate_key().decode()
@@ -34,24 +36,6 @@ ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile("check", max_examples=40, deadline=None, print_blob=True)
 settings.register_profile("soak", max_examples=5_000, deadline=None, print_blob=True)
 settings.load_profile("soak" if os.environ.get("HOLDFAST_SOAK") else "check")
-
-
-@dataclass(frozen=True, slots=True)
-class Logins:
-    """One database, by the three logins that may enter it."""
-
-    superuser: str
-    owner: str
-    app: str
-
-    def at(self, database: str) -> "Logins":
-        """The same logins at another database of the server."""
-        urls = (make_url(url).set(database=database) for url in (self.superuser, self.owner, self.app))
-        return Logins(*(url.render_as_string(hide_password=False) for url in urls))
-
-    @property
-    def database(self) -> str:
-        return str(make_url(self.app).database)
 
 
 class Host:
@@ -66,7 +50,7 @@ class Host:
             folder = self._stack.enter_context(scratch.folder("holdfast-tests"))
             server = self._stack.enter_context(start_postgres(folder, fsync=False))
             logins = Logins(server.superuser_url, server.owner_url, server.app_url)
-            shorten_logins(logins)
+            set_up_server(logins)
             make_template(logins)
             self._logins = logins
         return self._logins
@@ -75,10 +59,15 @@ class Host:
         self._stack.close()
 
 
-def shorten_logins(logins: Logins) -> None:
-    """Hash the passwords once instead of 4,096 times, which guessing has to be made hard with and tests wait for."""
+def set_up_server(logins: Logins) -> None:
+    """Nothing is analysed by chance, and passwords are hashed once instead of 4,096 times.
+
+    That many make guessing hard, and tests wait for it.
+    """
     superuser = create_engine(logins.superuser, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with superuser.connect() as connection:
+        connection.execute(text("ALTER SYSTEM SET autovacuum = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
         connection.execute(text("SET scram_iterations = 1"))
         for url in map(make_url, (logins.superuser, logins.owner, logins.app)):
             connection.execute(text(f"ALTER ROLE {url.username} PASSWORD '{url.password}'"))
@@ -107,7 +96,11 @@ _WRITTEN = (
     "purchase",
     "transfer",
 )
-_CLONES = itertools.count(1)
+# One statement that names the invariants which are broken: which rows break them is asked only then.
+_BROKEN = " UNION ALL ".join(
+    f"SELECT {number} WHERE EXISTS ({query})" for number, query in enumerate(audit.INVARIANTS.values())
+)
+_IS_WRITTEN_IN = f"SELECT {' OR '.join(f'EXISTS (SELECT FROM {table})' for table in _WRITTEN)}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -151,23 +144,36 @@ def _server(template: Logins) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def _clones(template: Logins, _server: Engine) -> Iterator[Clones]:
+    clones = Clones(template, _server)
+    yield clones
+    clones.close()
+
+
 @pytest.fixture
-def logins(request: pytest.FixtureRequest, template: Logins, _server: Engine) -> Iterator[Logins]:
-    """A fresh database with merchant 1 and nothing in stock. Its books must be right when the test ends."""
-    name = f"test_{os.getpid()}_{next(_CLONES)}"
-    with _server.connect() as connection:
-        connection.execute(
-            text(f"CREATE DATABASE {name} TEMPLATE {template.database} OWNER holdfast_owner STRATEGY FILE_COPY")
-        )
-    here = template.at(name)
-    yield here
-    try:
+def _kept(request: pytest.FixtureRequest, _clones: Clones) -> Iterator[Kept | None]:
+    """A database used before, for a test that enters it by the core's door; who breaks more than rows has a new one.
+
+    Such a change would be found, and the database dropped; this saves looking for it where it is likely.
+    """
+    names = request.fixturenames
+    if "db" not in names or "superuser" in names or request.node.get_closest_marker("broken_books") is not None:
+        yield None
+        return
+    with _clones.cleared() as kept:
+        yield kept
+
+
+@pytest.fixture
+def logins(request: pytest.FixtureRequest, _clones: Clones, _kept: Kept | None) -> Iterator[Logins]:
+    """A database with merchant 1 and nothing in stock. Its books must be right when the test ends."""
+    with ExitStack() as stack:
+        here = stack.enter_context(_clones.fresh()) if _kept is None else _kept.logins
+        yield here
         if request.node.get_closest_marker("broken_books") is None:
             found = request.node.stash.get(_FOUND, None)
             assert (violations(here) if found is None else found) == []
-    finally:
-        with _server.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 def violations(logins: Logins) -> list[audit.Violation]:
@@ -181,34 +187,52 @@ def violations(logins: Logins) -> list[audit.Violation]:
 
 def _violations_of(engine: Engine) -> list[audit.Violation]:
     db = Database(engine)
-    with db.outside() as connection:
-        merchants = connection.execute(text("SELECT id FROM all_merchants()")).scalars().all()
     found = []
-    for merchant_id in merchants:
+    for merchant_id in _merchants(db):
         with db.begin(merchant_id, actor="test") as tx:
             found += audit.audit(tx)
     return found
 
 
+def _violations_in_small(engine: Engine) -> list[audit.Violation]:
+    """The same, asked in one statement while nothing is found; in large books its plan may take for ever."""
+    db = Database(engine)
+    for merchant_id in _merchants(db):
+        with db.begin(merchant_id, actor="test") as tx:
+            if tx.run(_BROKEN).first() is not None:
+                return _violations_of(engine)
+    return []
+
+
 def _is_written_in(engine: Engine) -> bool:
     """Has any merchant a document, a promise, or goods in a balance?"""
     db = Database(engine)
-    with db.outside() as connection:
-        merchants = connection.execute(text("SELECT id FROM all_merchants()")).scalars().all()
-    for merchant_id in merchants:
+    for merchant_id in _merchants(db):
         with db.begin(merchant_id, actor="test") as tx:
-            if any(tx.run(f"SELECT EXISTS (SELECT FROM {table})").scalar_one() for table in _WRITTEN):
+            if tx.run(_IS_WRITTEN_IN).scalar_one():
                 return True
     return False
 
 
+def _merchants(db: Database) -> Sequence[int]:
+    with db.outside() as connection:
+        return connection.execute(text("SELECT id FROM all_merchants()")).scalars().all()
+
+
 @pytest.fixture
-def db(request: pytest.FixtureRequest, logins: Logins) -> Iterator[Database]:
+def db(request: pytest.FixtureRequest, logins: Logins, _kept: Kept | None) -> Iterator[Database]:
     """The core's own door to the test's database, as the application's role."""
-    engine = connect(logins.app, pool_size=20)
-    yield Database(engine)
     # Over a connection that knows the tables already the audit is quicker. One that the test has killed leaves it to a
     # new one. Books in which nothing was ever written are right.
+    if _kept is not None:
+        with _kept.lent() as engine:
+            yield Database(engine)
+        if not _kept.is_large():
+            with suppress(DBAPIError):
+                request.node.stash[_FOUND] = _violations_in_small(_kept.auditor)
+        return
+    engine = connect(logins.app, pool_size=CONNECTIONS)
+    yield Database(engine)
     if request.node.get_closest_marker("broken_books") is None:
         with suppress(DBAPIError):
             request.node.stash[_FOUND] = _violations_of(engine) if _is_written_in(engine) else []
