@@ -97,7 +97,10 @@ def relay_once(db: Database, broker: RedisBroker) -> float:
         now = db.clock()
         with db.outside() as connection:
             rows = connection.execute(
-                text("SELECT merchant_id, topic, store_id, waiting FROM take_due_work(:now, :hold, :most)"),
+                text(
+                    """SELECT merchant_id, topic, store_id, waiting FROM take_due_work(:now, :hold, :most)
+                       ORDER BY merchant_id, topic, store_id"""
+                ),
                 {"now": now, "hold": _HOLD, "most": _AT_ONCE},
             ).all()
             upcoming = connection.execute(text("SELECT next_work_at(:now)"), {"now": now}).scalar_one()
@@ -113,7 +116,11 @@ def run_schedule(db: Database) -> None:
     now = db.clock()
     with db.outside() as connection:
         due = connection.execute(
-            text("SELECT merchant_id, topic, store_id, cron, time_zone FROM due_schedules(:now)"), {"now": now}
+            text(
+                """SELECT merchant_id, topic, store_id, cron, time_zone FROM due_schedules(:now)
+                   ORDER BY merchant_id, topic, store_id"""
+            ),
+            {"now": now},
         ).all()
     for row in due:
         with db.begin(row.merchant_id, actor="relay") as tx:
