@@ -8,26 +8,20 @@ Tables are never analysed. With ``--json`` the last line is one line of JSON; ti
 import argparse
 import json
 import random
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from datetime import timedelta
-from pathlib import Path
 from statistics import median
 
-from sqlalchemy.engine import make_url
-
-from config.embedded import Postgres, start_postgres
-from core import catalog, schema
+from bench.past import MERCHANT, PAST, shop
 from core.past import checkpoints, history, rebuild, stock_card
 from core.past.checkpoints import SKEW, Window
-from core.transaction import Database, Transaction, connect
+from core.transaction import Database, Transaction
 
-MERCHANT, ITEM = 1, 7
-PAST = timedelta(days=70)
+ITEM = 7
 READS = 40
+_ITEM = """INSERT INTO item (merchant_id, id, sku, sku_key, title, created_at)
+    VALUES (%(merchant)s, %(item)s, 'HOT', 'hot', 'Moves often', now())"""
 # A unit comes in, is reserved, is sold and leaves; then the next.
 _FILL = """
     INSERT INTO movement (merchant_id, document_id, line_no, recorded_at, item_id, grade, layer, from_place,
@@ -41,41 +35,16 @@ _FILL = """
 
 def measure(movements: int) -> dict[str, float]:
     """Times by name; ``movements`` is a multiple of 4, so that nothing is left and the balances are right."""
-    folder = Path(tempfile.mkdtemp(prefix="holdfast-bench-"))
-    try:
-        with start_postgres(folder / "server") as server:
-            db = _filled(server, movements)
-            figures = {"read_without_ms": median(_reads(db, READS // 4))}
-            began = time.perf_counter()
-            _cover(db)
-            figures["cover_ms"] = (time.perf_counter() - began) * 1000
-            reads = sorted(_reads(db, READS))
-            figures |= {"read_median_ms": median(reads), "read_worst_ms": reads[-1]}
-            figures["card_page_ms"] = median(_each(db, READS // 4, _card))
-            figures["plan_rebuild_ms"] = median(_each(db, 3, rebuild.plan))
-            db.engine.dispose()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with shop((_ITEM, _FILL), {"item": ITEM, "count": movements}) as db:
+        figures = {"read_without_ms": median(_reads(db, READS // 4))}
+        began = time.perf_counter()
+        _cover(db)
+        figures["cover_ms"] = (time.perf_counter() - began) * 1000
+        reads = sorted(_reads(db, READS))
+        figures |= {"read_median_ms": median(reads), "read_worst_ms": reads[-1]}
+        figures["card_page_ms"] = median(_each(db, READS // 4, _card))
+        figures["plan_rebuild_ms"] = median(_each(db, 3, rebuild.plan))
     return {name: round(value, 1) for name, value in figures.items()}
-
-
-def _filled(server: Postgres, movements: int) -> Database:
-    owner = connect(server.owner_url, role=None)
-    schema.migrate(owner)
-    owner.dispose()
-    db = Database(connect(server.app_url))
-    catalog.ensure_merchant(db, MERCHANT, name="Bench shop")
-    with db.begin(MERCHANT, actor="bench") as tx:
-        for months in range(4):
-            tx.run("SELECT add_month(CAST(:day AS date))", day=(tx.now - months * timedelta(days=28)).date())
-        tx.run(
-            """INSERT INTO item (merchant_id, id, sku, sku_key, title, created_at)
-               VALUES (:merchant_id, :id, 'HOT', 'hot', 'Moves often', :now)""",
-            id=ITEM,
-        )
-    with server.connect_as_superuser(make_url(server.app_url).database or "") as connection:
-        connection.execute(_FILL, {"merchant": MERCHANT, "item": ITEM, "past": PAST, "count": movements})
-    return db
 
 
 def _cover(db: Database) -> None:

@@ -8,25 +8,17 @@ analysed. With ``--json`` the last line is one line of JSON; times are in millis
 
 import argparse
 import json
-import shutil
 import sys
-import tempfile
 import time
 from datetime import timedelta
-from pathlib import Path
 from statistics import median
 
-from sqlalchemy.engine import make_url
-
-from config.embedded import Postgres, start_postgres
-from core import catalog, schema
+from bench.past import MERCHANT, shop
 from core.past import checkpoints, valuation
 from core.past.checkpoints import SKEW, Window
 from core.past.valuation import Method
-from core.transaction import Database, connect
+from core.transaction import Database
 
-MERCHANT = 1
-PAST = timedelta(days=70)
 EACH = 10  # orders that a receipt serves
 _AT_ONCE = 1_000
 _ITEMS = """INSERT INTO item (merchant_id, id, sku, sku_key, title, created_at)
@@ -63,36 +55,14 @@ _COSTS = """
 
 def measure(items: int, orders: int) -> dict[str, float]:
     """Times by name; ``orders`` is a multiple of ten."""
-    folder = Path(tempfile.mkdtemp(prefix="holdfast-bench-"))
-    try:
-        with start_postgres(folder / "server") as server:
-            db = _filled(server, items, orders)
-            _cover(db, items)
-            figures = {
-                f"{method}_{name}_ms": _timed(db, method, ago)
-                for method in Method
-                for name, ago in {"now": None, "yesterday": 1, "middle": 35, "start": 65}.items()
-            }
-            db.engine.dispose()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with shop((_ITEMS, _FILL, _BALANCES, _COSTS), {"items": items, "orders": orders, "each": EACH}) as db:
+        _cover(db, items)
+        figures = {
+            f"{method}_{name}_ms": _timed(db, method, ago)
+            for method in Method
+            for name, ago in {"now": None, "yesterday": 1, "middle": 35, "start": 65}.items()
+        }
     return {name: round(value) for name, value in figures.items()}
-
-
-def _filled(server: Postgres, items: int, orders: int) -> Database:
-    owner = connect(server.owner_url, role=None)
-    schema.migrate(owner)
-    owner.dispose()
-    db = Database(connect(server.app_url))
-    catalog.ensure_merchant(db, MERCHANT, name="Bench shop")
-    with db.begin(MERCHANT, actor="bench") as tx:
-        for months in range(4):
-            tx.run("SELECT add_month(CAST(:day AS date))", day=(tx.now - months * timedelta(days=28)).date())
-    told = {"merchant": MERCHANT, "items": items, "orders": orders, "past": PAST, "each": EACH}
-    with server.connect_as_superuser(make_url(server.app_url).database or "") as connection:
-        for statement in (_ITEMS, _FILL, _BALANCES, _COSTS):
-            connection.execute(statement, told)
-    return db
 
 
 def _cover(db: Database, items: int) -> None:

@@ -194,6 +194,14 @@ INVARIANTS: Mapping[str, str] = {
         FROM (SELECT * FROM warehouse_balance WHERE merchant_id = :merchant_id) w
         FULL JOIN handed h USING (item_id, grade, bin_id)
         WHERE coalesce(w.picking, 0) <> coalesce(h.units, 0)""",
+    "5n no presale offers what its supply does not bring, beside what presales sold of it": """
+        SELECT e.reference, e.item_id, e.grade, greatest(e.quantity - e.received, 0) AS to_come, o.free, o.owed
+        FROM (SELECT i.expected_id, sum(b.free) AS free, sum(b.reserved + b.sold) AS owed FROM pool_item i
+            JOIN sales_balance b ON b.merchant_id = i.merchant_id AND b.item_id = i.item_id AND b.grade = i.grade
+                AND b.pool_id = i.pool_id
+            WHERE i.merchant_id = :merchant_id AND i.expected_id IS NOT NULL GROUP BY 1) o
+        JOIN expected e ON e.merchant_id = :merchant_id AND e.id = o.expected_id
+        WHERE o.free > 0 AND o.free + o.owed > greatest(e.quantity - e.received, 0)""",
     "6a each document has its one effect": """
         SELECT d.id AS document_id, d.effect_key FROM document d
         WHERE d.merchant_id = :merchant_id AND NOT EXISTS (SELECT FROM effect e

@@ -27,6 +27,7 @@ from core.rows import (
     PoolItemRow,
     PromiseRow,
     StoreKey,
+    SupplyRow,
 )
 from core.stock import BUCKETS, At, BalanceKey, Bucket, DocumentKind, Home, Layer, Movement, Pool, Spot, Stocked
 
@@ -86,12 +87,14 @@ class Books:
     pools: dict[int, Pool] = field(default_factory=dict)
     open_pools: dict[Stocked, list[int]] = field(default_factory=dict)
     pool_items: dict[tuple[Stocked, int], PoolItemRow] = field(default_factory=dict)  # made or changed here
+    supplies: dict[int, SupplyRow] = field(default_factory=dict)  # that presales wait for
+    supplied: dict[tuple[Stocked, int], int] = field(default_factory=dict)  # ids of supply by item and presale
     locks: dict[int, LockRow] = field(default_factory=dict)
     fulfilments: dict[int, FulfilmentRow] = field(default_factory=dict)
     fulfilment_lines: dict[int, FulfilmentLineRow] = field(default_factory=dict)
     kept: dict[int, KeptRow] = field(default_factory=dict)
     spots: dict[Stocked, list[Spot]] = field(default_factory=dict)  # where goods stand; not the default place
-    frozen: dict[int, str] = field(default_factory=dict)  # names of bins that are counted now, by id
+    frozen: dict[int, tuple[str, str]] = field(default_factory=dict)  # bins by id: name, the stocktake that froze it
     recipes: dict[int, list[Part]] = field(default_factory=dict)  # of virtual bundles, nested ones taken apart
     kits: dict[int, list[Part]] = field(default_factory=dict)  # of kits that a command asked for, taken apart the same
     holds: dict[str, int] = field(default_factory=dict)  # document ids by key

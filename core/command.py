@@ -77,6 +77,10 @@ class Command(Protocol):
         """Transfers to load what is kept for them, by id."""
         return ()
 
+    def supplies(self) -> Iterable[int]:
+        """Supply to load what it still brings of, by id, for presales that are to wait for it."""
+        return ()
+
     def kits(self) -> Iterable[int]:
         """Items to load the recipes of as kits."""
         return ()

@@ -18,11 +18,13 @@ from core.alerts import lifecycle as alerts
 from core.alerts import watch as alert_watch
 from core.books import Widen, key_hash
 from core.command import Command
+from core.dispatch import waking
 from core.errors import Broken, NotFound, Refused
 from core.loading import Loader, note_made
 from core.pipe import Piped, pipe
 from core.rows import FulfilmentLineRow, FulfilmentRow, LineRow, LockRow, OrderRow, PoolItemRow, PromiseRow
 from core.sales.backorders import fill_waiting
+from core.sales.supplied import keep_to_supply
 from core.stock import BalanceKey, Bucket, Home, Layer, Pool
 from core.transaction import Database, Transaction
 from core.writing import write_balances, write_documents, write_effects, write_kept, write_rows
@@ -63,7 +65,7 @@ def run(
                 done, wider = batch.apply({n: commands[n] for n in wanted}, wanted, commit=True)
             note_made(db.engine, batch.made)
         except IntegrityError as error:
-            if not _lost_a_race(error):
+            if not lost_a_race(error):
                 raise
             raced = error  # look again and find what was made between our look and our write
             continue
@@ -74,7 +76,7 @@ def run(
     raise Broken(f"{len(wanted)} commands found no stable set of rows in {TRIES} batches") from raced
 
 
-def _lost_a_race(error: IntegrityError) -> bool:
+def lost_a_race(error: IntegrityError) -> bool:
     """True when another transaction made the same effect or the same new order first."""
     cause = error.orig
     return isinstance(cause, UniqueViolation) and (cause.diag.table_name or "").startswith(_RACED_FOR)
@@ -121,6 +123,7 @@ class Batch(Loader):
             try:
                 done[n] = command.decide(books)
                 fill_waiting(books, mark)  # who waited is served before the next command can take what came free
+                keep_to_supply(books)
             except Refused as refusal:
                 books.undo_to(mark)
                 done[n] = refusal
@@ -178,8 +181,10 @@ class Batch(Loader):
         items = self._items_to_show(moved) | books.items_shown
         if items or books.shown_again or books.counted:
             marks.stale(piped, items, books.shown_again, books.counted, books.heard_at, books.ours_since)
-        if books.dispatches and self._to_dispatch:
-            work.want(piped, [work.Want("dispatch", 0, str(order_id)) for order_id in self._to_dispatch])
+        if books.dispatches:
+            if risen := self._more_to_send(moved):
+                self._to_dispatch |= waking.waiting_for(piped, risen)
+            work.want(piped, [work.Want(waking.TOPIC, 0, str(order_id)) for order_id in self._to_dispatch])
         crossed = alert_watch.crossed(self._watched, books.home, moved, self._loaded["cells"], books.cells)
         alerts.note_crossings(piped, crossed)
 
@@ -214,6 +219,15 @@ class Batch(Loader):
             for key in moved
             if key.layer is Layer.SALES
             and any(before.get((key, bucket)) != cells[key, bucket] for bucket in (Bucket.FREE, Bucket.BACKORDERED))
+        }
+
+    def _more_to_send(self, moved: list[BalanceKey]) -> set[int]:
+        """Items of which some warehouse has more units than before that it could be told to send."""
+        cells, before = self.books.cells, self._loaded["cells"]
+        return {
+            key.item_id
+            for key in moved
+            if key.layer is Layer.DISPATCH and cells[key, Bucket.AVAILABLE] > before[key, Bucket.AVAILABLE]
         }
 
     def _is_to_send(self, row: PromiseRow) -> bool:

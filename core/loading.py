@@ -19,7 +19,7 @@ from core.command import Command, SentFrom, Where
 from core.fulfilment import reading as sent_goods
 from core.pipe import Answer, Pipe
 from core.rows import LimitRow, LockRow, OrderRow, PromiseRow, StoreKey
-from core.sales import allocated, giving_way, limits
+from core.sales import allocated, giving_way, limits, supplied
 from core.stock import BUCKETS, MINOR_DEFECT, BalanceKey, Bucket, Home, Layer, PoolKind, Stocked
 from core.transaction import Transaction
 from core.writing import make_missing
@@ -112,6 +112,7 @@ class Loader:
         if self._own_holds:
             self._take_own_holds(self._own_holds)
         self._load_waiting()
+        supplied.load(self._sent, books, {supply_id for c in commands for supply_id in c.supplies()})
         self._load_newest(commands)
         self._load_fulfilments(sending | {row.order_id for row in books.fulfilments.values()})
         if limited:
@@ -232,7 +233,8 @@ class Loader:
                 reading.find_frozen(self._sent),
             )
             self._take_open_pools(reading.find_open_pools(self._sent, self._counted))
-            self.books.spots, self.books.frozen = reading.spots_by_stocked(spots), dict(frozen.fetchall())
+            self.books.spots = reading.spots_by_stocked(spots)
+            self.books.frozen = {bin_id: (name, number) for bin_id, name, number in frozen.fetchall()}
 
     def _ask_recipes(self, bundles: set[int], kits: set[int]) -> tuple[Answer | None, Answer | None]:
         """What the bundles and the kits that commands named are made of."""

@@ -11,6 +11,39 @@ from datetime import datetime
 from core import work
 from core.transaction import Transaction
 
+# The listings concerned become due for a push; what comes back are the stores that may be written to.
+_MARK = """
+    WITH RECURSIVE concerned AS (
+        SELECT k.id FROM unnest(CAST(:items AS bigint[])) k (id)
+        WHERE (SELECT EXISTS (SELECT FROM component WHERE merchant_id = :merchant_id))
+        UNION SELECT c.bundle_item_id FROM concerned i CROSS JOIN LATERAL (
+            SELECT bundle_item_id FROM component c WHERE merchant_id = :merchant_id AND item_id = i.id
+              AND (SELECT kind FROM item WHERE merchant_id = :merchant_id AND id = c.bundle_item_id) = 'bundle'
+            OFFSET 0) c
+    ), target AS (
+        SELECT l.store_id, l.id FROM unnest(CAST(:items AS bigint[])) k (id) CROSS JOIN LATERAL (
+            SELECT store_id, id FROM listing WHERE merchant_id = :merchant_id AND item_id = k.id OFFSET 0) l
+        UNION SELECT l.store_id, l.id FROM concerned k CROSS JOIN LATERAL (
+            SELECT store_id, id FROM listing WHERE merchant_id = :merchant_id AND item_id = k.id OFFSET 0) l
+        UNION SELECT l.store_id, l.id FROM unnest(CAST(:listings AS bigint[])) k (id) CROSS JOIN LATERAL (
+            SELECT store_id, id FROM listing WHERE merchant_id = :merchant_id AND id = k.id OFFSET 0) l
+    ), marked AS (
+        INSERT INTO push_due AS d (merchant_id, store_id, listing_id, revision, stale_since, tryable_since,
+            tries, heard_at, heard_own_ms)
+        SELECT :merchant_id, store_id, id, :revision, :now, :now, 0, CAST(:heard_at AS timestamptz), :own_ms
+        FROM target ORDER BY store_id, id
+        ON CONFLICT (merchant_id, store_id, listing_id) DO UPDATE SET
+            revision = EXCLUDED.revision, tries = 0, not_before = NULL,
+            tryable_since = CASE WHEN d.not_before > :now THEN :now ELSE d.tryable_since END,
+            heard_at = least(d.heard_at, EXCLUDED.heard_at),
+            heard_own_ms = greatest(d.heard_own_ms, EXCLUDED.heard_own_ms)
+        RETURNING d.store_id
+    )
+    SELECT m.store_id FROM (SELECT DISTINCT store_id FROM marked) m CROSS JOIN LATERAL (
+        SELECT mode, paused FROM store WHERE merchant_id = :merchant_id AND id = m.store_id OFFSET 0) s
+    WHERE s.mode IN ('live', 'dry_run') AND NOT s.paused ORDER BY 1
+"""
+
 
 def stale(
     tx: Transaction,
@@ -35,35 +68,7 @@ def stale(
         return
     own_ms = 0 if ours_since is None else max(int((tx.now - ours_since).total_seconds() * 1000), 0)
     stores = tx.run(
-        """WITH RECURSIVE concerned AS (
-               SELECT k.id FROM unnest(CAST(:items AS bigint[])) k (id)
-               WHERE (SELECT EXISTS (SELECT FROM component WHERE merchant_id = :merchant_id))
-               UNION SELECT c.bundle_item_id FROM concerned i CROSS JOIN LATERAL (
-                   SELECT bundle_item_id FROM component c WHERE merchant_id = :merchant_id AND item_id = i.id
-                     AND (SELECT kind FROM item WHERE merchant_id = :merchant_id AND id = c.bundle_item_id) = 'bundle'
-                   OFFSET 0) c
-           ), target AS (
-               SELECT l.store_id, l.id FROM unnest(CAST(:items AS bigint[])) k (id) CROSS JOIN LATERAL (
-                   SELECT store_id, id FROM listing WHERE merchant_id = :merchant_id AND item_id = k.id OFFSET 0) l
-               UNION SELECT l.store_id, l.id FROM concerned k CROSS JOIN LATERAL (
-                   SELECT store_id, id FROM listing WHERE merchant_id = :merchant_id AND item_id = k.id OFFSET 0) l
-               UNION SELECT l.store_id, l.id FROM unnest(CAST(:listings AS bigint[])) k (id) CROSS JOIN LATERAL (
-                   SELECT store_id, id FROM listing WHERE merchant_id = :merchant_id AND id = k.id OFFSET 0) l
-           ), marked AS (
-               INSERT INTO push_due AS d (merchant_id, store_id, listing_id, revision, stale_since, tryable_since,
-                   tries, heard_at, heard_own_ms)
-               SELECT :merchant_id, store_id, id, :revision, :now, :now, 0, CAST(:heard_at AS timestamptz), :own_ms
-               FROM target ORDER BY store_id, id
-               ON CONFLICT (merchant_id, store_id, listing_id) DO UPDATE SET
-                   revision = EXCLUDED.revision, tries = 0, not_before = NULL,
-                   tryable_since = CASE WHEN d.not_before > :now THEN :now ELSE d.tryable_since END,
-                   heard_at = least(d.heard_at, EXCLUDED.heard_at),
-                   heard_own_ms = greatest(d.heard_own_ms, EXCLUDED.heard_own_ms)
-               RETURNING d.store_id
-           )
-           SELECT m.store_id FROM (SELECT DISTINCT store_id FROM marked) m CROSS JOIN LATERAL (
-               SELECT mode, paused FROM store WHERE merchant_id = :merchant_id AND id = m.store_id OFFSET 0) s
-           WHERE s.mode IN ('live', 'dry_run') AND NOT s.paused ORDER BY 1""",
+        _MARK,
         items=items,
         listings=listings,
         # A row that is settled and marked again starts anew; the id is what a late settler cannot have claimed.

@@ -311,9 +311,12 @@ def find_spots(sent: Runner, stocked: Collection[Stocked], home: Home) -> Answer
 
 
 def find_frozen(sent: Runner) -> Answer:
-    """Rows of id and name, like MAIN/A-01: bins that are counted now."""
+    """Bins that are counted now: id, name like MAIN/A-01, and number of the stocktake that froze it, or empty."""
     answer: Answer = sent.run(
-        """SELECT b.id, w.code || '/' || b.code FROM (SELECT * FROM bin
+        """SELECT b.id, w.code || '/' || b.code, coalesce((SELECT min(s.number) FROM stocktake s
+               WHERE s.merchant_id = :merchant_id AND s.posted_at IS NULL AND s.cancelled_at IS NULL
+                 AND EXISTS (SELECT FROM stocktake_bin WHERE merchant_id = :merchant_id AND stocktake_id = s.id
+                   AND bin_id = b.id AND froze)), '') FROM (SELECT * FROM bin
                WHERE merchant_id = :merchant_id AND frozen OFFSET 0) b
            CROSS JOIN LATERAL (SELECT code FROM warehouse
                WHERE merchant_id = :merchant_id AND id = b.warehouse_id OFFSET 0) w"""

@@ -177,6 +177,21 @@ class PoolItemRow(NamedTuple):
     expected_id: int | None = None
 
 
+class SupplyRow(NamedTuple):
+    """Supply that a presale waits for. ``open``: units (>= 0) that it still brings. ``sku`` is for people."""
+
+    id: int
+    item_id: int
+    grade: str
+    sku: str
+    reference: str
+    open: int
+
+    @property
+    def stocked(self) -> Stocked:
+        return Stocked(self.item_id, self.grade)
+
+
 class LimitRow(NamedTuple):
     """At most ``units`` (>= 1) of an item (None: of all items together) for one order, one customer, one customer's
     day, or one customer in one pool, as ``per`` says: "order", "customer", "day" or "activity".

@@ -6,9 +6,11 @@ For papers with a life of their own, like transfers: their rows say what may be 
 from collections.abc import Callable
 from typing import TypeVar
 
+from sqlalchemy.exc import IntegrityError
+
 from core.command import Command
 from core.errors import Broken, Refused
-from core.ledger import TRIES, Batch, home_in, home_of
+from core.ledger import TRIES, Batch, home_in, home_of, lost_a_race
 from core.pipe import pipe
 from core.stock import BalanceKey
 from core.transaction import Database, Transaction
@@ -31,20 +33,27 @@ def do(
     Raises: what the command is refused with, what ``build`` and ``end`` raise; Broken when no batch was wide enough.
     """
     home, wider = home_of(db, merchant_id), frozenset[BalanceKey]()
+    raced: IntegrityError | None = None
     for _ in range(TRIES):
-        with db.begin(merchant_id, actor=actor) as tx:
-            done, more = Batch(tx, home, careful=True).apply({0: build(tx)}, {0: wider})
-            if not more:
-                answer = done[0]
-                if isinstance(answer, Refused):
-                    raise answer
-                ended = end(tx, answer)
-            if more or dry_run:
-                tx.connection.rollback()
+        try:
+            with db.begin(merchant_id, actor=actor) as tx:
+                done, more = Batch(tx, home, careful=True).apply({0: build(tx)}, {0: wider})
+                if not more:
+                    answer = done[0]
+                    if isinstance(answer, Refused):
+                        raise answer
+                    ended = end(tx, answer)
+                if more or dry_run:
+                    tx.connection.rollback()
+        except IntegrityError as error:
+            if not lost_a_race(error):
+                raise
+            raced = error  # look again and find what was made between our look and our write
+            continue
         if not more:
             return ended
         wider |= more[0]
-    raise Broken(f"an act found no stable set of rows in {TRIES} batches")
+    raise Broken(f"an act found no stable set of rows in {TRIES} batches") from raced
 
 
 def within(tx: Transaction, command: Command) -> object:

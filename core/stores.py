@@ -95,9 +95,7 @@ def add(
 
 def start(tx: Transaction, store_id: int, *, poll_s: float) -> None:
     """Poll (each ``poll_s`` seconds) and sync a store whose catalogue was imported; see to its webhooks at once."""
-    set_schedule(tx, "poll", store_id, f"every {poll_s:g}")
-    for topic, cron in DEFAULT_SCHEDULE.items():
-        set_schedule(tx, topic, store_id, cron)
+    set_schedules(tx, store_id, {"poll": f"every {poll_s:g}", **DEFAULT_SCHEDULE})
     work.want(tx, [work.Want("hooks", store_id, "")])
 
 
@@ -107,17 +105,26 @@ def set_schedule(tx: Transaction, topic: str, store_id: int, cron: str) -> None:
     A new row is first due when its line says, but no later than a minute from now if it repeats by seconds; a changed
     one at once.
     """
+    set_schedules(tx, store_id, {topic: cron})
+
+
+def set_schedules(tx: Transaction, store_id: int, crons: Mapping[str, str]) -> None:
+    """The same for many topics."""
     time_zone = tx.run("SELECT time_zone FROM merchant WHERE id = :merchant_id").scalar_one()
-    first = next_run(cron, tx.now, time_zone)
     tx.run(
         """INSERT INTO schedule (merchant_id, topic, store_id, cron, next_at, enabled)
-           VALUES (:merchant_id, :topic, :store_id, :cron, :next_at, true)
+           SELECT :merchant_id, k.topic, :store_id, k.cron, k.next_at, true
+           FROM unnest(CAST(:topics AS text[]), CAST(:crons AS text[]), CAST(:due AS timestamptz[]))
+               k (topic, cron, next_at)
            ON CONFLICT (merchant_id, topic, store_id) DO UPDATE SET cron = EXCLUDED.cron, next_at = :now""",
-        topic=topic,
-        store_id=store_id,
-        cron=cron,
-        next_at=min(first, tx.now + _FIRST_DUE) if cron.startswith("every ") else first,
-    )
+        topics=list(crons), store_id=store_id, crons=list(crons.values()),
+        due=[_first_due(tx, cron, time_zone) for cron in crons.values()],
+    )  # fmt: skip
+
+
+def _first_due(tx: Transaction, cron: str, time_zone: str) -> datetime:
+    first = next_run(cron, tx.now, time_zone)
+    return min(first, tx.now + _FIRST_DUE) if cron.startswith("every ") else first
 
 
 def pull(tx: Transaction, store_id: int) -> None:

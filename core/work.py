@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -72,7 +73,7 @@ def want(tx: Transaction, wants: Iterable[Want]) -> None:
 
 
 def claim(tx: Transaction, topic: str, store_id: int, *, limit: int, lease_s: float) -> list[Lease]:
-    """Lease the rows of one topic and store that are due.
+    """Lease the rows of one topic and store that are due, the longest due first.
 
     Rows that others hold at this moment are passed over when there are others to take, else waited for: who wants a
     row again holds it too, and a claim that passed over the only row would leave it until its message is sent again.
@@ -91,7 +92,8 @@ def claim(tx: Transaction, topic: str, store_id: int, *, limit: int, lease_s: fl
         tx.run(_CLAIM.format(locked="SKIP LOCKED"), **values).all() or tx.run(_CLAIM.format(locked=""), **values).all()
     )
     return [
-        Lease(topic, store_id, row.subject, row.revision, lease, row.tries, row.heard_at, row.due_at) for row in rows
+        Lease(topic, store_id, row.subject, row.revision, lease, row.tries, row.heard_at, row.due_at)
+        for row in sorted(rows, key=lambda row: (row.due_at, row.subject))
     ]
 
 
@@ -156,39 +158,63 @@ def postpone(
     After MAX_TRIES a row that ``may_die`` becomes a dead letter: it stays, with its reason, until somebody replays or
     wants it again.
     """
-    if not leases:
+    postpone_each(tx, [Wait(lease, delay_s, reason) for lease in leases], counts=counts, may_die=may_die)
+
+
+class Wait(NamedTuple):
+    """A row that is put off, for how long and why."""
+
+    lease: Lease
+    delay_s: float
+    reason: str
+
+
+def postpone_each(tx: Transaction, waits: Sequence[Wait], *, counts: bool = True, may_die: bool = True) -> None:
+    """The same, each row for a time and a reason of its own.
+
+    A row that is put off without a reason, and was wanted again meanwhile, is due at once: who put it off did not know.
+    """
+    if not waits:
         return
-    held = _in_order(leases)
+    held = sorted(waits, key=lambda wait: _place(wait.lease))
     # Put back by key: an UPDATE that joins the rows may read the whole table for a few of them.
-    tx.run(
+    due = tx.run(
         """INSERT INTO work (merchant_id, topic, store_id, subject, revision, heard_at, due_at, tries, reason, dead_at)
-           SELECT :merchant_id, w.topic, w.store_id, w.subject, w.revision, w.heard_at, :due_at,
-               CASE WHEN :counts THEN w.tries ELSE w.tries - 1 END, :reason,
+           SELECT :merchant_id, w.topic, w.store_id, w.subject, w.revision, w.heard_at,
+               CASE WHEN k.reason = '' AND w.revision > k.revision THEN :now ELSE k.due_at END,
+               CASE WHEN :counts THEN w.tries ELSE w.tries - 1 END, k.reason,
                CASE WHEN :may_die AND :counts AND w.tries >= :most THEN :now END
            FROM unnest(CAST(:topics AS text[]), CAST(:stores AS bigint[]), CAST(:subjects AS text[]),
-               CAST(:leases AS bigint[])) k (topic, store_id, subject, lease)
+               CAST(:revisions AS bigint[]), CAST(:leases AS bigint[]), CAST(:due AS timestamptz[]),
+               CAST(:reasons AS text[])) k (topic, store_id, subject, revision, lease, due_at, reason)
            CROSS JOIN LATERAL (SELECT * FROM work WHERE merchant_id = :merchant_id AND topic = k.topic
                AND store_id = k.store_id AND subject = k.subject AND lease = k.lease FOR NO KEY UPDATE) w
            ON CONFLICT (merchant_id, topic, store_id, subject) DO UPDATE SET lease = NULL, leased_until = NULL,
                sent_until = NULL, due_at = EXCLUDED.due_at, tries = EXCLUDED.tries, reason = EXCLUDED.reason,
-               dead_at = EXCLUDED.dead_at""",
-        topics=[k.topic for k in held],
-        stores=[k.store_id for k in held],
-        subjects=[k.subject for k in held],
-        leases=[k.lease for k in held],
-        due_at=tx.now + timedelta(seconds=delay_s),
-        reason=reason[:500],
+               dead_at = EXCLUDED.dead_at
+           RETURNING due_at""",
+        topics=[k.lease.topic for k in held],
+        stores=[k.lease.store_id for k in held],
+        subjects=[k.lease.subject for k in held],
+        revisions=[k.lease.revision for k in held],
+        leases=[k.lease.lease for k in held],
+        due=[tx.now + timedelta(seconds=k.delay_s) for k in held],
+        reasons=[k.reason[:500] for k in held],
         counts=counts,
         may_die=may_die,
         most=MAX_TRIES,
-    )
-    if delay_s < _RELAY_LOOKS_EVERY_S:
+    ).scalars()
+    if any(at < tx.now + timedelta(seconds=_RELAY_LOOKS_EVERY_S) for at in due):
         tx.run(f"SELECT pg_notify('{CHANNEL}', '')")
 
 
 def _in_order(leases: Sequence[Lease]) -> list[Lease]:
     """As ``want`` takes the rows, so that nobody waits in a circle."""
-    return sorted(leases, key=lambda lease: (lease.topic, lease.store_id, lease.subject))
+    return sorted(leases, key=_place)
+
+
+def _place(lease: Lease) -> tuple[str, int, str]:
+    return lease.topic, lease.store_id, lease.subject
 
 
 def give_back(tx: Transaction, leases: Sequence[Lease]) -> None:

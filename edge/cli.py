@@ -96,6 +96,7 @@ for run in (
     sync.sync,
     explain.explain,
     purchase_receipts.receive,
+    fulfil.ship,
     books.audit,
     history.rebuild,
     exports.export,

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 
 def answers_as_json(name: str, answers: "Sequence[Answer]", *, dry_run: bool) -> dict[str, Any]:
-    """How many messages became what, and each by itself."""
+    """How many messages became what, and each by itself. What came before, ``repeated``, is told as it was then."""
     counts = Counter(answer.outcome.value for answer in answers)
     return {
         "source": name, "dry_run": dry_run, "messages": len(answers),
         **{outcome: counts[outcome] for outcome in ("booked", "same", "late", "refused")},
+        "repeated": sum(answer.repeated for answer in answers),
         "results": [{**dataclasses.asdict(answer), "outcome": answer.outcome.value} for answer in answers],
     }  # fmt: skip
 
@@ -62,9 +63,9 @@ def shown(tx: "Transaction", source: "Source") -> dict[str, Any]:
     from core.mirror import batches, views
 
     status = views.status(tx, source)
+    tallies = batches.tallies(tx, [row.id for row in status.waiting])
     waiting = [
-        {**row_as_json(source, row), "difference": dataclasses.asdict(batches.tally(tx, row.id))}
-        for row in status.waiting
+        {**row_as_json(source, row), "difference": dataclasses.asdict(tallies[row.id])} for row in status.waiting
     ]
     parts: dict[str, Sequence[Any]] = {
         "late_messages": views.late(tx, source),

@@ -1,7 +1,7 @@
-"""What all jobs do with the rows they claimed when a store does not answer as hoped."""
+"""What all jobs do with the rows of a store that they claim: settle them, or give them back when it does not answer."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
@@ -11,10 +11,27 @@ from config.wiring import App
 from core import stores, work
 from core.backoff import backoff_s
 from core.errors import ConfigError, ConnectorError, Throttled, Unauthorized, Unreachable
+from core.stores import StoreRow
 from core.work import Lease
+from jobs.registry import LEASE_S
 
 logger = logging.getLogger(__name__)
 _ASK_A_PERSON_S = 60.0
+
+
+def do_alone(
+    app: App, merchant_id: int, store_id: int, topic: str, actor: str, act: Callable[[StoreRow], None]
+) -> None:
+    """Do what a store's row of a topic asks for, and settle it; nothing when it is not due, or somebody is at it."""
+    with app.db.begin(merchant_id, actor=actor) as tx:
+        leases = work.claim(tx, topic, store_id, limit=1, lease_s=LEASE_S)
+        if not leases:
+            return
+        store = stores.get(tx, store_id)
+    with giving_back(app, merchant_id, store_id, leases, actor):
+        act(store)
+        with app.db.begin(merchant_id, actor=actor) as tx:
+            work.settle(tx, leases)
 
 
 @contextmanager

@@ -73,9 +73,8 @@ def _fetch_and_apply(app: App, merchant_id: int, lot: _Lot) -> _Lot:
     done = [k for i, k in by_id.items() if i not in unreadable and i not in unknown]
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
         work.settle(tx, done)
-        for lease_id, reason in {**unreadable, **unknown}.items():
-            lease = by_id[lease_id]
-            work.postpone(tx, [lease], delay_s=float(2**lease.tries), reason=reason)
+        waits = [(by_id[order_id], reason) for order_id, reason in {**unreadable, **unknown}.items()]
+        work.postpone_each(tx, [work.Wait(lease, float(2**lease.tries), reason) for lease, reason in waits])
         again = [o for o in orders.values() if o.look_again_at is not None]
         work.want(tx, [Want("order", store.id, o.external_id, o.look_again_at) for o in again])
         stores.set_trouble(tx, store.id, "")
@@ -109,19 +108,21 @@ def _gone(
     if not leases:
         return gone, unknown
     with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-        for lease in leases:
-            row = tx.run(
-                """SELECT number, placed_at FROM store_order WHERE merchant_id = :merchant_id AND store_id = :store_id
-                   AND external_id = :external_id AND placed_at IS NOT NULL""",
-                store_id=store_id,
-                external_id=lease.subject,
-            ).one_or_none()
-            if row is not None:
-                gone.append(
-                    StoreOrder(lease.subject, row.number, "deleted", row.placed_at, "deleted", False, False, lines=())
-                )
-            elif lease.tries < _MISSING_TRIES:
-                unknown[lease.subject] = "the store does not know this order (yet)"
+        rows = tx.run(
+            """SELECT k.external_id, o.number, o.placed_at FROM unnest(CAST(:ids AS text[])) k (external_id)
+               CROSS JOIN LATERAL (SELECT number, placed_at FROM store_order WHERE merchant_id = :merchant_id
+                   AND store_id = :store_id AND external_id = k.external_id AND placed_at IS NOT NULL OFFSET 0) o""",
+            store_id=store_id, ids=[lease.subject for lease in leases],
+        )  # fmt: skip
+        known = {row.external_id: row for row in rows}
+    for lease in leases:
+        row = known.get(lease.subject)
+        if row is not None:
+            gone.append(
+                StoreOrder(lease.subject, row.number, "deleted", row.placed_at, "deleted", False, False, lines=())
+            )
+        elif lease.tries < _MISSING_TRIES:
+            unknown[lease.subject] = "the store does not know this order (yet)"
     return gone, unknown
 
 

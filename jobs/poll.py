@@ -4,8 +4,8 @@ from config.wiring import App
 from core import stores, work
 from core.stores import StoreRow
 from core.work import Want
-from jobs.leases import giving_back
-from jobs.registry import LEASE_S, job
+from jobs.leases import do_alone
+from jobs.registry import job
 
 _ACTOR = "job:poll"
 
@@ -13,16 +13,12 @@ _ACTOR = "job:poll"
 @job("poll", queue="push")
 def poll_orders(app: App, merchant_id: int, store_id: int) -> None:
     """One run of pages from the watermark; what changed becomes work, and the watermark moves when all is noted."""
-    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-        leases = work.claim(tx, "poll", store_id, limit=1, lease_s=LEASE_S)
-        if not leases:
-            return
-        store = stores.get(tx, store_id)
-    with giving_back(app, merchant_id, store_id, leases, _ACTOR):
+
+    def poll(store: StoreRow) -> None:
         if store.reads and store.opened_at is not None:
             _poll(app, merchant_id, store)
-        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-            work.settle(tx, leases)
+
+    do_alone(app, merchant_id, store_id, "poll", _ACTOR, poll)
 
 
 def _poll(app: App, merchant_id: int, store: StoreRow) -> None:
@@ -44,16 +40,12 @@ def _poll(app: App, merchant_id: int, store: StoreRow) -> None:
 @job("hooks")
 def ensure_hooks(app: App, merchant_id: int, store_id: int) -> None:
     """See that the store's webhook subscriptions stand and point at us."""
-    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-        leases = work.claim(tx, "hooks", store_id, limit=1, lease_s=LEASE_S)
-        if not leases:
-            return
-        store = stores.get(tx, store_id)
-    with giving_back(app, merchant_id, store_id, leases, _ACTOR):
+
+    def ensure(store: StoreRow) -> None:
         if store.reads and app.settings.public_url:
             app.connector(merchant_id, store_id).ensure_webhooks(hook_url(app, merchant_id, store_id))
-        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-            work.settle(tx, leases)
+
+    do_alone(app, merchant_id, store_id, "hooks", _ACTOR, ensure)
 
 
 def hook_url(app: App, merchant_id: int, store_id: int) -> str:

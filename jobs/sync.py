@@ -6,13 +6,14 @@ from datetime import datetime
 
 from config.wiring import App
 from connectors.port import Connector
-from core import catalog, marks, stores, work
+from core import catalog, marks
 from core.model import ListingRef, ObservedLevel
 from core.selling import facts
 from core.selling.availability import number_to_write
+from core.stores import StoreRow
 from core.transaction import Transaction
-from jobs.leases import giving_back
-from jobs.registry import LEASE_S, job
+from jobs.leases import do_alone
+from jobs.registry import job
 
 _ACTOR = "job:full_sync"
 _LEVELS_AT_ONCE = 250
@@ -42,16 +43,12 @@ class SyncReport:
 @job("full_sync")
 def full_sync_job(app: App, merchant_id: int, store_id: int) -> None:
     """The nightly full sync of one store."""
-    with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-        leases = work.claim(tx, "full_sync", store_id, limit=1, lease_s=LEASE_S)
-        if not leases:
-            return
-        store = stores.get(tx, store_id)
-    with giving_back(app, merchant_id, store_id, leases, _ACTOR):
+
+    def sync(store: StoreRow) -> None:
         if store.reads:
             full_sync(app, merchant_id, store_id, dry_run=False)
-        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
-            work.settle(tx, leases)
+
+    do_alone(app, merchant_id, store_id, "full_sync", _ACTOR, sync)
 
 
 def full_sync(app: App, merchant_id: int, store_id: int, *, dry_run: bool) -> SyncReport:

@@ -77,8 +77,8 @@ def upkeep(app: App, merchant_id: int, _store_id: int) -> None:
 
 
 def _add_months(tx: Transaction) -> None:
-    for months in range(3):
-        tx.run("SELECT add_month(CAST(:day AS date))", day=(tx.now + timedelta(days=31 * months)).date())
+    days = [(tx.now + timedelta(days=31 * months)).date() for months in range(3)]
+    tx.run("SELECT add_month(k.day) FROM unnest(CAST(:days AS date[])) k (day)", days=days)
 
 
 @job("checkpoint", limit_s=_CHECKPOINT_LIMIT_S)

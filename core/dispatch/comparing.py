@@ -52,9 +52,12 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over orders; those of cost and days over the ``priced`` and ``timed`` ones, where both sides are known."""
+    """Sums over orders, of which ``unsent`` ones nobody could have sent either way; those of cost and days over the
+    ``priced`` and ``timed`` ones, where both sides are known.
+    """
 
     orders: int
+    unsent: int
     changed: int
     parcels_was: int
     parcels_would_be: int
@@ -165,6 +168,7 @@ def totals(compared: Sequence[Compared]) -> Totals:
     timed = [one for one in compared if one.was.days is not None and one.would_be.days is not None]
     return Totals(
         orders=len(compared),
+        unsent=sum(not one.was.units and not one.would_be.units for one in compared),
         changed=sum(one.was != one.would_be for one in compared),
         parcels_was=sum(one.was.parcels for one in compared),
         parcels_would_be=sum(one.would_be.parcels for one in compared),

@@ -206,3 +206,13 @@ def units_by_line(route: Route) -> Mapping[tuple[int, Stocked], int]:
     for wait in route.waits:
         found[wait.line_id, wait.stocked] += wait.units
     return found
+
+
+def why_not(route: Route) -> tuple[frozenset[Wait], frozenset[tuple[int, Why, Stocked | None]]]:
+    """What goes later, and which warehouses may not send what they have: the cause, as far as it is one to tell."""
+    refused = {
+        (one.warehouse_id, one.why, one.stocked)
+        for one in route.reasons
+        if one.attempt == route.attempt and one.why is not None and one.why is not Why.EMPTY
+    }
+    return frozenset(route.waits), frozenset(refused)

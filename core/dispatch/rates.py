@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from core.dispatch import waking
 from core.dispatch.terms import Week
 from core.errors import NotFound, Refused
 from core.transaction import Transaction
@@ -134,6 +135,7 @@ def put_week(tx: Transaction, warehouse_id: int | None, weekdays: Collection[int
                DO UPDATE SET weekdays = EXCLUDED.weekdays, closed_on = EXCLUDED.closed_on""",
         warehouse_id=warehouse_id, weekdays=sorted(set(weekdays)), closed=sorted(set(closed_on)),
     )  # fmt: skip
+    waking.wake(tx)  # parcels of another day may have room
 
 
 def drop_week(tx: Transaction, warehouse_id: int | None) -> bool:
@@ -143,6 +145,8 @@ def drop_week(tx: Transaction, warehouse_id: int | None) -> bool:
              AND warehouse_id IS NOT DISTINCT FROM CAST(:warehouse_id AS bigint)""",
         warehouse_id=warehouse_id,
     )
+    if gone.rowcount:
+        waking.wake(tx)
     return bool(gone.rowcount)
 
 

@@ -3,13 +3,13 @@
 Rows are found by key, one probe of an index each, whatever the planner believes of the tables.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from core.dispatch.destinations import Destination, Point, Region
 from core.dispatch.model import Line, Part, Supply
-from core.dispatch.routing import day_of
+from core.dispatch.routing import before_day, day_of
 from core.dispatch.terms import Effect, Rate, Rule, Terms, Transit, Week
 from core.pipe import Runner
 from core.stock import Stocked
@@ -113,7 +113,24 @@ def _parcels(tx: Runner, warehouses: Sequence[Warehouse], laid: Terms, now: date
         ids=[place for place, _ in bounded],
         days=[day for _, day in bounded],
     ).fetchall()
-    return {place: int(count) for place, count in rows}
+    found = Counter({place: int(count) for place, count in rows})
+    return dict(found + _undecided(tx, [one for one in warehouses if one.capacity_per_day is not None], laid, now))
+
+
+def _undecided(tx: Runner, warehouses: Sequence[Warehouse], laid: Terms, now: datetime) -> Counter[int]:
+    """Parcels of the same day that no decision told of, since goods of a pure lock were consumed for an order."""
+    days = {one.id: (one, day_of(one, laid, now)) for one in warehouses}
+    rows = tx.run(
+        """SELECT k.id, f.made_at FROM unnest(CAST(:ids AS bigint[]), CAST(:since AS timestamptz[])) k (id, since)
+           CROSS JOIN LATERAL (SELECT id, order_id, made_at FROM fulfilment_order
+               WHERE merchant_id = :merchant_id AND warehouse_id = k.id AND made_at >= k.since AND decision_id IS NULL
+               OFFSET 0) f
+           WHERE EXISTS (SELECT FROM fulfilment_line WHERE merchant_id = :merchant_id AND order_id = f.order_id
+               AND fulfilment_id = f.id AND units + shipped > 0)""",
+        ids=list(days),
+        since=[before_day(one, laid, now) for one in warehouses],
+    ).fetchall()
+    return Counter(place for place, made_at in rows if day_of(days[place][0], laid, made_at) == days[place][1])
 
 
 def weights_of(tx: Runner, items: Iterable[int]) -> dict[int, int]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from core.dispatch import waking
 from core.dispatch.destinations import Point, Region, read_part
 from core.dispatch.reading import regions
 from core.errors import NotFound, Refused
@@ -29,6 +30,7 @@ def put(tx: Transaction, name: str, parts: Sequence[str], middle: Point | None =
            RETURNING id""",
         id=tx.new_id(), name=name, parts=[str(part) for part in read], north=north, east=east,
     ).one()  # fmt: skip
+    waking.wake(tx)
     return Region(row.id, name, read, middle)
 
 

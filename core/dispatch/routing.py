@@ -1,7 +1,8 @@
 """Which warehouse sends what of an order, decided from what is there, what is laid down, and a strategy. Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from itertools import count
 
 from core.dispatch.destinations import Destination
 from core.dispatch.estimate import estimate, leaves_on
@@ -43,6 +44,13 @@ def day_of(warehouse: Warehouse, terms: Terms, now: datetime) -> date:
     """The day on which a warehouse sends what it is told of now."""
     week = terms.week_of(warehouse.id)
     return leaves_on(now, warehouse.time_zone, warehouse.cut_off, warehouse.handling_days, week)
+
+
+def before_day(warehouse: Warehouse, terms: Terms, now: datetime) -> datetime:
+    """An instant when what a warehouse was told left on an earlier day than what it is told now, by at most a day."""
+    day = day_of(warehouse, terms, now)
+    earlier = (now - timedelta(days=days) for days in count(1))
+    return next(at for at in earlier if day_of(warehouse, terms, at) != day)
 
 
 def _excluded(new: Sequence[Exclusion], earlier: Route | None) -> list[Exclusion]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.dispatch import strategies
+from core.dispatch import strategies, waking
 from core.dispatch.rates import refuse_bundles
 from core.dispatch.terms import Effect
 from core.errors import NotFound, Refused
@@ -65,6 +65,7 @@ def add(
         actor=tx.actor,
         **values,
     )
+    waking.wake(tx)
     return rule_id
 
 
@@ -73,6 +74,7 @@ def remove(tx: Transaction, rule_id: int) -> None:
     gone = tx.run("DELETE FROM serving_rule WHERE merchant_id = :merchant_id AND id = :id", id=rule_id).rowcount
     if not gone:
         raise NotFound(f"there is no rule {rule_id}; `holdfast route rules list` shows their numbers")
+    waking.wake(tx)
 
 
 def every(tx: Transaction) -> list[RuleView]:

@@ -15,7 +15,9 @@ from core.sales import promise_dates
 from core.stock import Stocked
 from core.transaction import Database, Transaction
 
-ITEM, GOODS, WAREHOUSE, BIN = "item", "goods", "warehouse", "bin"  # what a column may name; goods: no bundle
+# What a column may name; goods: no bundle; a cost is that of who sends the goods, in its currency.
+ITEM, GOODS, WAREHOUSE, BIN = "item", "goods", "warehouse", "bin"
+SUPPLIER, COST, PURCHASE, STORE = "supplier", "cost", "purchase", "store"
 
 Run = Callable[[Sequence[Command]], list[Any]]
 
@@ -86,7 +88,7 @@ class Kind:
     what rows did, newest first, and tells for each why it stays, or nothing. ``pages``: all rows there are, in the
     order of ``exported``, some at a time; with true also those of papers that are done. ``by`` and ``together``: see
     ``core.files.units.Gather``. ``formats``: columns as other programs name them, by the program. ``names``: what
-    columns name whatever else their row says, see ``core.files.beside``.
+    columns name, looked up also where something else is wrong with their row, see ``core.files.beside``.
     """
 
     name: str

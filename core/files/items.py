@@ -261,9 +261,7 @@ def take_back(desk: Desk, rows: Sequence[Effect], _reason: str) -> list[str]:
                WHERE u.merchant_id = :merchant_id AND u.item_id = k.id AND u.unit = k.name""",
             ids=[unit[0] for unit in gone], names=[unit[1] for unit in gone],
         )  # fmt: skip
-        for one in back:
-            for code in one["barcodes"]:
-                references.drop(tx, one["item_id"], BARCODE, code)
+        references.drop_all(tx, BARCODE, [(one["item_id"], code) for one in back for code in one["barcodes"]])
     return kept
 
 

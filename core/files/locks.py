@@ -7,7 +7,7 @@ from core.command import Command
 from core.errors import Refused
 from core.files import cells, lookups
 from core.files.columns import Column, Problem
-from core.files.desk import GOODS, WAREHOUSE, Desk, Kind
+from core.files.desk import GOODS, STORE, WAREHOUSE, Desk, Kind
 from core.files.recorded import Effect
 from core.files.units import MADE, SAME, Outcome, Unit, outcome, problem, refused
 from core.ledger import home_of
@@ -55,8 +55,6 @@ COLUMNS = (
 class _Wanted(NamedTuple):
     unit: Unit
     terms: Terms
-    lock_id: int
-    bounds: Bounds
 
     @property
     def key(self) -> str:
@@ -68,9 +66,11 @@ def work(desk: Desk, units: Sequence[Unit]) -> list[Outcome]:
     with desk.begin() as tx:
         items = lookups.items(tx, [unit.values["sku"] for unit in units])
         places = lookups.places(tx, (), home_of(desk.db, desk.merchant_id).warehouse_id)
-        stores = dict(tx.run("SELECT name, id FROM store WHERE merchant_id = :merchant_id").all())
+        stores = lookups.stores(tx)
         known = _known(tx, [unit.values["key"] for unit in units])
-        rows = [_row(desk, tx, unit, items, places, stores) for unit in units]
+        rows = [_row(unit, items, places, stores) for unit in units]
+        wanted = [row for row in rows if isinstance(row, _Wanted)]
+        bounds, ids = _bounds(desk, tx, wanted), tx.new_ids(len(wanted))
     told: dict[int, Outcome] = {}
     asking = []
     for unit, row in zip(units, rows, strict=True):
@@ -80,31 +80,32 @@ def work(desk: Desk, units: Sequence[Unit]) -> list[Outcome]:
             told[unit.row] = _compare(row, known[row.key])
         else:
             asking.append(row)
-    told.update((one.row, one) for one in _ask(desk, asking))
+    told.update((one.row, one) for one in _ask(desk, asking, bounds, ids))
     return [told[unit.row] for unit in units]
 
 
-def _row(
-    desk: Desk, tx: Transaction, unit: Unit, items: lookups.Items, places: lookups.Places, stores: Mapping[str, int]
-) -> _Wanted | Outcome:
+def _row(unit: Unit, items: lookups.Items, places: lookups.Places, stores: Mapping[str, int]) -> _Wanted | Outcome:
     record, said = unit.records[0], unit.values
     stocked = items.stocked(record)
     place = places.warehouse(record) if said["warehouse"] else None
     store = OWN if said["type"] == "main_site" and not said["store"] else stores.get(said["store"] or "")
     problems = [one for one in (stocked, place) if isinstance(one, Problem)]
     if said["store"] and store is None:
-        problems.append(problem(record, "store", f"there is no such store; there are {', '.join(sorted(stores))}"))
+        problems += filter(None, [lookups.no_store(record, stores)])
     if problems or isinstance(stocked, Problem) or isinstance(place, Problem):
         return refused(unit, said["key"], *problems)
     terms = Terms(
         said["type"], stocked, said["quantity"], store, place, said["pure"], said["account"], said["owner"],
         said["priority"], said["from"], said["until"], said["overflow"], said["reason"],
     )  # fmt: skip
-    return _Wanted(unit, terms, tx.new_id(), _bounds(desk, tx, stocked))
+    return _Wanted(unit, terms)
 
 
-def _bounds(desk: Desk, tx: Transaction, stocked: Stocked) -> Bounds:
-    return Bounds(None, ()) if desk.said.get(AS_OWNER) else lock_limits.bounds(tx, desk.actor, stocked)
+def _bounds(desk: Desk, tx: Transaction, rows: Sequence[_Wanted]) -> Mapping[Stocked, Bounds]:
+    items = {row.terms.stocked for row in rows}
+    if desk.said.get(AS_OWNER):
+        return dict.fromkeys(items, Bounds(None, ()))
+    return lock_limits.bounds_of_all(tx, desk.actor, items)
 
 
 def _known(tx: Transaction, keys: Sequence[str]) -> dict[str, LockRow]:
@@ -139,16 +140,16 @@ def _made(row: _Wanted) -> Outcome:
     return outcome(row.unit, MADE, row.key, f"{row.terms.quantity:,} units", before={"key": row.key})
 
 
-def _ask(desk: Desk, asking: Sequence[_Wanted]) -> list[Outcome]:
+def _ask(desk: Desk, asking: Sequence[_Wanted], bounds: Mapping[Stocked, Bounds], ids: Sequence[int]) -> list[Outcome]:
     commands: list[Command] = []
     asked: dict[Stocked, list[str]] = {}  # by this file, and perhaps in another batch than those that follow
-    for row in asking:
-        earlier = asked.setdefault(row.terms.stocked, [])
-        siblings = () if row.bounds.limit is None else (*row.bounds.siblings, *earlier)
+    for row, lock_id in zip(asking, ids, strict=False):
+        own, earlier = bounds[row.terms.stocked], asked.setdefault(row.terms.stocked, [])
+        siblings = () if own.limit is None else (*own.siblings, *earlier)
         earlier.append(row.key)
-        commands.append(RequestLock(row.key, row.lock_id, row.terms, row.bounds.limit, siblings))
+        commands.append(RequestLock(row.key, lock_id, row.terms, own.limit, siblings))
         if desk.said.get(APPROVES):
-            commands.append(DecideLock(row.key, True, "", bool(desk.said.get(AS_OWNER)), *row.bounds))
+            commands.append(DecideLock(row.key, True, "", bool(desk.said.get(AS_OWNER)), *own))
     results = desk.do(commands)
     each = len(commands) // len(asking) if asking else 1
     return [_told(row, results[n * each : (n + 1) * each]) for n, row in enumerate(asking)]
@@ -197,5 +198,6 @@ def _exported(
 
 
 KIND = Kind(
-    "locks", COLUMNS, ("key",), work, take_back, pages, names={"sku": GOODS, "warehouse": WAREHOUSE}
+    "locks", COLUMNS, ("key",), work, take_back, pages,
+    names={"sku": GOODS, "warehouse": WAREHOUSE, "store": STORE},
 )  # fmt: skip

@@ -1,15 +1,18 @@
 """What names in files mean, many at a time."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from core.catalog import sku_key
+from core.files import cells
+from core.files.cells import BadCell
 from core.files.columns import Problem, Record
 from core.files.units import problem
 from core.goods import skus
 from core.goods.skus import SkuItem
 from core.stock import GOOD, Spot, Stocked
 from core.supply import suppliers
+from core.supply.suppliers import Supplier
 from core.transaction import Transaction
 
 
@@ -127,6 +130,56 @@ def places(tx: Transaction, named: Iterable[tuple[str, str]], first_id: int) -> 
         for row in rows
     }
     return Places(found, first, codes)
+
+
+def supplier(record: Record, said: str, known: Sequence[Supplier]) -> Supplier | Problem:
+    """Who sends goods, by its code, or by a name that only one has."""
+    found = [one for one in known if one.code == said] or [one for one in known if one.name.lower() == said.lower()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        return problem(record, "supplier", "several suppliers have this name; write the code of one")
+    return problem(
+        record, "supplier", f"no supplier has this code or name; `holdfast supplier add {said}` makes one"
+    )  # fmt: skip
+
+
+def cost(record: Record, currency: str) -> int | Problem | None:
+    """What one unit costs, in the smallest unit of a currency; None: the row does not say."""
+    text = record.values["cost"]
+    try:
+        return cells.minor(text, currency) if text else None
+    except BadCell as bad:
+        return problem(record, "cost", str(bad))
+
+
+def stores(tx: Transaction) -> Mapping[str, int]:
+    """By name."""
+    return dict(tuple(row) for row in tx.run("SELECT name, id FROM store WHERE merchant_id = :merchant_id"))
+
+
+def no_store(record: Record, known: Collection[str]) -> Problem | None:
+    """What to say of the store that a row names where there is none."""
+    if record.values["store"] in known:
+        return None
+    return problem(record, "store", f"there is no such store; there are {', '.join(sorted(known))}")
+
+
+def orders(tx: Transaction, numbers: Collection[str]) -> set[str]:
+    """Those of these numbers that purchase orders have."""
+    rows = tx.run(
+        """SELECT k.number FROM unnest(CAST(:numbers AS text[])) k (number)
+           CROSS JOIN LATERAL (SELECT FROM purchase
+               WHERE merchant_id = :merchant_id AND number = k.number OFFSET 0) p""",
+        numbers=sorted(numbers),
+    )
+    return set(rows.scalars())
+
+
+def no_order(record: Record, column: str) -> Problem:
+    return problem(
+        record, column, "there is no such purchase order; `holdfast purchase list --all` shows those there are"
+    )
 
 
 def names(tx: Transaction, table: str, column: str, ids: Iterable[int]) -> Mapping[int, str]:

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 from core.errors import NotFound, Refused
 from core.files import cells, lookups, papers, stocky
-from core.files.cells import BadCell
 from core.files.columns import Column, Problem, Record
-from core.files.desk import Desk, Kind
+from core.files.desk import COST, GOODS, SUPPLIER, WAREHOUSE, Desk, Kind
 from core.files.recorded import Effect
 from core.files.units import MADE, SAME, Outcome, Unit, outcome, problem, refused
 from core.ledger import home_of
@@ -116,7 +115,7 @@ def _lines(tx: Transaction, unit: Unit, supplier: Supplier) -> tuple[list[_Line]
     lines = []
     for record in unit.records:
         what = items.stocked(record)
-        cost = _cost(record, supplier.currency)
+        cost = lookups.cost(record, supplier.currency)
         wrong = [one for one in (what, cost) if isinstance(one, Problem)]
         problems += wrong
         if not isinstance(what, Problem) and not isinstance(cost, Problem):
@@ -132,14 +131,6 @@ def _open(record: Record) -> int:
         return 0
     left: int = values["quantity"] - values["cut"] - values["came"]
     return max(left, 0)
-
-
-def _cost(record: Record, currency: str) -> int | Problem | None:
-    text = record.values["cost"]
-    try:
-        return cells.minor(text, currency) if text else None
-    except BadCell as bad:
-        return problem(record, "cost", str(bad))
 
 
 def _compare(tx: Transaction, unit: Unit, head: Mapping[str, Any], known: Purchase, lines: Sequence[_Line]) -> Outcome:
@@ -261,4 +252,5 @@ def _rows(tx: Transaction, found: Sequence[Purchase]) -> list[Sequence[Any]]:
 KIND = Kind(
     "purchases", COLUMNS, ("number",), work, take_back, pages, together=True,
     formats={stocky.NAME: stocky.purchases(COLUMNS)}, not_exported=("line_state",),
+    names={"supplier": SUPPLIER, "warehouse": WAREHOUSE, "sku": GOODS, "cost": COST},
 )  # fmt: skip

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.books import key_hash
-from core.errors import Refused
+from core.errors import NotFound, Refused
 from core.files import cells, lookups, papers
 from core.files.columns import Column, Problem, Record
-from core.files.desk import WAREHOUSE, Desk, Kind
+from core.files.desk import GOODS, PURCHASE, WAREHOUSE, Desk, Kind
 from core.files.recorded import Effect
 from core.files.units import MADE, SAME, Outcome, Unit, outcome, problem, refused
 from core.stock import GOOD, Spot, Stocked
@@ -40,7 +40,10 @@ def work(desk: Desk, units: Sequence[Unit]) -> list[Outcome]:
 def _one(desk: Desk, unit: Unit) -> Outcome:
     number = unit.values["order"]
     with desk.begin() as tx:
-        order = purchases.find(tx, number)
+        try:
+            order = purchases.find(tx, number)
+        except NotFound as unknown:
+            return refused(unit, number, problem(unit.records[0], "order", str(unknown)))
         spot = _spot(tx, unit, order)
         came, problems = _came(tx, unit, order)
         wrong = [*([spot] if isinstance(spot, Problem) else []), *problems]
@@ -194,5 +197,12 @@ def pages(tx: Transaction, _all_of_them: bool) -> Iterator[list[Sequence[Any]]]:
 
 
 KIND = Kind(
-    "receipts", COLUMNS, ("order", "delivery"), work, take_back, pages, together=True, names={"warehouse": WAREHOUSE}
+    "receipts",
+    COLUMNS,
+    ("order", "delivery"),
+    work,
+    take_back,
+    pages,
+    together=True,
+    names={"order": PURCHASE, "warehouse": WAREHOUSE, "sku": GOODS},
 )

@@ -1,7 +1,7 @@
 """Files that were read in, and what their rows did: kept, so that a file is read once and can be taken back."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -177,10 +177,18 @@ def note_taken_back(tx: Transaction, import_id: int, rows: Sequence[int], kept: 
 
 def tally(tx: Transaction, import_id: int) -> dict[str, int]:
     """How many units made, changed, were refused, and were taken back."""
-    row = tx.run(
-        """SELECT count(*) FILTER (WHERE outcome = 'made') AS made, count(*) FILTER (WHERE outcome = 'changed')
-               AS changed, count(*) FILTER (WHERE outcome = 'refused') AS refused, count(undone_at) AS undone
-           FROM import_row WHERE merchant_id = :merchant_id AND import_id = :id""",
-        id=import_id,
-    ).one()
-    return dict(row._mapping)
+    return tallies(tx, [import_id])[import_id]
+
+
+def tallies(tx: Transaction, import_ids: Collection[int]) -> dict[int, dict[str, int]]:
+    """The same of several imports."""
+    rows = tx.run(
+        """SELECT k.id, t.* FROM unnest(CAST(:ids AS bigint[])) k (id)
+           CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE outcome = 'made') AS made,
+                   count(*) FILTER (WHERE outcome = 'changed') AS changed,
+                   count(*) FILTER (WHERE outcome = 'refused') AS refused, count(undone_at) AS undone
+               FROM import_row WHERE merchant_id = :merchant_id AND import_id = k.id) t""",
+        ids=sorted(import_ids),
+    )
+    names = ("made", "changed", "refused", "undone")
+    return {import_id: dict(zip(names, told, strict=True)) for import_id, *told in rows}

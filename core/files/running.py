@@ -1,5 +1,6 @@
 """A file goes through twice: tried out, which is its preview, and done. Whatever opens files stays outside."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -88,18 +89,29 @@ def _worked_on(kind: Kind, desk: Desk, chunk: Sequence[Gathered]) -> list[Outcom
     """What became of each, in their order; what it did is kept."""
     units = [Unit(one.records) for one in chunk if not one.problems]
     told = {one.row: one for one in kind.work(desk, units)} if units else {}
-    beside = unknown_names(kind, desk, [record for one in chunk if one.problems for record in one.records])
     outcomes = []
     for one in chunk:
-        row, rows = one.records[0].row, {record.row for record in one.records}
-        problems = sorted(
-            [*one.problems, *(other for other in beside if other.row in rows)], key=lambda other: other.row
-        )
-        outcomes.append(told.get(row) or Outcome(row, len(one.records), REFUSED, f"row {row}", problems=problems))
+        row = one.records[0].row
+        outcomes.append(told.get(row) or Outcome(row, len(one.records), REFUSED, f"row {row}", problems=one.problems))
+    wrong = [record for one, its in zip(chunk, outcomes, strict=True) if its.what == REFUSED for record in one.records]
+    beside = defaultdict[int, list[Problem]](list)
+    for other in unknown_names(kind, desk, wrong):
+        beside[other.row].append(other)
+    outcomes = [
+        one._replace(problems=_with(one.problems, [other for record in its.records for other in beside[record.row]]))
+        for one, its in zip(outcomes, chunk, strict=True)
+    ]
     if desk.import_id is not None:
         with desk.begin() as tx:
             recorded.note(tx, desk.import_id, outcomes)
     return outcomes
+
+
+def _with(problems: Sequence[Problem], beside: Sequence[Problem]) -> Sequence[Problem]:
+    """By row, with those beside of columns of which nothing was said."""
+    known = {(one.row, one.column) for one in problems}
+    more = [one for one in beside if (one.row, one.column) not in known]
+    return sorted([*problems, *more], key=lambda one: one.row)
 
 
 def _why(problems: Sequence[Problem], row: int) -> str:

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 from core import bulk, tables
 from core.files import cells, lookups, stocky
-from core.files.cells import BadCell
 from core.files.columns import Column, Problem
-from core.files.desk import GOODS, Desk, Kind
+from core.files.desk import COST, GOODS, SUPPLIER, Desk, Kind
 from core.files.recorded import Effect
 from core.files.units import CHANGED, MADE, SAME, Outcome, Unit, outcome, problem, refused
 from core.goods.items import MOST_IN_A_UNIT
@@ -74,31 +73,16 @@ def work(desk: Desk, units: Sequence[Unit]) -> list[Outcome]:
 
 def _row(unit: Unit, known: Sequence[Supplier], items: lookups.Items) -> _Row | Outcome:
     record, values = unit.records[0], unit.values
-    supplier, what = _supplier(unit, known), items.stocked(record)
+    supplier, what = lookups.supplier(record, values["supplier"], known), items.stocked(record)
     problems = [one for one in (supplier, what) if isinstance(one, Problem)]
     if isinstance(supplier, Problem) or isinstance(what, Problem):
         return refused(unit, values["sku"], *problems)
     said = {name: values[name] for name in ITEM_TERMS if values.get(name) is not None}
-    try:
-        if values["cost"]:
-            said["cost_minor"] = cells.minor(values["cost"], supplier.currency)
-    except BadCell as bad:
-        return refused(unit, values["sku"], problem(record, "cost", str(bad)))
+    cost = lookups.cost(record, supplier.currency)
+    if isinstance(cost, Problem):
+        return refused(unit, values["sku"], cost)
+    said |= {} if cost is None else {"cost_minor": cost}
     return _Row(unit, _Key(supplier.id, what.item_id), f"{values['sku']} from {supplier.code}", said)
-
-
-def _supplier(unit: Unit, known: Sequence[Supplier]) -> Supplier | Problem:
-    """By its code, or by a name that only one has."""
-    said = unit.values["supplier"]
-    found = [one for one in known if one.code == said] or [one for one in known if one.name.lower() == said.lower()]
-    if len(found) == 1:
-        return found[0]
-    cure = (
-        "several suppliers have this name; write the code of one"
-        if found
-        else (f"no supplier has this code or name; `holdfast supplier add {said}` makes one")
-    )
-    return problem(unit.records[0], "supplier", cure)
 
 
 def _terms(tx: Transaction, keys: Sequence[_Key]) -> Mapping[_Key, Sequence[Any]]:
@@ -205,5 +189,6 @@ def _exported(row: Any, sender: Supplier, skus: Mapping[int, str]) -> Sequence[A
 
 KIND = Kind(
     "supplier-items", COLUMNS, ("supplier", "sku"), work, take_back, pages,
-    formats={stocky.NAME: stocky.supplier_items(COLUMNS)}, names={"sku": GOODS},
+    formats={stocky.NAME: stocky.supplier_items(COLUMNS)}, 
+    names={"supplier": SUPPLIER, "sku": GOODS, "cost": COST},
 )  # fmt: skip

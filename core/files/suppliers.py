@@ -54,7 +54,8 @@ def _one(desk: Desk, tx: Transaction, unit: Unit, known: dict[str, Supplier]) ->
             suppliers.add(tx, code, said)
             return outcome(unit, MADE, code, said.get("name", ""), before={})
         changed = {name: value for name, value in said.items() if _bare(getattr(supplier, name)) != value}
-        suppliers.change(tx, code, changed)
+        if changed:
+            suppliers.change(tx, code, changed)
     except Refused as refusal:
         return refused(unit, code, problem(record, "", str(refusal)))
     if not changed:

@@ -1,17 +1,19 @@
-"""Files of transfers: a row for each item. Of one that is not known here, what is still to be sent is asked for."""
+"""Files of transfers: a row for each item. Of one that is not known here, what is still to be sent is asked for, and
+what is on its way is on its way here, too.
+"""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.errors import NotFound, Refused
 from core.files import cells, lookups, papers
-from core.files.columns import Column, Problem
+from core.files.columns import Column, Problem, Record
 from core.files.desk import GOODS, WAREHOUSE, Desk, Kind
 from core.files.recorded import Effect
 from core.files.units import MADE, SAME, Outcome, Unit, outcome, problem, refused
 from core.ledger import home_of
 from core.stock import GOOD, Stocked
-from core.supply import transfers
+from core.supply import transfers, under_way
 from core.supply.transfers import Transfer
 from core.transaction import Transaction
 
@@ -83,7 +85,8 @@ def _compare(unit: Unit, known: Transfer, goods: Sequence[Stocked], ends: tuple[
     problems = []
     for record, stocked in zip(unit.records, goods, strict=True):
         line, asked = there.pop(stocked, None), record.values["quantity"]
-        same = not asked if line is None else line.asked in (asked, asked - record.values["sent"])
+        left = sum(_left(record))
+        same = not left if line is None else line.asked in (asked, asked - record.values["sent"], left)
         problems += [] if same else [problem(record, "quantity", cure)]
     if there:
         problems.append(problem(unit.records[0], "", f"{number} is here already, with more lines than the file has"))
@@ -96,15 +99,32 @@ def _make(
     tx: Transaction, unit: Unit, goods: Sequence[Stocked], ends: tuple[int, ...], head: dict[str, Any]
 ) -> Outcome:
     number = unit.values["number"]
-    left = [max(record.values["quantity"] - record.values["sent"], 0) for record in unit.records]
-    wanted = {stocked: units for stocked, units in zip(goods, left, strict=True) if units}
+    left = [_left(record) for record in unit.records]
+    wanted = {stocked: sum(one) for stocked, one in zip(goods, left, strict=True) if any(one)}
     if not wanted:
-        return refused(unit, number, problem(unit.records[0], "quantity", "nothing of it is still to be sent"))
+        cure = "nothing of it is still to be sent or on its way; take it out of the file"
+        return refused(unit, number, problem(unit.records[0], "quantity", cure))
     from_id, to_id = ends
     transfers.ask(
         tx, number, (from_id, to_id), wanted, expected_on=head["expected_on"], note=head["note"] or ""
     )  # fmt: skip
-    return outcome(unit, MADE, number, f"{sum(wanted.values()):,} units are asked for", before={"number": number})
+    on_way = {stocked: one.on_its_way for stocked, one in zip(goods, left, strict=True) if one.on_its_way}
+    under_way.take_over(tx, number, on_way)
+    told = f"{sum(wanted.values()):,} units are asked for"
+    told += f", {sum(on_way.values()):,} of them are on their way" if on_way else ""
+    return outcome(unit, MADE, number, told, before={"number": number})
+
+
+class _Left(NamedTuple):
+    """Units that are still to be sent, and that were sent and are not there yet."""
+
+    unsent: int
+    on_its_way: int
+
+
+def _left(record: Record) -> _Left:
+    asked, sent, came, lost = (record.values[name] for name in ("quantity", "sent", "came", "lost"))
+    return _Left(max(asked - sent, 0), max(sent - came - lost, 0))
 
 
 def take_back(desk: Desk, rows: Sequence[Effect], _reason: str) -> list[str]:

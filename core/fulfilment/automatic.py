@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from core import work
+from core.dispatch.waking import TOPIC
 from core.fulfilment.acts import GiveBack
 from core.rows import StoreKey
 from core.transaction import Transaction
 
-TOPIC = "dispatch"
 _LOOK_EVERY_S = 300
 _AT_ONCE = 200
 

@@ -1,5 +1,6 @@
 """``ConsumeFor``: goods of a pure lock go to an order, and leave from where they were set apart."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -56,16 +57,21 @@ class ConsumeFor(OnLock):
         rows = _wanting(books, order, lock)
         fulfilment = new_fulfilment(books, order.id, lock.warehouse_id or 0)
         books.add_fulfilment(fulfilment)
-        left, fills, moves = self.units, list[Movement](), list[Movement]()
+        left, fills, sent = self.units, list[Movement](), Counter[int]()
         for row in rows:
             if units := min(left, row.waiting):
                 left -= units
                 fills += fill_promise(books, row, units)
-                moves += allocate(books, fulfilment, books.promises[row.id], units)
+                sent[row.id] += units
         for row in rows:
             if units := min(left, row.to_allocate):
                 left -= units
-                moves += allocate(books, fulfilment, books.promises[row.id], units)
+                sent[row.id] += units
+        moves = [
+            move
+            for promise_id, units in sent.items()
+            for move in allocate(books, fulfilment, books.promises[promise_id], units)
+        ]
         if left:
             wanted = self.units - left
             raise Refused(

@@ -9,7 +9,7 @@ from core.command import Command
 from core.dispatch import decisions, reading, rules, strategies
 from core.dispatch.decisions import Decision, New
 from core.dispatch.destinations import Destination, read_destination
-from core.dispatch.model import Exclusion, Route, Why
+from core.dispatch.model import Exclusion, Route, Why, why_not
 from core.dispatch.routing import decide
 from core.errors import Broken, InsufficientStock, Refused
 from core.fulfilment.allocating import Allocate
@@ -83,7 +83,7 @@ def dispatch(
 class _Planned:
     order_id: int
     route: Route
-    replaces: int | None
+    earlier: Decision | None
     decision_id: int
     command: Allocate | None
 
@@ -150,15 +150,21 @@ def _plan(
 def _planned(tx: Transaction, order: Order, route: Route, earlier: Decision | None) -> _Planned:
     decision_id = tx.new_id()
     command = Allocate(order.key, decision_id, route.legs) if route.legs else None
-    return _Planned(order.id, route, earlier.id if earlier else None, decision_id, command)
+    return _Planned(order.id, route, earlier, decision_id, command)
 
 
 def _record(tx: Transaction, planned: Sequence[_Planned]) -> None:
-    """What sends something, and of each order the first decision; that nothing goes still is no news."""
-    news = [one for one in planned if one.command is not None or one.replaces is None]
+    """What sends something, or tells another cause why nothing goes; that nothing goes still is no news."""
+    news = [one for one in planned if _is_news(one.route, one.earlier)]
     decisions.record(
-        tx, [New(one.order_id, one.route, one.replaces) for one in news], [one.decision_id for one in news]
+        tx,
+        [New(one.order_id, one.route, one.earlier.id if one.earlier else None) for one in news],
+        [one.decision_id for one in news],
     )
+
+
+def _is_news(route: Route, earlier: Decision | None) -> bool:
+    return bool(route.legs) or earlier is None or why_not(route) != why_not(earlier.route)
 
 
 def rejections(tx: Transaction, order_ids: Collection[int]) -> Mapping[int, list[Exclusion]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from core.dispatch.destinations import Destination
 from core.errors import NotFound
 from core.orders.views import row_of
 from core.rows import StoreKey
@@ -32,7 +33,11 @@ class LineOfFulfilment:
 
 @dataclass(frozen=True, slots=True)
 class FulfilmentView:
-    """``ref``: like 1001/2, what people call it: its order, and which part of it. ``state``: see ``state_of``."""
+    """``ref``: like 1001/2, what people call it: its order, and which part of it. ``state``: see ``state_of``.
+
+    ``decided_for``: where its order was to go when it was decided, as ``OrderView.destination``; empty where that was
+    not known, or no decision made it.
+    """
 
     id: int
     ref: str
@@ -48,7 +53,14 @@ class FulfilmentView:
     made_by: str
     rejected_at: datetime | None
     why: str
+    decided_for: str
     lines: Sequence[LineOfFulfilment]
+
+    @property
+    def units(self) -> tuple[int, int, int, int]:
+        """Of all items: told to the warehouse; and of these still to be sent, shipped, and given back."""
+        shipped, back = sum(line.shipped for line in self.lines), sum(line.back for line in self.lines)
+        return self.open_units + shipped + back, self.open_units, shipped, back
 
     @property
     def open_units(self) -> int:
@@ -111,13 +123,16 @@ def every(
 
 def _views(tx: Transaction, chosen: str, **values: object) -> list[FulfilmentView]:
     rows = tx.run(
-        f"""SELECT f.*, o.number, o.store_id, o.external_id, coalesce(s.name, 'own shop') AS store, w.code
+        f"""SELECT f.*, o.number, o.store_id, o.external_id, coalesce(s.name, 'own shop') AS store, w.code,
+                d.country, d.subdivision, d.postal
             FROM ({chosen}) k
             CROSS JOIN LATERAL (SELECT * FROM fulfilment_order
                 WHERE merchant_id = :merchant_id AND id = k.id OFFSET 0) f
             JOIN store_order o ON o.merchant_id = :merchant_id AND o.id = f.order_id
             LEFT JOIN store s ON s.merchant_id = :merchant_id AND s.id = o.store_id
             JOIN warehouse w ON w.merchant_id = :merchant_id AND w.id = f.warehouse_id
+            LEFT JOIN LATERAL (SELECT country, subdivision, postal FROM route_decision
+                WHERE merchant_id = :merchant_id AND id = f.decision_id OFFSET 0) d ON true
             ORDER BY f.made_at DESC, f.id DESC""",
         **values,
     ).all()
@@ -127,10 +142,11 @@ def _views(tx: Transaction, chosen: str, **values: object) -> list[FulfilmentVie
 
 def _view(row: Any, lines: Sequence[LineOfFulfilment]) -> FulfilmentView:
     number = row.number or row.external_id
+    decided_for = Destination(*(part or "" for part in (row.country, row.subdivision, row.postal)))
     return FulfilmentView(
         row.id, f"{number.removeprefix('#')}/{row.nth}", number, StoreKey(row.store_id, row.external_id), row.store,
         row.code, state_of(lines, rejected=row.rejected_at is not None), row.leaves_on, row.earliest, row.latest,
-        row.made_at, row.made_by, row.rejected_at, row.why, lines,
+        row.made_at, row.made_by, row.rejected_at, row.why, str(decided_for), lines,
     )  # fmt: skip
 
 

@@ -129,9 +129,7 @@ class Unblock(_Adjust):
         for stocked, units in self.quantities.items():
             there = books.units(Layer.WAREHOUSE, stocked, self.place(books).bin(Bucket.UNAVAILABLE))
             if units > there:
-                raise Refused(
-                    f"only {there} are set apart as unavailable, not {units}; say `holdfast stock damage` first"
-                )
+                raise Refused(f"set apart as unavailable are {there}, not {units}; say `holdfast stock damage` first")
             moves += (flows.mend if mends else flows.scrap)(self.place(books), stocked, units)
         document_id = books.post(self.kind, self.effect_key, moves, content=content, reason=self.reason)
         return Adjusted(document_id, sum(self.quantities.values()) if mends else 0)

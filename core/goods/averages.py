@@ -3,6 +3,9 @@
 Moving weighted average, as IAS 2 Inventories, paragraphs 25 and 27, allows it: each time that units come, the average
 is that of the units that are there and of those that come. One part for each currency, since sums of two currencies are
 never added, and one for units of which nobody said what they cost. Parts are used up in the order in which they began.
+
+Paragraph 27 lets an average be calculated as each shipment is received. So from one noted cost to the next only the
+difference of the units on hand counts: what comes back makes up first for what left since.
 """
 
 from collections.abc import Sequence
@@ -34,8 +37,8 @@ def units_of(shares: Sequence[Share]) -> int:
 def settled(shares: Sequence[Share], on_hand: int) -> Shares:
     """The same once ``on_hand`` units are there.
 
-    Fewer than before: the oldest parts were used up first. More: what came without a word on its cost (returned, found)
-    cost as much as the newest part.
+    Fewer than were there when these were noted: the oldest parts were used up first. More: what came without a word on
+    its cost (returned, found), beyond what left since, cost as much as the newest part.
     """
     change = on_hand - units_of(shares)
     if change < 0:

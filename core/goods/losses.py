@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.books import effect_key_of_hold
+from core.goods.item_views import skus
 from core.sales.shortage import Loss
 from core.stock import PoolKind
 from core.transaction import Transaction
@@ -11,7 +12,7 @@ from core.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class LossView:
-    """``units`` that a pool, a lock, an order or a hold gave up; what is empty does not apply.
+    """``units`` of an item that a pool, a lock, an order or a hold gave up; what is empty does not apply.
 
     ``waits``  a lock or a promise waits for as many again.
     """
@@ -22,6 +23,8 @@ class LossView:
     order: str = ""
     store: str = ""
     hold: str = ""
+    sku: str = ""
+    grade: str = ""
 
     @property
     def who(self) -> str:
@@ -42,13 +45,16 @@ def views(tx: Transaction, losses: Sequence[Loss]) -> list[LossView]:
         ids=order_ids,
     )
     by_id = {row.id: row for row in rows}
-    found = []
+    found, goods = [], {loss.stocked for loss in losses if loss.stocked is not None}
+    names = skus(tx, {one.item_id for one in goods})
     for loss in losses:
+        what = (names.get(loss.stocked.item_id, ""), loss.stocked.grade) if loss.stocked else ("", "")
         pool = "the shared pool" if loss.pool.kind is PoolKind.SHARED else loss.pool.code or str(loss.pool.kind)
         if loss.promise is None:
-            found.append(LossView(loss.units, pool, loss.pool.kind is PoolKind.LOCK))
+            found.append(LossView(loss.units, pool, loss.pool.kind is PoolKind.LOCK, "", "", "", *what))
             continue
         row = by_id[loss.promise.order_id]
         hold = (row.effect_key or "").removeprefix(effect_key_of_hold(""))
-        found.append(LossView(loss.units, pool, True, row.number or "", row.store or "", "" if row.number else hold))
+        who = row.number or "", row.store or "", "" if row.number else hold
+        found.append(LossView(loss.units, pool, True, *who, *what))
     return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from core import bulk, marks, tables
 from core.errors import Refused
 from core.goods import recipes, skus
+from core.goods.recipes import Recipe
 from core.rows import Part
 from core.stock import BUCKETS, BalanceKey, Layer, Stocked
 from core.transaction import Transaction
@@ -239,5 +240,6 @@ def _move_recipes(tx: Transaction, before: int, after: int) -> None:
         parts = found.setdefault((row.bundle_item_id, row.kind), {})
         one = Stocked(after if row.item_id == before else row.item_id, row.grade)
         parts[one] = parts.get(one, 0) + row.quantity
-    for (item_id, kind), parts in found.items():
-        recipes.set_recipe(tx, item_id, kind, [Part(*part) for part in parts.items()])
+    recipes.set_recipes(
+        tx, {item_id: Recipe(kind, [Part(*part) for part in parts.items()]) for (item_id, kind), parts in found.items()}
+    )

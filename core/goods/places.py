@@ -55,3 +55,19 @@ def names(tx: Transaction, wanted: Iterable[tuple[Layer, int | None]]) -> dict[t
         ids=[place for _, place in keys],
     )
     return {(Layer(row.layer), row.id): row.name for row in rows}
+
+
+def needless(tx: Transaction) -> frozenset[str]:
+    """Names that tell no two places apart: of the only warehouse with its only bin, and of the only pool.
+
+    Empty where there is a second bin.
+    """
+    spots = tx.run(
+        """SELECT w.code AS warehouse, w.code || '/' || b.code AS bin FROM bin b
+           JOIN warehouse w ON (w.merchant_id, w.id) = (b.merchant_id, b.warehouse_id)
+           WHERE b.merchant_id = :merchant_id LIMIT 2"""
+    ).all()
+    if len(spots) > 1:
+        return frozenset()
+    pools = tx.run(f"SELECT {pool_name('p')} FROM pool p WHERE p.merchant_id = :merchant_id LIMIT 2").scalars().all()
+    return frozenset(name for names in spots for name in names) | (frozenset(pools) if len(pools) == 1 else set())

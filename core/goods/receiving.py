@@ -37,7 +37,13 @@ def refuse_bundles(books: Books, stocked: Iterable[Stocked]) -> None:
 def refuse_frozen(books: Books, *bins: int) -> None:
     """Raises: Refused when one of these bins is being counted: what people book in or out would falsify the count."""
     for one in bins:
-        if name := books.frozen.get(one):
+        name, stocktake = books.frozen.get(one, ("", ""))
+        if stocktake:
+            raise Refused(
+                f"bin {name} is frozen for stocktake {stocktake}; `holdfast count enter {stocktake}` books what was "
+                f"counted, and `holdfast count post {stocktake}` or `holdfast count cancel {stocktake}` ends the count"
+            )
+        if name:
             raise Refused(
                 f"bin {name} is frozen for a count; `holdfast stock set SKU N --at {name}` books what was counted, and "
                 f"`holdfast bin thaw {name}` ends the count"

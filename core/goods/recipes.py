@@ -4,7 +4,7 @@ A bundle is virtual: whoever sells it sells its components, and it has no stock 
 has stock of its own. Orders keep the recipe that they were placed with.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -45,30 +45,38 @@ def check_recipe(item_id: int, items: Mapping[int, Item], recipes: Mapping[int, 
             of the item, of all that contain it, and of all that any of these is made of.
     Raises: Refused, naming the way through the recipes that is a circle or too deep.
     """
-    sku = items[item_id].sku
-    parts = recipes[item_id]
-    if not 0 < len(parts) <= MOST_PARTS:
-        raise Refused(f"{sku} needs 1 to {MOST_PARTS} different components, not {len(parts)}")
-    for part in parts:
-        if part.per_unit < 1 or part.stocked.grade not in GRADES:
-            raise Refused(f"a component is 1 unit or more of an item, of grade {' or '.join(GRADES)}")
-        if items[part.stocked.item_id].kind == BUNDLE and part.stocked.grade != GOOD:
-            raise Refused(f"{items[part.stocked.item_id].sku} is a bundle, so its components say their grades")
-    if items[item_id].kind == BUNDLE:
-        _require_good_in(item_id, items, recipes)
+    _check_recipes([item_id], items, recipes)
+
+
+def _check_recipes(item_ids: Collection[int], items: Mapping[int, Item], recipes: Mapping[int, Sequence[Part]]) -> None:
+    """The same of several items."""
+    for item_id in item_ids:
+        _check_parts(item_id, items, recipes[item_id])
+    _require_good_in({one for one in item_ids if items[one].kind == BUNDLE}, items, recipes)
     known: dict[int, _Size] = {}
     for root in recipes:
         _measure(root, (), items, recipes, known)
 
 
-def _require_good_in(item_id: int, items: Mapping[int, Item], recipes: Mapping[int, Sequence[Part]]) -> None:
+def _check_parts(item_id: int, items: Mapping[int, Item], parts: Sequence[Part]) -> None:
+    if not 0 < len(parts) <= MOST_PARTS:
+        raise Refused(f"{items[item_id].sku} needs 1 to {MOST_PARTS} different components, not {len(parts)}")
+    for part in parts:
+        if part.per_unit < 1 or part.stocked.grade not in GRADES:
+            raise Refused(f"a component is 1 unit or more of an item, of grade {' or '.join(GRADES)}")
+        if items[part.stocked.item_id].kind == BUNDLE and part.stocked.grade != GOOD:
+            raise Refused(f"{items[part.stocked.item_id].sku} is a bundle, so its components say their grades")
+
+
+def _require_good_in(
+    bundles: Collection[int], items: Mapping[int, Item], recipes: Mapping[int, Sequence[Part]]
+) -> None:
     """A bundle has no grade of its own, so nothing may contain it in one. Raises: Refused."""
     for holder, parts in recipes.items():
-        grades = [part.stocked.grade for part in parts if part.stocked.item_id == item_id]
-        if wrong := [grade for grade in grades if grade != GOOD]:
+        if wrong := [one for one, _ in parts if one.item_id in bundles and one.grade != GOOD]:
             raise Refused(
-                f"{items[item_id].sku} cannot become a bundle while {items[holder].sku} is made of some of grade "
-                f"{wrong[0]}: change what {items[holder].sku} is made of first (`holdfast bundle set`)"
+                f"{items[wrong[0].item_id].sku} cannot become a bundle while {items[holder].sku} is made of some of "
+                f"grade {wrong[0].grade}: change what {items[holder].sku} is made of first (`holdfast bundle set`)"
             )
 
 
@@ -115,22 +123,42 @@ def set_recipe(tx: Transaction, item_id: int, kind: str, parts: Sequence[Part]) 
     Returns: False when it is that already, and nothing was written. Orders that were placed stay as they are.
     Raises:  Refused, naming the cure: a circle, too deep, or stock and promises that would lose their meaning.
     """
+    return bool(set_recipes(tx, {item_id: Recipe(kind, parts)}))
+
+
+class Recipe(NamedTuple):
+    """What an item is to be: a bundle or a kit of ``parts``, or a plain item without any."""
+
+    kind: str
+    parts: Sequence[Part]
+
+
+def set_recipes(tx: Transaction, wanted: Mapping[int, Recipe]) -> set[int]:
+    """The same for several items, all of them or none. Returns: those that were something else before."""
     _lock_recipes(tx)
-    items, recipes = _around(tx, item_id, [part.stocked.item_id for part in parts])
-    before = items[item_id].kind, sorted(recipes.get(item_id, ()))
-    if before == (kind, sorted(parts)):
-        return False
-    if len({part.stocked for part in parts}) < len(parts):
-        raise Refused("a component is named twice; say each once, with all its units")
-    items[item_id] = items[item_id]._replace(kind=kind)
-    recipes[item_id] = parts
-    check_recipe(item_id, items, recipes)
-    if kind == BUNDLE != before[0]:
-        _require_unused(tx, item_id, f"{items[item_id].sku} cannot become a bundle")
-    elif before[0] == KIT:
-        _require_unused(tx, item_id, f"the recipe of kit {items[item_id].sku} cannot change")
-    _write(tx, item_id, kind, parts)
-    return True
+    items, recipes = _around(tx, wanted, {part.stocked.item_id for one in wanted.values() for part in one.parts})
+    before = {item_id: Recipe(items[item_id].kind, sorted(recipes.get(item_id, ()))) for item_id in wanted}
+    changed = {item_id: one for item_id, one in wanted.items() if before[item_id] != (one.kind, sorted(one.parts))}
+    for item_id, (kind, parts) in changed.items():
+        if len({part.stocked for part in parts}) < len(parts):
+            raise Refused("a component is named twice; say each once, with all its units")
+        items[item_id], recipes[item_id] = items[item_id]._replace(kind=kind), parts
+    _check_recipes(changed, items, recipes)
+    _require_unused(tx, _in_use(changed, before, items))
+    _write(tx, changed)
+    return set(changed)
+
+
+def _in_use(changed: Mapping[int, Recipe], before: Mapping[int, Recipe], items: Mapping[int, Item]) -> dict[int, str]:
+    """What items are refused with while there is something of them: bundles to be, and kits. Pure."""
+    found = {}
+    for item_id, one in changed.items():
+        was = before[item_id].kind
+        if one.kind == BUNDLE != was:
+            found[item_id] = f"{items[item_id].sku} cannot become a bundle"
+        elif was == KIT:
+            found[item_id] = f"the recipe of kit {items[item_id].sku} cannot change"
+    return found
 
 
 def end_recipe(tx: Transaction, item_id: int) -> bool:
@@ -139,7 +167,7 @@ def end_recipe(tx: Transaction, item_id: int) -> bool:
     kind = tx.run("SELECT kind FROM item WHERE merchant_id = :merchant_id AND id = :id", id=item_id).scalar_one()
     if kind == PLAIN:
         return False
-    _write(tx, item_id, PLAIN, ())
+    _write(tx, {item_id: Recipe(PLAIN, ())})
     return True
 
 
@@ -148,16 +176,18 @@ def _lock_recipes(tx: Transaction) -> None:
     tx.run("SELECT pg_advisory_xact_lock(hashtextextended('holdfast.recipes', :merchant_id))")
 
 
-def _around(tx: Transaction, item_id: int, parts: Sequence[int]) -> tuple[dict[int, Item], dict[int, Sequence[Part]]]:
-    """Recipes of an item, of all that contain it, and of all that any of these or ``parts`` is made of.
+def _around(
+    tx: Transaction, item_ids: Collection[int], parts: Collection[int]
+) -> tuple[dict[int, Item], dict[int, Sequence[Part]]]:
+    """Recipes of items, of all that contain one of them, and of all that any of these or ``parts`` is made of.
 
     Returns: also the items that these recipes, or the caller, name.
     """
-    rows = tx.run(_AROUND, id=item_id, parts=list(parts)).all()
+    rows = tx.run(_AROUND, ids=sorted(item_ids), parts=sorted(parts)).all()
     recipes: dict[int, list[Part]] = {}
     for row in rows:
         recipes.setdefault(row.bundle_item_id, []).append(Part(Stocked(row.item_id, row.grade), row.quantity))
-    ids = {item_id, *parts} | {row.bundle_item_id for row in rows} | {row.item_id for row in rows}
+    ids = {*item_ids, *parts} | {row.bundle_item_id for row in rows} | {row.item_id for row in rows}
     found = tx.run(
         """SELECT i.id, i.sku, i.kind FROM unnest(CAST(:ids AS bigint[])) k (id) CROSS JOIN LATERAL
                (SELECT * FROM item WHERE merchant_id = :merchant_id AND id = k.id OFFSET 0) i""",
@@ -168,7 +198,7 @@ def _around(tx: Transaction, item_id: int, parts: Sequence[int]) -> tuple[dict[i
 
 _AROUND = """
     WITH RECURSIVE up AS (
-        SELECT CAST(:id AS bigint) AS id
+        SELECT unnest(CAST(:ids AS bigint[])) AS id
         UNION SELECT c.bundle_item_id FROM up CROSS JOIN LATERAL (SELECT bundle_item_id FROM component
             WHERE merchant_id = :merchant_id AND item_id = up.id OFFSET 0) c
     ), down AS (
@@ -200,16 +230,23 @@ def _reached(starts: Iterable[int], onward: Callable[[int], Iterable[int]]) -> s
     return found
 
 
-def _require_unused(tx: Transaction, item_id: int, refusal: str) -> None:
-    """Nothing of the item is there, promised or set apart, and nobody can change that before this transaction ends.
+def _require_unused(tx: Transaction, refusals: Mapping[int, str]) -> None:
+    """Nothing of these items is there, promised or set apart, and nobody can change that before this transaction ends.
 
-    Whoever moves or promises units holds the shared pool's row of the item, so that row is taken first.
+    Whoever moves or promises units holds the shared pool's row of the item, so these rows are taken first.
+
+    Args: refusals: by item, what it is refused with. Raises: Refused for the first of which there is something.
     """
+    if not refusals:
+        return
     shared = tx.run("SELECT id FROM pool WHERE merchant_id = :merchant_id AND kind = 'shared'").scalar_one()
-    keys = sorted(BalanceKey(Layer.SALES, item_id, grade, shared) for grade in GRADES)
+    keys = sorted(BalanceKey(Layer.SALES, item_id, grade, shared) for item_id in refusals for grade in GRADES)
     make_missing(tx, Layer.SALES, keys)
     reading.lock_balances(tx, Layer.SALES, keys, "FOR NO KEY UPDATE").fetchall()
-    row = tx.run(_USES, item_id=item_id).one()
+    row = tx.run(_USED, ids=sorted(refusals)).one_or_none()
+    if row is None:
+        return
+    refusal = refusals[row.item_id]
     if row.on_hand:
         raise Refused(
             f"{refusal} while {row.on_hand} units of it are on hand: bring its stock to 0 first (`holdfast bundle "
@@ -217,44 +254,55 @@ def _require_unused(tx: Transaction, item_id: int, refusal: str) -> None:
         )
     if row.promised:
         raise Refused(f"{refusal} while {row.promised} units of it are promised: ship or release those first")
-    if row.pools:
-        raise Refused(f"{refusal} while it has pools or locks of its own: release or close them first: {row.pools}")
+    raise Refused(f"{refusal} while it has pools or locks of its own: release or close them first: {row.pools}")
 
 
-_USES = """
+_USED = """
+    SELECT k.item_id, uses.* FROM unnest(CAST(:ids AS bigint[])) k (item_id) CROSS JOIN LATERAL (
     SELECT (SELECT coalesce(sum(available + picking + unavailable), 0)::bigint FROM warehouse_balance
-            WHERE merchant_id = :merchant_id AND item_id = :item_id) AS on_hand,
+            WHERE merchant_id = :merchant_id AND item_id = k.item_id) AS on_hand,
         (SELECT coalesce(sum(free + reserved + sold + backordered), 0)::bigint FROM sales_balance
-            WHERE merchant_id = :merchant_id AND item_id = :item_id) AS promised,
+            WHERE merchant_id = :merchant_id AND item_id = k.item_id) AS promised,
         (SELECT string_agg(name, ', ' ORDER BY name) FROM (
             SELECT CASE WHEN standing THEN 'floor for ' || (SELECT name FROM store
                     WHERE merchant_id = :merchant_id AND id = lock.store_id) ELSE 'lock ' || key END AS name
-            FROM lock WHERE merchant_id = :merchant_id AND item_id = :item_id
+            FROM lock WHERE merchant_id = :merchant_id AND item_id = k.item_id
                 AND status IN ('requested', 'approved', 'active')
             UNION SELECT 'pool ' || p.code FROM pool_item i
                 JOIN pool p ON p.merchant_id = i.merchant_id AND p.id = i.pool_id AND p.kind <> 'lock'
-                WHERE i.merchant_id = :merchant_id AND i.item_id = :item_id AND i.is_open) of_its_own) AS pools
+                WHERE i.merchant_id = :merchant_id AND i.item_id = k.item_id AND i.is_open) of_its_own) AS pools) uses
+    WHERE uses.on_hand > 0 OR uses.promised > 0 OR uses.pools IS NOT NULL ORDER BY k.item_id LIMIT 1
 """
 
 
-def _write(tx: Transaction, item_id: int, kind: str, parts: Sequence[Part]) -> None:
-    marks.stale(tx, [item_id], _listings_with(tx, item_id), ())
-    tx.run("UPDATE item SET kind = :kind WHERE merchant_id = :merchant_id AND id = :id", id=item_id, kind=kind)
-    tx.run("DELETE FROM component WHERE merchant_id = :merchant_id AND bundle_item_id = :id", id=item_id)
-    rows = [(item_id, *part.stocked, part.per_unit) for part in parts]
+def _write(tx: Transaction, made: Mapping[int, Recipe]) -> None:
+    ids = sorted(made)
+    if not ids:
+        return
+    marks.stale(tx, ids, _listings_with(tx, ids), ())
+    tx.run(
+        """UPDATE item i SET kind = k.kind FROM unnest(CAST(:ids AS bigint[]), CAST(:kinds AS text[])) k (id, kind)
+           WHERE i.merchant_id = :merchant_id AND i.id = k.id""",
+        ids=ids, kinds=[made[item_id].kind for item_id in ids],
+    )  # fmt: skip
+    tx.run(
+        "DELETE FROM component WHERE merchant_id = :merchant_id AND bundle_item_id = ANY(CAST(:ids AS bigint[]))",
+        ids=ids,
+    )
+    rows = [(item_id, *part.stocked, part.per_unit) for item_id in ids for part in made[item_id].parts]
     bulk.insert(tx, tables.component, ["bundle_item_id", "item_id", "grade", "quantity"], rows)
 
 
-def _listings_with(tx: Transaction, item_id: int) -> Sequence[int]:
-    """Listings that sell the item, itself or in bundles."""
+def _listings_with(tx: Transaction, item_ids: Collection[int]) -> Sequence[int]:
+    """Listings that sell one of these items, itself or in bundles."""
     ids: Sequence[int] = (
         tx.run(
             """WITH RECURSIVE sold AS (
-               SELECT CAST(:id AS bigint) AS id
+               SELECT unnest(CAST(:ids AS bigint[])) AS id
                UNION SELECT c.bundle_item_id FROM sold s JOIN component c
                    ON c.merchant_id = :merchant_id AND c.item_id = s.id)
            SELECT l.id FROM sold s JOIN listing l ON l.merchant_id = :merchant_id AND l.item_id = s.id""",
-            id=item_id,
+            ids=list(item_ids),
         )
         .scalars()
         .all()
@@ -267,7 +315,7 @@ def preview(tx: Transaction, item_id: int, kind: str, parts: Sequence[Part]) -> 
 
     Raises: as ``set_recipe``.
     """
-    listing_ids = _listings_with(tx, item_id)
+    listing_ids = _listings_with(tx, [item_id])
     before = _numbers(tx, listing_ids)
     tried = tx.connection.begin_nested()
     (set_recipe(tx, item_id, kind, parts) if parts else end_recipe(tx, item_id))

@@ -3,7 +3,7 @@
 A value belongs to one item per kind. Suppliers' numbers are terms of the supplier, see ``core.supply.suppliers``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -65,6 +65,16 @@ def drop(tx: Transaction, item_id: int, kind: str, value: str) -> None:
     if not gone:
         known = ", ".join(f"{one.kind}={one.value}" for one in of_item(tx, item_id)) or "none"
         raise NotFound(f"the item has no {kind} {value.strip()}; its references: {known}")
+
+
+def drop_all(tx: Transaction, kind: str, values: Collection[tuple[int, str]]) -> None:
+    """Nobody calls these items so any more, each given with its item's id; what no item is called is no matter."""
+    kind = _tidy(kind)
+    tx.run(
+        """DELETE FROM item_reference r USING unnest(CAST(:ids AS bigint[]), CAST(:keys AS text[])) k (item_id, key)
+           WHERE r.merchant_id = :merchant_id AND r.kind = :kind AND r.key = k.key AND r.item_id = k.item_id""",
+        kind=kind, ids=[item_id for item_id, _ in values], keys=[_key(kind, value.strip()) for _, value in values],
+    )  # fmt: skip
 
 
 def of_item(tx: Transaction, item_id: int) -> Sequence[Reference]:

@@ -1,6 +1,6 @@
 """Full batches as they are kept: the row of each, and what it changes or would change."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -157,17 +157,23 @@ def forget_same(tx: Transaction, batch_id: int) -> None:
 
 def tally(tx: Transaction, batch_id: int) -> Tally:
     """What became of the items that are kept of a batch."""
-    row = tx.run(
-        f"""SELECT count(*) FILTER (WHERE outcome = '{Outcome.BOOKED}'), count(*) FILTER (WHERE outcome = 'open'),
-                count(*) FILTER (WHERE outcome = 'late'), count(*) FILTER (WHERE outcome = 'refused'),
-                CAST(coalesce(sum(change) FILTER (WHERE moves AND change > 0), 0) AS bigint),
-                CAST(coalesce(-sum(change) FILTER (WHERE moves AND change < 0), 0) AS bigint),
-                count(*) FILTER (WHERE moves AND shelf > 0 AND shelf + change = 0)
-            FROM (SELECT *, outcome IN ('booked', 'open') AS moves FROM mirror_batch_item
-                WHERE merchant_id = :merchant_id AND batch_id = :id) i""",
-        id=batch_id,
-    ).one()
-    return Tally(*row)
+    return tallies(tx, [batch_id])[batch_id]
+
+
+def tallies(tx: Transaction, batch_ids: Collection[int]) -> dict[int, Tally]:
+    """The same of several batches."""
+    rows = tx.run(
+        f"""SELECT k.id, t.* FROM unnest(CAST(:ids AS bigint[])) k (id) CROSS JOIN LATERAL (
+                SELECT count(*) FILTER (WHERE outcome = '{Outcome.BOOKED}'), count(*) FILTER (WHERE outcome = 'open'),
+                    count(*) FILTER (WHERE outcome = 'late'), count(*) FILTER (WHERE outcome = 'refused'),
+                    CAST(coalesce(sum(change) FILTER (WHERE moves AND change > 0), 0) AS bigint),
+                    CAST(coalesce(-sum(change) FILTER (WHERE moves AND change < 0), 0) AS bigint),
+                    count(*) FILTER (WHERE moves AND shelf > 0 AND shelf + change = 0)
+                FROM (SELECT *, outcome IN ('booked', 'open') AS moves FROM mirror_batch_item
+                    WHERE merchant_id = :merchant_id AND batch_id = k.id) i) t""",
+        ids=sorted(batch_ids),
+    )
+    return {batch_id: Tally(*told) for batch_id, *told in rows}
 
 
 _ROW = ", ".join(BatchRow._fields)

@@ -105,6 +105,12 @@ def too_much(source: Source, difference: Difference) -> str:
     return "; ".join(whys)
 
 
+def emptied(looked: Iterable[Looked]) -> Sequence[Looked]:
+    """All that stands on the shelf, where a batch takes the last unit of all of it; else nothing. Pure."""
+    stood = [one for one in looked if one.shelf > 0]
+    return stood if all(one.is_zeroed and one.outcome is Outcome.OPEN for one in stood) else ()
+
+
 def _look(
     tx: Transaction, source: Source, bins: Sequence[int], stamp: tuple[int, datetime], counted: Sequence[Counted]
 ) -> list[Looked]:

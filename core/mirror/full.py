@@ -1,6 +1,6 @@
 """Full batches: all numbers of a source at one version or time. Beyond the source's bounds a person decides first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,10 +56,9 @@ def tell(
     try:
         if not told:
             problems = problems or [Problem(0, "", "a full batch names the items that there are; this one names none")]
-        if problems and not (best_effort and told and _may_be_left_out(db, merchant_id, name, problems)):
-            raise BadRows(problems)
-        if again := naming.twice(told):
-            raise BadRows(again)
+        stops = problems and not (best_effort and told and _may_be_left_out(db, merchant_id, name, problems))
+        if wrong := [*(problems if stops else ()), *naming.twice(told)]:
+            raise BadRows(sorted(wrong))
         with db.begin(merchant_id, actor=actor) as tx:
             batch = _take(tx, sources.find(tx, name, row_lock="FOR UPDATE"), stamp, told, problems)
             if dry_run:
@@ -151,7 +150,7 @@ def _take(tx: Transaction, source: Source, stamp: Stamp, told: Sequence[Told], p
     looked = _look(tx, source, row, counted)
     _require_order(tx, source, row, looked)
     found = difference.summed(looked)
-    if why := difference.too_much(source, found):
+    if why := difference.too_much(source, found) or _leaves_nothing(tx, source, row, looked):
         row = row._replace(state=HELD, why=why, named=found.named, unnamed=found.unnamed, same=found.same)
         batches.write(tx, row)
         batches.put_items(tx, row.id, looked)
@@ -164,6 +163,32 @@ def _look(tx: Transaction, source: Source, row: BatchRow, counted: Sequence[Coun
     bins = [spot.bin_id for spot in bins_of(tx, source.warehouse_id)]
     zeros = difference.unnamed(tx, source, bins, (one.cell for one in counted)) if row.zero_missing else []
     return difference.look(tx, source, bins, (row.version, row.as_of), [*counted, *sorted(zeros)])
+
+
+def _leaves_nothing(tx: Transaction, source: Source, row: BatchRow, looked: Sequence[Looked]) -> str:
+    """Why a person looks at a batch first that leaves nothing in the warehouse, however few units stand there.
+
+    Empty when it leaves some, when one item that nobody was promised runs out, and where the shares are not asked.
+    """
+    gone = difference.emptied(looked) if row.zero_missing and source.most_percent is not None else ()
+    items = {one.cell.item_id for one in gone}
+    if len(items) < 2 and not (items and _are_promised(tx, items)):
+        return ""
+    units = sum(one.shelf for one in gone)
+    return f"it takes all that stands in the warehouse: units {units:,}, items {len(items):,}"
+
+
+def _are_promised(tx: Transaction, item_ids: Collection[int]) -> bool:
+    """Was anybody promised units of these that are there?"""
+    return bool(
+        tx.run(
+            """SELECT EXISTS (SELECT FROM unnest(CAST(:ids AS bigint[])) k (id)
+                   CROSS JOIN LATERAL (SELECT pool_id FROM sales_balance WHERE merchant_id = :merchant_id
+                       AND item_id = k.id AND reserved + sold > 0 OFFSET 0) b
+                   JOIN pool p ON p.merchant_id = :merchant_id AND p.id = b.pool_id AND p.kind <> 'presale')""",
+            ids=sorted(item_ids),
+        ).scalar_one()
+    )
 
 
 def _require_young(tx: Transaction, row: BatchRow) -> None:

@@ -20,6 +20,7 @@ from core.orders.acts import Act
 from core.orders.between_lines import in_turn
 from core.orders.parts import PartOfLine, Target, Work
 from core.rows import LineRow, ListingRow, OrderRow, StoreKey
+from core.sales import allocated
 from core.sales.drawing import draws
 from core.sales.held import keys_of, promises_of_hold
 from core.stock import GOOD, MINOR_DEFECT, BalanceKey, Bucket, Layer, Stocked
@@ -154,7 +155,7 @@ class ApplyOrder(Command):
         row = books.orders[key]
         if self.fetch_seq <= row.fetch_seq:
             return False
-        order = self.order
+        order, before = self.order, row.destination
         row = row._replace(number=order.number, state=order.state, holds=order.holds, paid=order.paid,
             placed_at=order.placed_at, version=order.version, fetch_seq=self.fetch_seq, applied_at=books.now,
             destination=kept_of(order.destination) or row.destination,
@@ -167,6 +168,8 @@ class ApplyOrder(Command):
             self.holder, self.takes, self.may_wait,
         )  # fmt: skip
         act.run(work)
+        if books.dispatches and row.destination != before:
+            allocated.give_back_idle(books, row.id, "it goes elsewhere now, so it is decided again who sends it")
         books.news(self.heard_at, self.ours_since)
         return True
 

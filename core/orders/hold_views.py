@@ -8,6 +8,7 @@ from typing import Any
 
 from core.books import effect_key_of_hold, key_hash
 from core.errors import NotFound
+from core.goods import places
 from core.orders.views import DocumentOfOrder, documents
 from core.sales.held import RELEASED_FIRST
 from core.transaction import Transaction
@@ -92,7 +93,7 @@ def open_holds(tx: Transaction, which: Which, *, limit: int = 50) -> list[HoldVi
 def _views(tx: Transaction, chosen: str, **values: object) -> list[HoldView]:
     rows: dict[int, list[Any]] = {}
     for row in tx.run(
-        f"""SELECT p.*, d.effect_key, i.sku, coalesce(nullif(o.code, ''), o.name) AS pool FROM ({chosen}) h
+        f"""SELECT p.*, d.effect_key, i.sku, {places.pool_name("o")} AS pool FROM ({chosen}) h
             CROSS JOIN LATERAL (SELECT * FROM promise WHERE merchant_id = :merchant_id AND order_id = h.order_id) p
             CROSS JOIN LATERAL (SELECT effect_key FROM document WHERE merchant_id = :merchant_id
                 AND id = h.order_id AND recorded_at = p.promised_at) d

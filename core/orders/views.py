@@ -159,7 +159,7 @@ def _only(number: str, rows: Sequence[Any], store: str) -> Any:
 def _lines(tx: Transaction, order: Any) -> list[LineView]:
     promised: dict[int, list[PromiseView]] = {}
     for row in tx.run(
-        """SELECT p.order_line_id, i.sku, p.grade, coalesce(nullif(o.code, ''), o.name) AS pool, p.wanted, p.waiting,
+        f"""SELECT p.order_line_id, i.sku, p.grade, {places.pool_name("o")} AS pool, p.wanted, p.waiting,
                p.live, p.shipped, p.released, p.deducted, p.promised_at,
                CASE WHEN p.deducted THEN 0 ELSE p.live END AS reserved,
                CASE WHEN p.deducted THEN p.live ELSE 0 END AS sold, p.allocated
@@ -219,7 +219,7 @@ class Attention(StrEnum):
     """Which orders a list shows."""
 
     ANY = "any"
-    WAITING = "waiting"  # units of them wait
+    WAITING = "waiting"  # units of them wait, those that a presale sold among them
     HELD = "held"  # a line could not be booked
     UNSENT = "unsent"  # paid units of them could be sent, and no warehouse is told to
     UNPAID = "unpaid"  # they hold units, or wait for them, and are not paid
@@ -229,7 +229,8 @@ class Attention(StrEnum):
 class OrderRowView:
     """One order of a list; counts are units of items, ``held_lines`` lines that could not be booked.
 
-    ``live`` units are ``reserved`` or, for good, ``sold``; ``allocated`` ones a warehouse is to send, and of the rest
+    ``waiting``: with those of presales, which are ``live`` and whose goods have not come. ``live`` units are
+    ``reserved`` or, for good, ``sold``; ``allocated`` ones a warehouse is to send, and of the rest
     ``unsent`` ones could be sent, since ``unsent_since``.
     """
 
@@ -260,8 +261,10 @@ _NEWEST = """WITH RECURSIVE newest AS (
             ORDER BY placed_at DESC, id DESC LIMIT 1) o)
     SELECT id FROM newest LIMIT :limit"""
 _CHOSEN = {
-    Attention.WAITING: """SELECT DISTINCT order_id AS id FROM promise
-        WHERE merchant_id = :merchant_id AND waiting > 0 AND order_line_id IS NOT NULL""",
+    Attention.WAITING: """SELECT order_id AS id FROM promise
+            WHERE merchant_id = :merchant_id AND waiting > 0 AND order_line_id IS NOT NULL
+        UNION SELECT order_id FROM promise
+            WHERE merchant_id = :merchant_id AND presale AND live > 0 AND order_line_id IS NOT NULL""",
     Attention.HELD: """SELECT DISTINCT order_id AS id FROM order_line
         WHERE merchant_id = :merchant_id AND held_reason <> ''""",
     Attention.UNSENT: f"SELECT DISTINCT order_id AS id FROM promise WHERE merchant_id = :merchant_id AND {UNSENT}",
@@ -297,7 +300,8 @@ def _rows(tx: Transaction, chosen: str, **values: object) -> list[OrderRowView]:
             FROM (SELECT id, id AS order_id FROM chosen) k
             CROSS JOIN LATERAL (SELECT * FROM store_order WHERE merchant_id = :merchant_id AND id = k.id OFFSET 0) o
             LEFT JOIN store s ON s.merchant_id = :merchant_id AND s.id = o.store_id
-            CROSS JOIN LATERAL (SELECT coalesce(sum(waiting), 0)::bigint AS waiting,
+            CROSS JOIN LATERAL (SELECT
+                coalesce(sum(CASE WHEN presale THEN waiting + live ELSE waiting END), 0)::bigint AS waiting,
                 coalesce(sum(live), 0)::bigint AS live, coalesce(sum(shipped), 0)::bigint AS shipped,
                 coalesce(sum(live) FILTER (WHERE NOT deducted), 0)::bigint AS reserved,
                 coalesce(sum(live) FILTER (WHERE deducted), 0)::bigint AS sold,

@@ -74,16 +74,22 @@ def total(parts: Collection[Value]) -> Value:
 
 def _shared_out(whole: Value, places: Mapping[int, int]) -> Iterator[tuple[int, Value]]:
     """An item's value by warehouse, as its units are."""
-    before = 0
+    minor = {currency: _parts(n, places, whole.units) for currency, n in whole.minor.items()}
+    without_cost = _parts(whole.without_cost, places, whole.units)
     for place, units in places.items():
-        upto = before + units
+        yield place, Value(units, without_cost[place], {currency: parts[place] for currency, parts in minor.items()})
 
-        def part(n: int, start: int = before, end: int = upto) -> int:
-            return n * end // whole.units - n * start // whole.units
 
-        minor = {currency: part(n) for currency, n in whole.minor.items()}
-        yield place, Value(units, part(whole.without_cost), minor)
-        before = upto
+def _parts(whole: int, weights: Mapping[int, int], total: int) -> dict[int, int]:
+    """A sum shared out by weights, which are ``total`` in all: each part is less than 1 off, the parts add up.
+
+    What rounding down leaves goes to the parts that lost most by it.
+    """
+    parts = {key: whole * weight // total for key, weight in weights.items()}
+    lost_most = sorted(weights, key=lambda key: -(whole * weights[key] % total))
+    for key in lost_most[: whole - sum(parts.values())]:
+        parts[key] += 1
+    return parts
 
 
 def noted(tx: Transaction, item_ids: Collection[int], at: datetime | None = None) -> dict[int, Shares]:

@@ -68,6 +68,13 @@ def give_back(books: Books, chosen: Chosen, reason: str, key: str = "", content:
     return books.post(DocumentKind.DEALLOCATION, effect_key, moves, content=content, order_id=order_id, reason=reason)
 
 
+def give_back_idle(books: Books, order_id: int, reason: str) -> None:
+    """What warehouses are to send of an order and nobody packs yet is allocated no more; another may be told to."""
+    rows = [row for row in books.fulfilment_lines.values() if row.order_id == order_id and row.bin_id is None]
+    if chosen := [(row, row.units) for row in rows if row.units]:
+        give_back(books, chosen, reason)
+
+
 def _given_back(books: Books, row: FulfilmentLineRow, units: int) -> list[Movement]:
     promise, row = books.promises[row.promise_id], books.fulfilment_lines[row.id]
     books.add_promise(promise._replace(allocated=promise.allocated - units))

@@ -1,15 +1,20 @@
 """What activities and presales do by the clock: preload, begin, end. ``jobs.pools`` does it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from core import marks, work
+from core import marks, single, work
+from core.access import acts
+from core.access.actors import Actor
 from core.books import effect_key_of_hold, key_hash
 from core.errors import NotFound, Refused
 from core.opaque import key_of
+from core.sales import presale
 from core.sales.held import end_of_hold
-from core.transaction import Transaction
+from core.sales.pools import OpenPool
+from core.transaction import Database, Transaction
 from core.zones import zone_of
 
 TOPIC = "pools"
@@ -84,6 +89,44 @@ def plan(tx: Transaction, campaign: Campaign) -> None:
     wake(tx)
 
 
+class Opening(NamedTuple):
+    """A pool that is to be made with what it does by the clock; ``per_customer``: units of each item of a presale that
+    one customer may have (None: as many as there are).
+    """
+
+    command: OpenPool
+    campaign: Campaign
+    per_customer: int | None = None
+
+
+def begin(
+    db: Database, merchant_id: int, build: Callable[[Transaction], Opening], actor: Actor, *, dry_run: bool = False
+) -> Opening:
+    """Make an activity or a presale at once with its limits and its terms, or find out whether that could be.
+
+    Nobody sees it without them, and where anything breaks off, nothing of it is there.
+
+    Args: build: reads what it is to be, in the transaction that makes it.
+    Raises: Refused; what ``build`` raises.
+    """
+    built: list[Opening] = []
+
+    def command(tx: Transaction) -> OpenPool:
+        built[:] = [build(tx)]
+        return built[0].command
+
+    def end(tx: Transaction, _answer: object) -> Opening:
+        (opening,) = built
+        pool, quantities = opening.command.pool, opening.command.quantities
+        if opening.per_customer is not None:
+            presale.limit_per_customer(tx, pool.id, quantities, opening.per_customer)
+        plan(tx, opening.campaign)
+        acts.note(tx, actor, "pool.make", f"pool:{pool.code}", kind=pool.kind, units=sum(quantities.values()))
+        return opening
+
+    return single.do(db, merchant_id, command, end, actor=str(actor), dry_run=dry_run)
+
+
 def of_pool(tx: Transaction, pool_id: int) -> Campaign:
     row = tx.run(
         """SELECT id AS pool_id, preload_at, best_effort, balance_due_at, preloaded_at, trouble FROM campaign
@@ -143,13 +186,13 @@ def due(tx: Transaction) -> Due:
     )
 
 
-def preloaded(tx: Transaction, pool_id: int) -> None:
-    """The units of an activity are set apart, as far as its terms ask for."""
+def preloaded(tx: Transaction, pool_ids: Collection[int]) -> None:
+    """The units of these activities are set apart, as far as their terms ask for."""
     tx.run(
         """INSERT INTO campaign AS c (merchant_id, id, best_effort, preloaded_at, trouble, made_at, made_by)
-           VALUES (:merchant_id, :id, false, :now, '', :now, :actor)
+           SELECT :merchant_id, k.id, false, :now, '', :now, :actor FROM unnest(CAST(:ids AS bigint[])) k (id)
            ON CONFLICT (merchant_id, id) DO UPDATE SET preloaded_at = coalesce(c.preloaded_at, :now), trouble = ''""",
-        id=pool_id,
+        ids=sorted(pool_ids),
         actor=tx.actor,
     )
 

@@ -4,7 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
+from core import single
 from core.errors import NotFound, Refused
+from core.sales.supplied import KeepToSupply
 from core.stock import Stocked
 from core.transaction import Transaction
 from core.zones import zone_of
@@ -14,7 +16,7 @@ from core.zones import zone_of
 class Expected:
     """``open`` units (>= 0) are still to come, on the merchant's day ``on``; ``is_late``: that day is over.
 
-    ``presold``: units that presales that wait for it may sell.
+    ``presold``: units that presales that wait for it offer, or sold and have not handed over.
     """
 
     id: int
@@ -83,11 +85,21 @@ def expect(tx: Transaction, stocked: Stocked, units: int, on: date, reference: s
         at=at,
         reference=reference.strip(),
     )
+    _keep_presales(tx, [stocked])
     return bool(changed.rowcount)
 
 
-def follow(tx: Transaction, reference: str, coming: Collection[tuple[Stocked, int, int, date]]) -> None:
-    """What a purchase order brings to those who wait: by item its units, how many came, and the day of the rest."""
+def follow(tx: Transaction, reference: str, coming: Collection[tuple[Stocked, int, int, date | None]]) -> None:
+    """What a purchase order brings to those who wait: by item its units, how many came, and the day of the rest.
+
+    What has no day is expected by nobody, and no more where it had one.
+    """
+    _follow(tx, reference, [(stocked, units, came, day) for stocked, units, came, day in coming if day is not None])
+    _forget(tx, reference, [(stocked, came) for stocked, _, came, day in coming if day is None])
+    _keep_presales(tx, [stocked for stocked, *_ in coming])
+
+
+def _follow(tx: Transaction, reference: str, coming: Collection[tuple[Stocked, int, int, date]]) -> None:
     zone = zone_of(tx)
     rows = sorted(coming)
     tx.run(
@@ -107,6 +119,21 @@ def follow(tx: Transaction, reference: str, coming: Collection[tuple[Stocked, in
         quantities=[units for _, units, _, _ in rows],
         came=[came for _, _, came, _ in rows],
         days=[datetime.combine(day, time(), zone) for _, _, _, day in rows],
+        reference=reference,
+    )
+
+
+def _forget(tx: Transaction, reference: str, came: Collection[tuple[Stocked, int]]) -> None:
+    """Nobody knows when the rest comes: of supply, no more than ``came`` is expected."""
+    tx.run(
+        """UPDATE expected e SET quantity = k.came, received = k.came, moved_at = :now
+           FROM unnest(CAST(:items AS bigint[]), CAST(:grades AS text[]), CAST(:came AS bigint[]))
+               k (item_id, grade, came)
+           WHERE e.merchant_id = :merchant_id AND e.item_id = k.item_id AND e.grade = k.grade
+             AND e.reference = :reference AND (e.quantity, e.received) <> (k.came, k.came)""",
+        items=[stocked.item_id for stocked, _ in came],
+        grades=[stocked.grade for stocked, _ in came],
+        came=[units for _, units in came],
         reference=reference,
     )
 
@@ -142,22 +169,36 @@ def arrived(tx: Transaction, stocked: Stocked, units: int, reference: str, docum
     ).rowcount
     if not changed:
         require(tx, [stocked], reference)
+    _keep_presales(tx, [stocked])
     return bool(changed)
+
+
+def _keep_presales(tx: Transaction, stocked: Collection[Stocked]) -> None:
+    """Supply of these was changed: presales that wait for it offer no more than it brings now."""
+    waited_for = tx.run(
+        """SELECT k.item_id, k.grade FROM unnest(CAST(:items AS bigint[]), CAST(:grades AS text[])) k (item_id, grade)
+           WHERE EXISTS (SELECT FROM pool_item WHERE merchant_id = :merchant_id AND item_id = k.item_id
+               AND grade = k.grade AND is_open AND expected_id IS NOT NULL)""",
+        items=[one.item_id for one in stocked],
+        grades=[one.grade for one in stocked],
+    )
+    if items := sorted(Stocked(*row) for row in waited_for):
+        single.within(tx, KeepToSupply(items))
 
 
 def require(tx: Transaction, stocked: Collection[Stocked], reference: str) -> dict[Stocked, Expected]:
     """The supply of these items under a reference. Raises: NotFound, naming an item that it does not bring."""
     found = {Stocked(one.item_id, one.grade): one for one in supply(tx, stocked, all_of_it=True)
              if one.reference == reference.strip()}  # fmt: skip
-    for one in stocked:
-        if one not in found:
-            sku = tx.run(
-                "SELECT sku FROM item WHERE merchant_id = :merchant_id AND id = :id", id=one.item_id
-            ).scalar_one()
-            raise NotFound(
-                f"no {sku} is expected with {reference}; say so first: "
-                f"`holdfast backorder expect {sku} N DATE --ref {reference}`"
-            )
+    lacking = next((one for one in stocked if one not in found), None)
+    if lacking is not None:
+        sku = tx.run(
+            "SELECT sku FROM item WHERE merchant_id = :merchant_id AND id = :id", id=lacking.item_id
+        ).scalar_one()
+        raise NotFound(
+            f"no {sku} is expected with {reference}; say so first: "
+            f"`holdfast backorder expect {sku} N DATE --ref {reference}`"
+        )
     return found
 
 
@@ -171,8 +212,11 @@ def supply(tx: Transaction, stocked: Collection[Stocked] | None = None, *, all_o
     zone = zone_of(tx)
     rows = tx.run(
         f"""SELECT e.id, e.item_id, e.grade, i.sku, e.quantity, e.received, e.expected_at, e.reference, e.moved_at,
-                (SELECT coalesce(sum(p.cap), 0)::bigint FROM pool_item p WHERE p.merchant_id = :merchant_id
-                    AND p.item_id = e.item_id AND p.grade = e.grade AND p.expected_id = e.id AND p.is_open) AS presold
+                (SELECT coalesce(sum(b.free + b.reserved + b.sold), 0)::bigint FROM pool_item p
+                    JOIN sales_balance b ON b.merchant_id = :merchant_id AND b.item_id = p.item_id
+                        AND b.grade = p.grade AND b.pool_id = p.pool_id
+                    WHERE p.merchant_id = :merchant_id AND p.item_id = e.item_id AND p.grade = e.grade
+                      AND p.expected_id = e.id AND p.is_open) AS presold
             FROM ({keys}) k
             CROSS JOIN LATERAL (SELECT * FROM expected WHERE merchant_id = :merchant_id AND item_id = k.item_id
                 AND grade = k.grade {"" if all_of_it else "AND received < quantity"} OFFSET 0) e

@@ -1,6 +1,6 @@
 """What each requester may lock at most: kept, and read for the acts that must keep to it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -42,12 +42,24 @@ def limit_of(tx: Transaction, requester: str) -> LockLimit | None:
 
 def bounds(tx: Transaction, requester: str, stocked: Stocked) -> Bounds:
     """For a request of somebody who is no owner."""
-    keys = tx.run(
-        """SELECT key FROM lock WHERE merchant_id = :merchant_id AND item_id = :item_id AND grade = :grade
-           AND requested_by = :requester AND status IN ('requested', 'approved') ORDER BY key""",
-        item_id=stocked.item_id, grade=stocked.grade, requester=requester,
-    ).scalars()  # fmt: skip
-    return Bounds(limit_of(tx, requester), tuple(keys))
+    return bounds_of_all(tx, requester, [stocked])[stocked]
+
+
+def bounds_of_all(tx: Transaction, requester: str, items: Collection[Stocked]) -> dict[Stocked, Bounds]:
+    """The same for requests of several items."""
+    wanted = sorted(set(items))
+    rows = tx.run(
+        """SELECT k.item_id, k.grade, l.key
+           FROM unnest(CAST(:items AS bigint[]), CAST(:grades AS text[])) k (item_id, grade)
+           CROSS JOIN LATERAL (SELECT key FROM lock WHERE merchant_id = :merchant_id AND item_id = k.item_id
+               AND grade = k.grade AND requested_by = :requester AND status IN ('requested', 'approved') OFFSET 0) l
+           ORDER BY l.key""",
+        items=[one.item_id for one in wanted], grades=[one.grade for one in wanted], requester=requester,
+    )  # fmt: skip
+    limit, keys = limit_of(tx, requester), dict[Stocked, list[str]]()
+    for row in rows:
+        keys.setdefault(Stocked(row.item_id, row.grade), []).append(row.key)
+    return {one: Bounds(limit, tuple(keys.get(one, ()))) for one in wanted}
 
 
 def bounds_of_lock(tx: Transaction, key: str) -> Bounds:

@@ -1,15 +1,17 @@
 """Read-only views of locks: what each has and waits for, what a planner should look at, and how it came about."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from core import reading
+from core.books import key_hash
 from core.errors import NotFound
 from core.goods import places
 from core.rows import LockRow
+from core.sales.locks import request_key
 from core.stock import GOOD
 from core.transaction import Transaction
 from core.zones import end_in, zone_of
@@ -291,22 +293,28 @@ def _connected(start: int, edges: Sequence[tuple[int, int]]) -> set[int]:
     return found
 
 
-def _asked_for(tx: Transaction, names: Collection[int]) -> dict[int, int]:
+def _asked_for(tx: Transaction, names: Mapping[int, str]) -> dict[int, int]:
     """Units that locks were requested with, which may be others by now."""
     rows = tx.run(
-        """SELECT CAST(split_part(subject, ':', 2) AS bigint) AS id, CAST(detail ->> 'units' AS bigint) AS units
-           FROM act_log WHERE merchant_id = :merchant_id AND subject = ANY(CAST(:subjects AS text[]))
-             AND act = 'lock.request' AND detail ? 'units'""",
-        subjects=sorted(f"lock:{lock_id}" for lock_id in names),
+        """SELECT k.id, coalesce(CAST(e.result ->> 'units' AS bigint), logged.units) AS units
+           FROM unnest(CAST(:ids AS bigint[]), CAST(:hashes AS bytea[])) k (id, hash)
+           LEFT JOIN LATERAL (SELECT result FROM effect
+               WHERE merchant_id = :merchant_id AND key_hash = k.hash OFFSET 0) e ON true
+           -- Where the request itself says nothing: it was made before requests did.
+           LEFT JOIN LATERAL (SELECT CAST(detail ->> 'units' AS bigint) AS units FROM act_log
+               WHERE merchant_id = :merchant_id AND subject = 'lock:' || k.id AND act = 'lock.request'
+               LIMIT 1) logged ON true""",
+        ids=list(names),
+        hashes=[key_hash(request_key(key)) for key in names.values()],
     )
-    return {row.id: row.units for row in rows}
+    return {row.id: row.units for row in rows if row.units is not None}
 
 
 def _of_record(view: LockView, asked_for: int | None) -> Iterable[Event]:
     units = f"{view.quantity if asked_for is None else asked_for} units of {view.sku}"
     if not view.migrated_from:
-        what = "floor set" if view.standing else "requested"
-        yield Event(view.requested_at, view.key, f"{what}: {units}", view.requested_by)
+        what = f"floor set, by now {units}" if view.standing else f"requested: {units}"
+        yield Event(view.requested_at, view.key, what, view.requested_by)
     if view.decided_at is not None and not view.standing and not view.migrated_from:
         decided = "refused" if view.status == "refused" else "approved"
         yield Event(view.decided_at, view.key, decided, view.decided_by, view.reason)

@@ -1,5 +1,6 @@
 """Locks are asked for, approved or refused, and changed."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -86,6 +87,7 @@ class RequestLock(Command):
         require_within(books, self.limit, lock, (*TO_COME, BEGUN))
         books.add_lock(lock)
         books.note_effect(request_key(key), terms.content(), None)
+        books.note_result(json.dumps({"units": lock.quantity}))
         return Requested(lock.id, lock.status)
 
 

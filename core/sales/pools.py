@@ -16,6 +16,7 @@ from core.books import Books, key_hash
 from core.command import Command
 from core.errors import InsufficientStock, Refused
 from core.rows import PoolItemRow
+from core.sales.supplied import require_room
 from core.stock import BalanceKey, Bucket, DocumentKind, Layer, Movement, Pool, PoolKind, Stocked
 
 Units = Mapping[Stocked, int]
@@ -74,6 +75,9 @@ class OpenPool(Command):
     def effect_keys(self) -> Iterable[str]:
         return (self.key,)
 
+    def supplies(self) -> Iterable[int]:
+        return self.supply.values()
+
     def stocked(self, _books: Books) -> Iterable[Stocked]:
         return self.quantities
 
@@ -91,6 +95,7 @@ class OpenPool(Command):
         for stocked, units in self.quantities.items():
             cap = None if pool.kind is PoolKind.CHANNEL else units
             books.add_pool(pool, stocked, cap=cap, expected_id=self.supply.get(stocked))
+        require_room(books, pool, self.quantities)
         document = DocumentKind.DEAL
         moves: list[Movement] = []
         if pool.kind is PoolKind.PRESALE:
@@ -167,6 +172,7 @@ class _Shift(OnPool):
         changes = self.changes(books, pool)
         entering = {stocked: units for stocked, units in changes.items() if units > 0}
         leaving = {stocked: -units for stocked, units in changes.items() if units < 0}
+        require_room(books, pool, entering)
         if pool.kind is not PoolKind.PRESALE:
             entering = split(entering, {one: books.free(one) for one in entering}, best_effort=self.best_effort)
         leaving = split(leaving, {one: books.free(one, pool) for one in leaving}, best_effort=self.best_effort)

@@ -1,6 +1,6 @@
 """Presales: deposits that hold what was sold before it is there, and the supply that a presale waits for."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,47 +45,12 @@ def _until(promise: PromiseRow, due_at: datetime) -> PromiseRow:
     return promise._replace(balance_due_at=due_at, expires_at=due_at)
 
 
-def supply_for(tx: Transaction, reference: str, quantities: Mapping[Stocked, int]) -> dict[Stocked, int]:
-    """Ids of the supply that a presale of so many units waits for.
-
-    Raises: NotFound for an item that the supply does not bring; Refused when it brings fewer than presales would sell.
-    """
-    found = expected.require(tx, list(quantities), reference)
-    for stocked, units in quantities.items():
-        _require_room(found[stocked], units)
-    return {stocked: found[stocked].id for stocked in quantities}
-
-
-def require_supply(tx: Transaction, pool_id: int, quantities: Mapping[Stocked, int]) -> None:
-    """May a presale sell so many units more? Items that wait for no supply may. Raises: Refused."""
-    named = set(
-        tx.run(
-            """SELECT expected_id FROM pool_item WHERE merchant_id = :merchant_id AND pool_id = :pool_id
-                 AND expected_id IS NOT NULL""",
-            pool_id=pool_id,
-        ).scalars()
-    )
-    for one in expected.supply(tx, list(quantities), all_of_it=True):
-        if one.id in named:
-            _require_room(one, quantities[Stocked(one.item_id, one.grade)])
-
-
-def _require_room(supply: expected.Expected, units: int) -> None:
-    left = max(supply.open - supply.presold, 0)
-    if units > left:
-        raise Refused(
-            f"{supply.reference} brings {supply.open:,} {supply.sku}, of which presales sell {supply.presold:,} "
-            f"already: {left:,} are left, not {units:,}"
-        )
+def supply_for(tx: Transaction, reference: str, items: Collection[Stocked]) -> dict[Stocked, int]:
+    """Ids of the supply that a presale waits for. Raises: NotFound for an item that the supply does not bring."""
+    return {stocked: one.id for stocked, one in expected.require(tx, items, reference).items()}
 
 
 def limit_per_customer(tx: Transaction, pool_id: int, items: Collection[Stocked], units: int) -> None:
     """One customer may have ``units`` (>= 1) of each item of a presale; see ``core.sales.limits``."""
-    for item_id in sorted({stocked.item_id for stocked in items}):
-        limit_rules.put(tx, Per.ACTIVITY, units, item_id=item_id, pool_id=pool_id)
-
-
-def unlimit(tx: Transaction, pool_id: int, items: Collection[Stocked]) -> None:
-    """Take the limits of a presale back that was not opened after all."""
-    for item_id in sorted({stocked.item_id for stocked in items}):
-        limit_rules.remove(tx, Per.ACTIVITY, item_id=item_id, pool_id=pool_id)
+    item_ids = sorted({stocked.item_id for stocked in items})
+    limit_rules.put_all(tx, Per.ACTIVITY, units, item_ids, pool_id=pool_id)

@@ -9,7 +9,7 @@ lock stand apart, so they go last: its unsold units, then its own newest promise
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from core import flows
@@ -73,11 +73,15 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """``units`` (>= 1) that a pool gives up: free ones, or with ``promise`` those that were promised."""
+    """``units`` (>= 1) that a pool gives up: free ones, or with ``promise`` those that were promised.
+
+    ``stocked``: of what; None while it is decided, which is the same whatever lacks.
+    """
 
     pool: Pool
     units: int
     promise: PromiseRow | None = None
+    stocked: Stocked | None = None
 
 
 def decide_back(units: int, bound: Iterable[Bound]) -> list[tuple[PromiseRow, int]]:
@@ -204,7 +208,7 @@ class Shortage:
             )
         self._make_room(stocked, units)
         losses = decide_shortage(units, self._shelf(stocked))
-        self.losses += losses
+        self.losses += [replace(loss, stocked=stocked) for loss in losses]
         return _summed(move for loss in losses for move in self._give_up(stocked, loss))
 
     @property

@@ -10,7 +10,7 @@ from core.stock import Spot
 from core.stocktake import classes, overlap, papers, then
 from core.stocktake.papers import MOST_UNITS, StocktakeRow
 from core.transaction import Transaction
-from core.warehouse.warehouses import id_of, spot_of
+from core.warehouse.warehouses import ids_of, spot_of, spots_of
 
 MOST_DAYS = 36_500
 
@@ -61,20 +61,19 @@ class Terms:
 
 def bins_of(tx: Transaction, places: Sequence[str]) -> list[Spot]:
     """All bins of a warehouse for ``MAIN``, one bin for ``MAIN/A-01``. Raises: NotFound; Refused for none."""
-    found: dict[int, Spot] = {}
-    for place in places:
-        if "/" in place:
-            spot = spot_of(tx, place)
-            found[spot.bin_id] = spot
-            continue
-        warehouse_id = id_of(tx, place)
-        ids = tx.run(
-            "SELECT id FROM bin WHERE merchant_id = :merchant_id AND warehouse_id = :id ORDER BY id", id=warehouse_id
-        ).scalars()
-        found.update((bin_id, Spot(warehouse_id, bin_id)) for bin_id in ids)
+    bins = [place for place in places if "/" in place]
+    named = spots_of(tx, bins)
+    rows = tx.run(
+        """SELECT k.id AS warehouse_id, b.id AS bin_id FROM unnest(CAST(:ids AS bigint[])) k (id)
+           CROSS JOIN LATERAL (SELECT id FROM bin WHERE merchant_id = :merchant_id AND warehouse_id = k.id OFFSET 0) b
+           ORDER BY b.id""",
+        ids=ids_of(tx, [place for place in places if "/" not in place]),
+    )
+    found = [named.get(place) or spot_of(tx, place) for place in bins]  # which says what is wrong with it
+    found += [Spot(row.warehouse_id, row.bin_id) for row in rows]
     if not found:
         raise Refused("say where to count: a warehouse like MAIN, or a bin like MAIN/A-01")
-    return list(found.values())
+    return list(dict.fromkeys(found))
 
 
 def start(tx: Transaction, number: str, places: Sequence[str], terms: Terms | None = None) -> StocktakeRow:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from core import numbered
 from core.access.actors import Actor
 from core.access.rights import Right
-from core.errors import NotFound, Refused
+from core.errors import Refused
 from core.stock import Spot, Stocked
 from core.transaction import Transaction
 
@@ -231,17 +232,5 @@ def spots(tx: Transaction, bin_ids: Sequence[int]) -> dict[int, Spot]:
 
 
 def _read(tx: Transaction, number: str, row_lock: str) -> StocktakeRow:
-    row = tx.run(
-        f"""SELECT {", ".join(StocktakeRow._fields)} FROM stocktake
-            WHERE merchant_id = :merchant_id AND number = :number {row_lock}""",
-        number=number.strip(),
-    ).one_or_none()
-    if row is not None:
-        return StocktakeRow(*row)
-    known = ", ".join(
-        tx.run(
-            "SELECT number FROM stocktake WHERE merchant_id = :merchant_id ORDER BY opened_at DESC LIMIT 5"
-        ).scalars()
-    )
-    cure = f"the newest are {known}" if known else "`holdfast count start` opens one"
-    raise NotFound(f"there is no stocktake {number}; {cure}")
+    first = "`holdfast count start` opens one"
+    return StocktakeRow(*numbered.row_of(tx, "stocktake", StocktakeRow._fields, number, row_lock, first))

@@ -4,11 +4,12 @@ Asking and closing post within the transaction of whoever asks, which holds the 
 later is kept by ``core.supply.topping_up``.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from core import flows, single
-from core.books import Books
+from core.books import Books, key_hash
 from core.command import Command
 from core.goods.receiving import keys_of_goods
 from core.stock import At, BalanceKey, Bucket, DocumentKind, Layer, Movement, Stocked
@@ -23,6 +24,7 @@ class Keep(Command):
     number: str
     warehouse_id: int
     units: Mapping[int, tuple[Stocked, int]] = field(hash=False)  # by line
+    closing: Mapping[int, int] = field(default_factory=dict, hash=False)  # units by line that are not sent after all
 
     def transfer_ids(self) -> Iterable[int]:
         return (self.transfer_id,)
@@ -46,6 +48,9 @@ class Keep(Command):
             books.put(books.kept, line_id, row._replace(allocated=row.allocated + more))
         self._post(books, DocumentKind.ALLOCATION, kept)
         self._post(books, DocumentKind.DEALLOCATION, given)
+        if self.closing:  # once for each transfer: then nothing of it is left to be closed
+            books.note_effect(_closing(self.transfer_id), "", None)
+            books.note_result(json.dumps(self.closing))
 
     def _post(self, books: Books, kind: DocumentKind, moves: list[Movement]) -> None:
         if moves:
@@ -65,3 +70,16 @@ def kept(tx: Transaction, transfer_id: int) -> dict[int, int]:
         "SELECT id, allocated FROM transfer_line WHERE merchant_id = :merchant_id AND transfer_id = :id", id=transfer_id
     )
     return {row.id: row.allocated for row in rows}
+
+
+def closed(tx: Transaction, transfer_id: int) -> dict[int, int]:
+    """By line of a transfer, the units that were asked for and are not sent after all; only lines with any."""
+    noted = tx.run(
+        "SELECT result FROM effect WHERE merchant_id = :merchant_id AND key_hash = :hash",
+        hash=key_hash(_closing(transfer_id)),
+    ).scalar_one_or_none()
+    return {int(line_id): units for line_id, units in (noted or {}).items()}
+
+
+def _closing(transfer_id: int) -> str:
+    return f"transfer/{transfer_id}/closed"

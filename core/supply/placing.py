@@ -1,7 +1,9 @@
 """Purchase orders are placed, and lose units that will not come: cut, cancelled, closed short, or lost on the way."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 from core import flows
 from core.books import Books, key_hash
@@ -19,7 +21,12 @@ from core.transaction import Database, Transaction
 
 @dataclass(frozen=True, slots=True)
 class Place(OnPurchase):
-    """The supplier has the order: from now on its units are on their way. Once for all."""
+    """The supplier has the order: from now on its units are on their way. Once for all.
+
+    ``by_lead``: by line, the days that follow from lead days alone.
+    """
+
+    by_lead: Mapping[int, date] = field(default_factory=dict, hash=False)
 
     def balance_keys(self, _books: Books) -> set[BalanceKey]:
         place = self.purchase.row.warehouse_id
@@ -39,6 +46,8 @@ class Place(OnPurchase):
         document_id = books.post(
             DocumentKind.PURCHASE, self.effect_key, moves, content="place", order_id=row.id, reason=row.number
         )
+        if self.by_lead:
+            books.note_result(json.dumps({line_id: day.isoformat() for line_id, day in self.by_lead.items()}))
         return Acted([document_id], lines)
 
 
@@ -46,9 +55,9 @@ def place(db: Database, merchant_id: int, number: str, *, actor: str, dry_run: b
     """Place a draft; lines without a day get the one of the supplier's lead days. Raises: Refused; NotFound."""
 
     def build(tx: Transaction, purchase: Purchase) -> Place:
-        if purchase.row.placed_at is None:
-            purchase = replace(purchase, lines=purchases.with_lead_days(tx, purchase))
-        return Place(f"purchase/{purchase.row.id}/place", purchase)
+        days = purchases.lead_days(tx, purchase) if purchase.row.placed_at is None else {}
+        lines = [line._replace(expected_on=days.get(line.id, line.expected_on)) for line in purchase.lines]
+        return Place(purchases.placing_key(purchase.row.id), replace(purchase, lines=lines), days)
 
     def then(tx: Transaction, purchase: Purchase, _acted: Acted) -> None:
         tx.run("UPDATE purchase SET placed_at = :now WHERE merchant_id = :merchant_id AND id = :id", id=purchase.row.id)

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from core import bulk, tables
+from core import bulk, numbered, tables
+from core.books import key_hash
 from core.catalog import sku_key
 from core.errors import NotFound, Refused
 from core.goods import skus
@@ -53,18 +54,8 @@ def locked(tx: Transaction, number: str) -> Purchase:
 
 
 def _read(tx: Transaction, number: str, row_lock: str) -> Purchase:
-    row = tx.run(
-        f"""SELECT {", ".join(PurchaseRow._fields)} FROM purchase
-            WHERE merchant_id = :merchant_id AND number = :number {row_lock}""",
-        number=number.strip(),
-    ).one_or_none()
-    if row is None:
-        known = tx.run(
-            "SELECT number FROM purchase WHERE merchant_id = :merchant_id ORDER BY id DESC LIMIT 5"
-        ).scalars()
-        there = ", ".join(known)
-        cure = f"the newest are {there}" if there else "`holdfast purchase new` makes one"
-        raise NotFound(f"there is no purchase order {number}; {cure}")
+    first = "`holdfast purchase new` makes one"
+    row = numbered.row_of(tx, "purchase", PurchaseRow._fields, number, row_lock, first, called="purchase order")
     (purchase,) = with_lines(tx, [PurchaseRow(*row)])
     return purchase
 
@@ -236,7 +227,8 @@ def write_lines(tx: Transaction, lines: Collection[PurchaseLine]) -> None:
 def set_day(tx: Transaction, number: str, on: date, item_id: int | None = None) -> list[Stocked]:
     """A purchase order comes on another day; with ``item_id`` only its lines of that item do.
 
-    Lines with a day of their own keep it while the order's changes. Returns: what is concerned. Raises: Refused.
+    Lines with a day of their own keep it while the order's changes; one that lead days made is not their own. Returns:
+    what is concerned. Raises: Refused.
     """
     purchase = locked(tx, number)
     if purchase.state not in ("draft", "placed"):
@@ -246,6 +238,7 @@ def set_day(tx: Transaction, number: str, on: date, item_id: int | None = None) 
             "UPDATE purchase SET expected_on = :on WHERE merchant_id = :merchant_id AND id = :id",
             on=on, id=purchase.row.id,
         )  # fmt: skip
+        write_lines(tx, _without_lead_days(tx, purchase))
     else:
         mine = [line for line in purchase.lines if line.item_id == item_id]
         if not mine:
@@ -280,18 +273,34 @@ def give_notice(tx: Transaction, number: str, notice: str, units: Mapping[int, i
     return follow(tx, find(tx, number))
 
 
-def with_lead_days(tx: Transaction, purchase: Purchase) -> list[PurchaseLine]:
-    """Lines without a day get the one that the supplier's lead days make, counted from today; else none."""
+def lead_days(tx: Transaction, purchase: Purchase) -> dict[int, date]:
+    """By line without a day, the one that the supplier's lead days make, counted from today, where there are any."""
     supplier = suppliers.get(tx, purchase.row.supplier_id)
     brings = suppliers.brings(tx, supplier.id, [line.item_id for line in purchase.lines])
     today = tx.now.astimezone(zone_of(tx)).date()
-    found = []
+    found = {}
     for line in purchase.lines:
         own = brings[line.item_id].lead_days
         days = supplier.lead_days if own is None else own
-        lacks = purchase.comes_on(line) is None and days is not None
-        found.append(line._replace(expected_on=today + timedelta(days=days or 0)) if lacks else line)
+        if purchase.comes_on(line) is None and days is not None:
+            found[line.id] = today + timedelta(days=days)
     return found
+
+
+def placing_key(purchase_id: int) -> str:
+    """The effect key under which an order is placed; its result says which days lead days made, by line."""
+    return f"purchase/{purchase_id}/place"
+
+
+def _without_lead_days(tx: Transaction, purchase: Purchase) -> list[PurchaseLine]:
+    """Lines whose day nobody said, without it: lead days made it when the order was placed."""
+    noted = tx.run(
+        "SELECT result FROM effect WHERE merchant_id = :merchant_id AND key_hash = :hash",
+        hash=key_hash(placing_key(purchase.row.id)),
+    ).scalar_one_or_none()
+    made = {int(line_id): date.fromisoformat(day) for line_id, day in (noted or {}).items()}
+    computed = (line for line in purchase.lines if line.expected_on is not None)
+    return [line._replace(expected_on=None) for line in computed if made.get(line.id) == line.expected_on]
 
 
 def follow(tx: Transaction, purchase: Purchase) -> list[Stocked]:
@@ -303,11 +312,7 @@ def follow(tx: Transaction, purchase: Purchase) -> list[Stocked]:
         return []
     today = tx.now.astimezone(zone_of(tx)).date()
     days = {line.id: purchase.comes_on(line) for line in purchase.lines}
-    coming = [
-        (line.stocked, line.came + line.uncounted, line.came, day)
-        for line in purchase.lines
-        if (day := days[line.id]) is not None
-    ]
+    coming = [(line.stocked, line.came + line.uncounted, line.came, days[line.id]) for line in purchase.lines]
     expected.follow(tx, purchase.row.number, coming)
     in_time = [line.id for line in purchase.lines if not line.open or (day := days[line.id]) is None or day >= today]
     tx.run(

@@ -28,16 +28,42 @@ class Arrived(NamedTuple):
         return sum(self)
 
 
+def among(units: int, damaged: int) -> Arrived:
+    """``units`` came, and ``damaged`` ones of these are not to be sold; more than came are refused in their turn."""
+    return Arrived(units - damaged, damaged)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """All that is on its way has come; ``damaged``: so many of it are not to be sold, by line id."""
+
+    damaged: Mapping[int, int] = field(default_factory=dict)
+
+    def of(self, transfer: Transfer) -> Mapping[int, Arrived]:
+        """By line id."""
+        return {
+            line.id: among(line.on_its_way, self.damaged.get(line.id, 0))
+            for line in transfer.lines
+            if line.on_its_way or line.id in self.damaged
+        }
+
+    def said(self) -> object:
+        """What the caller said, for who says it twice."""
+        return ["all", *sorted(self.damaged.items())] if self.damaged else "all"
+
+
 @dataclass(frozen=True, slots=True)
 class Moved:
     """``document_id``: None when nothing was to be done. ``lines``: those that changed, as they are now.
 
-    ``losses``: who gave units up that do not come. ``repeated``: its key was used before, and nothing was done again.
+    ``losses``: who gave units up that do not come. ``extra``: units that came beyond those on their way.
+    ``repeated``: its key was used before, and nothing was done again.
     """
 
     document_id: int | None
     lines: Sequence[TransferLine] = ()
     losses: Sequence[Loss] = ()
+    extra: int = 0
     repeated: bool = False
 
 
@@ -197,6 +223,11 @@ class ReceiveTransfer(_OnTransfer):
         row, home, moves = self.transfer.row, books.home.at(self.spot), list[Movement]()
         if not any(line.sent for line in self.transfer.lines):
             raise Refused(f"nothing of transfer {row.number} was sent; `holdfast transfer send {row.number}` does that")
+        for one in self.came.values():
+            if one.good < 0:
+                raise Refused(
+                    f"{one.damaged} of {one.units} units cannot be damaged; count them among the units that came"
+                )
         refuse_frozen(books, home.bin_id)
         shortage = Owed(books, False, f"units of transfer {row.number} came damaged")
         for line in self.concerned():
@@ -209,7 +240,8 @@ class ReceiveTransfer(_OnTransfer):
             moves += shortage.of(line.stocked, broken)
         document_id = self.post(books, DocumentKind.RECEIPT, moves, self.reason)
         lines = [line._replace(came=line.came + self.came[line.id].units) for line in self.concerned()]
-        return Moved(document_id, lines, shortage.losses)
+        extra = sum(max(self.came[line.id].units - line.on_its_way, 0) for line in self.concerned())
+        return Moved(document_id, lines, shortage.losses, extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,16 +302,20 @@ def send(
 
 
 def receive(
-    db: Database, merchant_id: int, number: str, came: Mapping[int, Arrived] | None, spot: Spot, key: str, *,
+    db: Database, merchant_id: int, number: str, came: Mapping[int, Arrived] | Rest | None, spot: Spot, key: str, *,
     actor: str, reason: str = "", dry_run: bool = False,
 ) -> Moved:  # fmt: skip
-    """Book in units by line id, or with None all that is on its way; once per ``key``. Raises: as ``send``."""
+    """Book in units by line id, or (None: none of it damaged) all that is on its way; once per ``key``.
+
+    Raises: as ``send``.
+    """
+    what = Rest() if came is None else came
 
     def build(transfer: Transfer) -> _OnTransfer:
-        on_its_way = {line.id: Arrived(line.on_its_way) for line in transfer.lines if line.on_its_way}
-        asked = ["all" if came is None else sorted((line_id, *one) for line_id, one in came.items()), spot]
+        arrived = what.of(transfer) if isinstance(what, Rest) else what
+        said = what.said() if isinstance(what, Rest) else sorted((line_id, *one) for line_id, one in what.items())
         effect_key = f"transfer/{transfer.row.id}/receipt/{key}"
-        return ReceiveTransfer(effect_key, transfer, asked, on_its_way if came is None else came, spot, reason)
+        return ReceiveTransfer(effect_key, transfer, [said, spot], arrived, spot, reason)
 
     return _act(db, merchant_id, number, build, actor=actor, dry_run=dry_run)
 

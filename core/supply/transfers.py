@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from core import bulk, tables
+from core import bulk, numbered, tables
 from core.errors import NotFound, Refused
 from core.stock import GOOD, GRADES, Stocked
 from core.supply import keeping
@@ -35,8 +35,8 @@ class TransferRow(NamedTuple):
 
 
 class TransferLine(NamedTuple):
-    """Sale units. ``came``: whatever their state, and more than were sent, if more came; once more is sent, these count
-    as sent, too.
+    """Sale units. ``asked``: without what was closed, see ``keeping.closed``. ``came``: whatever their state, and more
+    than were sent, if more came; once more is sent, these count as sent, too.
     """
 
     id: int
@@ -133,7 +133,8 @@ def close(tx: Transaction, number: str) -> bool:
     """
     transfer = locked(tx, number)
     unsent, row = [line for line in transfer.lines if line.unsent], transfer.row
-    keeping.keep(tx, Keep(row.id, row.number, row.from_id, {line.id: (line.stocked, -line.unsent) for line in unsent}))
+    given = {line.id: (line.stocked, -line.unsent) for line in unsent}
+    keeping.keep(tx, Keep(row.id, row.number, row.from_id, given, {line.id: line.unsent for line in unsent}))
     write_lines(tx, [line._replace(asked=line.sent) for line in unsent])
     return bool(unsent)
 
@@ -179,17 +180,8 @@ _LINE = ", ".join(f"l.{name}" for name in TransferLine._fields)
 
 
 def _read(tx: Transaction, number: str, row_lock: str) -> Transfer:
-    row = tx.run(
-        f"SELECT {_ROW} FROM transfer WHERE merchant_id = :merchant_id AND number = :number {row_lock}",
-        number=number.strip(),
-    ).one_or_none()
-    if row is None:
-        known = tx.run(
-            "SELECT number FROM transfer WHERE merchant_id = :merchant_id ORDER BY id DESC LIMIT 5"
-        ).scalars()
-        there = ", ".join(known)
-        cure = f"the newest are {there}" if there else "`holdfast transfer ask` makes one"
-        raise NotFound(f"there is no transfer {number}; {cure}")
+    first = "`holdfast transfer ask` makes one"
+    row = numbered.row_of(tx, "transfer", TransferRow._fields, number, row_lock, first)
     (transfer,) = _with_lines(tx, [TransferRow(*row)])
     return transfer
 

@@ -47,7 +47,10 @@ class PutAway(Command):
         if self.from_.warehouse_id != self.to.warehouse_id:
             raise Refused("the bins are in different warehouses; goods go between warehouses by a transfer")
         if self.from_ == self.to:
-            raise Refused("the goods stand there already; name another bin to move them to")
+            raise Refused(
+                "they would go to the bin that they come from; say with --from where they stand, and bring goods of "
+                "another warehouse by `holdfast transfer ask`"
+            )
         bucket = Bucket.UNAVAILABLE if self.unavailable else Bucket.AVAILABLE
         there = books.units(Layer.WAREHOUSE, self.what, At(self.from_.bin_id, bucket))
         if there < self.units:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from core import work
+from core.dispatch import waking
 from core.errors import ConfigError, NotFound, Refused
 from core.stock import Spot
 from core.transaction import Transaction
@@ -89,7 +89,9 @@ def change(tx: Transaction, code: str, terms: Mapping[str, object]) -> bool:
         id=warehouse_id, **terms,
     )  # fmt: skip
     if changed.rowcount and terms.get("paused"):
-        work.want(tx, [work.Want("dispatch", 0, "")])  # others are to send what it was told
+        waking.relieve(tx)
+    elif changed.rowcount:
+        waking.wake(tx)
     return bool(changed.rowcount)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from core import work
+from core.dispatch import waking
 from core.fulfilment import automatic
 from drills.day.house import House
 from drills.day.plan import MERCHANT
@@ -36,7 +37,7 @@ class Clockwork:
 
     def dispatch(self) -> None:
         """All orders that are to be looked at by now, in as many lots as it takes."""
-        while self.house.ask(_DUE, topic=automatic.TOPIC)[0][0]:
+        while self.house.ask(_DUE, topic=waking.TOPIC)[0][0]:
             self.house.tally["dispatch run"] += 1
             dispatch_orders(self.house.app, MERCHANT, 0)
 

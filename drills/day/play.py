@@ -68,14 +68,7 @@ def play(
     Args: database: a connection that sees all rows, for the outside count. tell: is told how far the day is.
     """
     outcome = Outcome(seed)
-    began = time.monotonic()
-
-    def past(part: str) -> None:
-        nonlocal began
-        now = time.monotonic()
-        outcome.parts[part] = outcome.parts.get(part, 0.0) + now - began
-        began = now
-
+    watch = _Watch(outcome.parts)
     random = Random(seed)
     house = House(sizes, _app(db, make_combiner(db)), clock, random)
     known = catalogue(random, sizes)
@@ -89,32 +82,55 @@ def play(
     Sending(house, rota, shoppers).plan()
     clockwork = Clockwork(house)
     clockwork.wind_up()
-    past("opening")
+    watch.past("opening")
     tell(f"{sizes.items:,} items stand in {len(house.warehouses())} warehouses")
     for minute in slices(sizes):
         clock.now = instant(minute)
-        clockwork.end_what_ran_out()
-        past("clockwork")
-        rota.go_on(minute)
-        past("people")
-        selling.tell(minute)
-        past("orders")
-        clockwork.dispatch()
-        past("dispatch")
+        _live(minute, clockwork, rota, selling, watch)
         if minute % _JUDGE_MINUTES == 0:
             _judge(house, database)
-            past("counting")
+            watch.past("counting")
             done, wrong = house.tally["order told"], len(house.findings)
             tell(f"{clock.now:%H:%M}: orders told {done:,} times, {wrong} findings")
-    _judge(house, database)
-    past("counting")
-    _audit(house)
-    past("audit")
-    for line in ledger(database):
-        house.journal.add(line)
-    past("journal")
+    _look_back(house, database, watch)
     _sum_up(outcome, house, shoppers, database)
     return outcome
+
+
+class _Watch:
+    """Adds up how long each part of a day took, in seconds."""
+
+    def __init__(self, parts: dict[str, float]) -> None:
+        self._parts, self._began = parts, time.monotonic()
+
+    def past(self, part: str) -> None:
+        """What was done since the last call was this."""
+        now = time.monotonic()
+        self._parts[part] = self._parts.get(part, 0.0) + now - self._began
+        self._began = now
+
+
+def _live(minute: int, clockwork: Clockwork, rota: Rota, selling: Selling, watch: _Watch) -> None:
+    """A slice of the day: what runs out ends, people act, shoppers shop, and what was paid is sent on its way."""
+    clockwork.end_what_ran_out()
+    watch.past("clockwork")
+    rota.go_on(minute)
+    watch.past("people")
+    selling.tell(minute)
+    watch.past("orders")
+    clockwork.dispatch()
+    watch.past("dispatch")
+
+
+def _look_back(house: House, database: "psycopg.Connection[Any]", watch: _Watch) -> None:
+    """When the day is over: are the books right, and what was written into them."""
+    _judge(house, database)
+    watch.past("counting")
+    _audit(house)
+    watch.past("audit")
+    for line in ledger(database):
+        house.journal.add(line)
+    watch.past("journal")
 
 
 def _app(db: Database, combiner: Combiner) -> App:

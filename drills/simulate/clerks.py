@@ -1,4 +1,4 @@
-"""What is counted: stocktakes while goods move, and an outside system that counts a whole warehouse for us.
+"""What is counted: stocktakes while goods move, single shelves, and a warehouse that an outside system counts for us.
 
 Who counts sees what stands there, and what the books have wrong is drawn: so many units more or fewer than that. What
 is booked in the end has to be what was counted, no more units missing, and nothing that was told late.
@@ -7,19 +7,20 @@ is booked in the end has to be what was counted, no more units missing, and noth
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.access.actors import ActorKind, shell
 from core.errors import NotFound, Refused
+from core.goods.adjusting import Adjusted, SetOnShelf
 from core.mirror import full, telling
 from core.mirror.known import Outcome
-from core.stock import Spot
+from core.stock import Spot, Stocked
 from core.stocktake import approving, entering, opening, papers, posting
 from core.stocktake.entering import Counted
 from core.stocktake.opening import Terms
 from core.transaction import Database
 from drills.simulate.caller import Kinds
-from drills.simulate.hub import MERCHANT
+from drills.simulate.hub import MERCHANT, Process
 from drills.simulate.people import ACTOR, People, World
 
 WMS, MIRRORED = "wms", "NORTH"
@@ -33,6 +34,23 @@ _STANDS = """
         AND w.code = %s) ON b.item_id = i.id AND b.grade = 'good' GROUP BY 1"""
 
 
+_SHELF = """
+    WITH shelf AS (SELECT %s::bigint AS bin_id, %s::bigint AS item_id, %s AS grade)
+    SELECT (SELECT coalesce(sum(b.available + b.picking), 0)::bigint
+            FROM warehouse_balance b WHERE (b.bin_id, b.item_id, b.grade) = (s.bin_id, s.item_id, s.grade)),
+        (SELECT count(*) FROM movement m JOIN document d ON d.id = m.document_id
+            WHERE (m.item_id, m.grade, m.layer) = (s.item_id, s.grade, 'warehouse')
+                AND s.bin_id IN (m.from_place, m.to_place) AND d.kind <> 'put_back' AND d.effect_key <> %s)
+    FROM shelf s"""
+
+
+class _Shelf(NamedTuple):
+    """Units of one item that stand on it by the books, and how often others than its counter have changed that."""
+
+    units: int
+    moves: int
+
+
 class Clerks(People):
     """``_wrong``: by stocktake and line, by how many units its books may be wrong, as it was counted."""
 
@@ -42,7 +60,7 @@ class Clerks(People):
         self._version = 0
         self._heard: dict[str, int] = {}
         self._last: Mapping[str, int] = {}
-        self.kinds: Kinds = {self._open: 5, self._wms_counts: 9, self._wms_counts_all: 4}
+        self.kinds: Kinds = {self._open: 5, self._count_shelf: 4, self._wms_counts: 9, self._wms_counts_all: 4}
 
     # ---- stocktakes
 
@@ -143,6 +161,34 @@ class Clerks(People):
             if not any(wrong == units or wrong < units <= 0 for wrong in known):
                 counted = sorted(known) or "nothing"
                 self._hub.found(f"{number}, bin {bin_id}, item {item_id}: wrong by {counted}, and {units} were booked")
+
+    # ---- one shelf, by hand
+
+    def _count_shelf(self) -> str:
+        """A unit got lost or was put there, and nobody said so, until somebody counts one item on one shelf."""
+        (shelf, spot), sku = self._random.choice(list(self._goods.bins.items())), self._item()
+        stocked, wrong, key = self._goods.items[sku], self._random.choice(_WRONG_BY), f"shelf/{self._name('count')}"
+        looks: list[_Shelf] = []
+
+        def act(edge: Process) -> object:
+            if not looks:  # who asks again says the same
+                looks.append(self._shelf(spot, stocked, key))
+            counted = max(looks[0].units + wrong, 0)
+            return self._caller.do(edge, SetOnShelf(key, "counted", stocked, counted, spot=spot))
+
+        def answered(result: Adjusted | Refused) -> None:
+            self._is_a_fact(key, result)
+            (before,) = looks
+            if isinstance(result, Refused) or result.repeated or self._shelf(spot, stocked, key).moves != before.moves:
+                return  # what was booked meanwhile is a part of the difference
+            if result.change != max(wrong, -before.units):
+                self._hub.found(f"{key}: the books were wrong by {wrong}, and {result.change} were booked")
+
+        self._caller.have(key, act, answered)
+        return f"{key}: {sku} in {shelf}"
+
+    def _shelf(self, spot: Spot, stocked: Stocked, key: str) -> "_Shelf":
+        return _Shelf(*self._see(_SHELF, spot.bin_id, *stocked, key)[0])
 
     # ---- the outside system
 

@@ -4,19 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.errors import InsufficientStock, Refused
 from core.orders import own
 from core.orders.own import OwnLine, OwnOrder
-from core.sales import campaigns
+from core.sales import campaigns, expected
 from core.sales.campaigns import Campaign
 from core.sales.holds import EndHold, ExtendHold, Hold, PayHold
 from core.sales.lock_migration import MigrateLock, Successor, move_promises
 from core.sales.lock_requests import ChangeLock, Changes, DecideLock, RequestLock
 from core.sales.lock_terms import Terms
 from core.sales.locks import ConsumeLock, ReleaseLock
-from core.sales.pools import ClosePool, Collect, Deal, OpenPool
+from core.sales.pools import ClosePool, Collect, Deal, OpenPool, Resize, SetWindow
 from core.sales.presale import PayDeposit
 from core.stock import Pool, PoolKind, Stocked
 from drills.simulate.caller import Caller, Kinds
@@ -25,7 +25,15 @@ from drills.simulate.people import Goods
 from drills.simulate.shop import Line, Order, OwnShop
 
 _HOLDERS = ("acme", "zoe", "kim", "")
+_SHIFTS: Mapping[str, type[Deal | Collect | Resize]] = {"deal": Deal, "collect": Collect, "resize": Resize}
 _KEPT = 8  # locks and pools that somebody still thinks of
+
+
+class _Opened(NamedTuple):
+    id: int
+    code: str
+    starts: datetime | None
+    items: Sequence[Stocked]
 
 
 class Desk:
@@ -35,11 +43,11 @@ class Desk:
         self._hub, self._goods, self.caller, self._shop = hub, goods, caller, shop
         self._number = 0
         self._locks: dict[str, Terms] = {}
-        self._pools: list[tuple[int, str]] = []
+        self._pools: list[_Opened] = []
         self._presales: list[tuple[int, Stocked]] = []
         self.kinds: Kinds = {
             self._hold: 9, self._buy: 6, self._presell: 4, self._lock: 6,
-            self._act_on_a_lock: 8, self._open_any_pool: 4, self._act_on_a_pool: 3,
+            self._act_on_a_lock: 8, self._open_any_pool: 4, self._act_on_a_pool: 6,
         }  # fmt: skip
 
     @property
@@ -72,7 +80,7 @@ class Desk:
         return {known[sku]: units for sku, units in wanted.items()}
 
     def _hold_of(self, key: str, wanted: Mapping[str, int], ttl_s: float, holder: str) -> Hold:
-        pool = self._random.choice(self._pools)[0] if self._pools and self._random.random() < 0.15 else None
+        pool = self._random.choice(self._pools).id if self._pools and self._random.random() < 0.15 else None
         may_wait = dict.fromkeys(self._goods.items.values(), 4) if self._random.random() < 0.3 else {}
         return Hold(
             key, self._stocked(wanted), self._hub.clock() + timedelta(seconds=ttl_s), holder=holder, pool_id=pool,
@@ -249,36 +257,51 @@ class Desk:
         store_id = random.choice(list(self._goods.store_ids.values())) if kind is PoolKind.CHANNEL else None
         starts = None if kind is PoolKind.CHANNEL else self._in(-5.0, 5.0)
         ends = None if starts is None else starts + timedelta(seconds=random.uniform(120.0, 300.0))
+        presold, waits_for = kind is PoolKind.PRESALE, list[Mapping[Stocked, int]]()
 
         def act(edge: Process) -> Any:
             pool = Pool(self._new_id(edge), kind, code, store_id, starts_at=starts, ends_at=ends)
-            result = self.caller.do(edge, OpenPool(pool, units))
+            if not waits_for:  # asked again, it waits for the same
+                waits_for.append(_supply_for(edge, units) if presold else {})
+            result = self.caller.do(edge, OpenPool(pool, units, waits_for[0]))
             if not isinstance(result, Refused) and kind is not PoolKind.CHANNEL:
                 with edge.app.db.begin(MERCHANT, actor="simulation") as tx:
                     campaigns.plan(tx, Campaign(result, starts, best_effort=True))
             return result
 
-        presold = list(units) if kind is PoolKind.PRESALE else []
-        self.caller.have(code, act, partial(self._is_open, code, presold), is_told=True)
+        self.caller.have(code, act, partial(self._is_open, code, starts, list(units), presold), is_told=True)
         return f"{kind} {code}: {dict(zip(skus, units.values(), strict=True))}"
 
-    def _is_open(self, code: str, presold: Sequence[Stocked], result: object) -> None:
+    def _is_open(
+        self, code: str, starts: datetime | None, items: Sequence[Stocked], presold: bool, result: object
+    ) -> None:
         if isinstance(result, int):
-            self._pools = [*self._pools, (result, code)][-_KEPT:]
-            self._presales = [*self._presales, *((result, item) for item in presold)][-_KEPT:]
+            self._pools = [*self._pools, _Opened(result, code, starts, items)][-_KEPT:]
+            self._presales = [*self._presales, *((result, item) for item in items if presold)][-_KEPT:]
 
     def _act_on_a_pool(self) -> str | None:
         if not self._pools:
             return None
-        pool_id, code = self._random.choice(self._pools)
-        act, key = self._random.choice(("deal", "collect", "close")), self._name("shift")
-        what = {self._goods.items[self._random.choice(sorted(self._goods.items))]: self._random.randint(1, 3)}
+        pool_id, code, starts, items = self._random.choice(self._pools)
+        windows = () if starts is None else ("window", "window")
+        act, key = self._random.choice(("close", "resize", *_SHIFTS, *windows)), self._name("shift")
         if act == "close":
             self.caller.ask(f"{key}: close {code}", ClosePool(pool_id, "enough"))
+        elif act == "window":
+            ends = self._in(60.0, 300.0)
+            self.caller.have(f"{key}: end of {code}", partial(self._end_at, SetWindow(pool_id, starts, ends)))
         else:
-            shift = Deal if act == "deal" else Collect
-            self.caller.ask(f"{key}: {act} {code}", shift(pool_id, key, what, best_effort=True), is_told=True)
+            any_item = self._goods.items[self._random.choice(sorted(self._goods.items))]
+            what = {self._random.choice([*items, *items, any_item]): self._random.randint(1, 3)}
+            self.caller.ask(f"{key}: {act} {code}", _SHIFTS[act](pool_id, key, what, best_effort=True), is_told=True)
         return f"{act} {code}"
+
+    def _end_at(self, window: SetWindow, edge: Process) -> Any:
+        """It may be drawn on for longer, or not so long."""
+        result = self.caller.do(edge, window)
+        with edge.app.db.begin(MERCHANT, actor="simulation") as tx:
+            campaigns.wake(tx)
+        return result
 
 
 def _own_line(line: Line) -> OwnLine:
@@ -286,3 +309,11 @@ def _own_line(line: Line) -> OwnLine:
         line_id=line.line_id, sku=line.sku, quantity=line.quantity, cancelled=line.cancelled,
         written_off=line.written_off, shipped=line.shipped, returned=line.returned,
     )  # fmt: skip
+
+
+def _supply_for(edge: Process, units: Mapping[Stocked, int]) -> dict[Stocked, int]:
+    """For a presale of so many units: of each item the supply that comes last of those that bring enough, if any."""
+    with edge.app.db.begin(MERCHANT, actor="simulation") as tx:
+        found = expected.supply(tx, list(units))
+    coming = ((Stocked(one.item_id, one.grade), one) for one in found)
+    return {stocked: one.id for stocked, one in coming if one.open - one.presold >= units[stocked]}

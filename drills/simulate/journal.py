@@ -4,7 +4,7 @@ import hashlib
 from collections import deque
 from datetime import datetime
 
-_KEPT = 400
+_KEPT = 4_000
 
 
 class Journal:

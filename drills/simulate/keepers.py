@@ -11,11 +11,11 @@ from core.goods.splitting import Piece, SplitOff, Wish
 from core.stock import GOOD, MINOR_DEFECT, DocumentKind, Spot
 from core.supply import going_back
 from core.transaction import Database
+from drills.simulate.buyers import SUPPLIER
 from drills.simulate.caller import Kinds
 from drills.simulate.hub import MERCHANT
 from drills.simulate.outside import Change
 from drills.simulate.people import ACTOR, People, World
-from drills.simulate.yard import SUPPLIER
 
 _APART = """
     SELECT a.id, split_part(i.sku, '~', 1), a.units_left FROM set_apart a JOIN item i ON i.id = a.item_id
@@ -33,7 +33,7 @@ class Keepers(People):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.kinds: Kinds = {
-            self._hold_back: 2, self._take_in: 2, self._look_at: 4, self._unblock: 1, self._send_back: 2,
+            self._hold_back: 2, self._take_in: 2, self._look_at: 4, self._unblock: 3, self._send_back: 2,
             self._regrade: 2, self._split: 4, self._join: 4, self._rename: 2,
         }  # fmt: skip
 
@@ -50,7 +50,7 @@ class Keepers(People):
     def _hold_back(self) -> str | None:
         """Nobody may have them until somebody has looked at them."""
         (sku, spot), units, key = self._heap(), self._random.randint(1, 2), self._name("apart")
-        self._model.told[key] = Change(sku, -units)
+        self._model.tell(key, Change(sku, -units))
         lost = Lose(key, "lid may come off", DocumentKind.SET_APART, {self._goods.items[sku]: units}, spot=spot)
         self._do(key, lost)
         return f"{units} of {sku} are held back"
@@ -59,6 +59,7 @@ class Keepers(People):
         """A parcel came back, and nobody knows yet what is in it."""
         sku, units, key = self._item(), self._random.randint(1, 2), self._name("unknown")
         stocked = self._goods.items[sku]
+        self._model.tell(key)
         came = ReturnToInspect(key, DocumentKind.RETURN, {}, damaged={stocked: units}, spot=self._spot())
         self._caller.ask(key, came, partial(self._is_a_fact, key), is_told=True)
         return f"{units} of {sku} came back and are to be looked at"
@@ -77,7 +78,7 @@ class Keepers(People):
         flawed = random.randint(0, units - good) if random.random() < 0.3 else 0
         scrap = random.randint(0, units - good - flawed) if random.random() < 0.5 else 0
         findings = Findings(good, flawed, units - good - flawed - scrap, scrap)
-        self._model.told[key] = Change(sku, good + flawed)
+        self._model.tell(key, Change(sku, good + flawed))
 
         def act(db: Database) -> str:
             done = inspection.inspect(db, MERCHANT, record, findings, key, actor=ACTOR, reason="looked at")
@@ -107,7 +108,7 @@ class Keepers(People):
         sku, units, spot, random = self._item(), self._random.randint(1, 2), self._spot(), self._random
         kind, key = random.choice((DocumentKind.MEND, DocumentKind.SCRAP)), self._name("unblock")
         if kind is DocumentKind.MEND:
-            self._model.told[key] = Change(sku, units)
+            self._model.tell(key, Change(sku, units))
         self._caller.ask(key, Unblock(key, "looked at", kind, {self._goods.items[sku]: units}, spot=spot))
         return f"{key}: {kind} of {units} of {sku}"
 
@@ -126,7 +127,7 @@ class Keepers(People):
             return None
         (sku, spot), units, key = self._heap(), self._random.randint(1, 2), self._name("split")
         part = f"{sku}-{key}"
-        self._model.told[f"split/{key}"] = Change(sku, -units, into=part)
+        self._model.tell(f"split/{key}", Change(sku, -units), Change(part, units))
         wish = Wish(sku, part, {Piece(GOOD, spot): units})
 
         def act(db: Database) -> object:

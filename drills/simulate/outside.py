@@ -4,7 +4,8 @@ What exists, and what is on its way, is computed from facts of the outside world
 of them: a receipt counts once its document stands, an order counts in the version that was applied, or by the parcels
 of it that left our warehouses. Things only the ledger can know are read from it: goods that left although it knew none
 (found), whether written-off units were there to break, how many of those on their way it sells already, and what it
-booked of counts, which those who counted look after.
+booked of counts, which those who counted look after. What was told by mistake and is taken back is told as its
+opposite.
 """
 
 from collections import Counter
@@ -26,7 +27,7 @@ _UNITS = """
         (SELECT coalesce(sum(CASE 'available' WHEN m.to_bucket THEN m.quantity WHEN m.from_bucket THEN -m.quantity END),
             0)::bigint FROM movement m JOIN document d ON d.id = m.document_id
             WHERE m.item_id = i.id AND m.layer = 'warehouse' AND d.kind IN ('found', 'damage', 'mend', 'missing')
-                AND (d.order_id IS NOT NULL OR d.effect_key ~ '^(stocktake|mirror)/')),
+                AND (d.order_id IS NOT NULL OR d.effect_key ~ '^(stocktake|mirror|shelf)/')),
         (SELECT coalesce(sum(w.available + w.picking), 0)::bigint FROM warehouse_balance w WHERE w.item_id = i.id),
         coalesce(d.incoming_sellable, 0)::bigint, coalesce(d.incoming, 0)::bigint
     FROM item i LEFT JOIN LATERAL (SELECT sum(incoming_sellable) AS incoming_sellable, sum(incoming) AS incoming
@@ -37,9 +38,10 @@ _UNITS = """
 _CHANGES = """
     SELECT CASE kind WHEN 'purchase' THEN 'place/' || reason
         ELSE regexp_replace(effect_key, '^(purchase|transfer|inspection)/[0-9]+/', '') END
-    FROM document WHERE kind IN ('receipt', 'missing', 'damage', 'mend', 'set_apart', 'inspection', 'split',
-        'purchase', 'purchase_cut', 'transfer', 'lost') AND effect_key !~ '^(stocktake|mirror)/'
-        AND (order_id IS NULL OR effect_key ~ '^(purchase|transfer)/')"""
+    FROM document WHERE kind IN ('receipt', 'found', 'missing', 'damage', 'mend', 'set_apart', 'inspection', 'split',
+        'purchase', 'purchase_cut', 'transfer', 'lost', 'return', 'assembly', 'reversal')
+        AND effect_key !~ '^(stocktake|mirror|shelf)/'
+        AND (order_id IS NULL OR effect_key ~ '^(purchase|transfer|reversal)/')"""
 _PARCELS = "SELECT effect_key FROM document WHERE kind = 'shipment' AND effect_key LIKE 'packed-%%'"
 _MERGED = """
     SELECT split_part(i.sku, '~', 1) FROM document d JOIN item i ON i.id = split_part(d.effect_key, '/', 2)::bigint
@@ -99,15 +101,15 @@ _EVERYTHING = [
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Units of an item that are there from now on (below 0: no more), and that are on their way.
-
-    ``into``: the item that they are from now on, if they are not gone.
-    """
+    """Units of an item that are there from now on (below 0: no more), and that are on their way."""
 
     sku: str
     there: int
     coming: int = 0
-    into: str = ""
+
+    @property
+    def opposite(self) -> "Change":
+        return Change(self.sku, -self.there, -self.coming)
 
 
 class Place(NamedTuple):
@@ -161,11 +163,14 @@ class OutsideModel:
     ) -> None:
         self._database, self._shops, self._takes = database, shops, takes
         self._tellers = {**shops, **({_OWN: own} if own else {})}
-        self.told: dict[str, Change] = {}
+        self.told: dict[str, Sequence[Change]] = {}
         self.parcels: dict[str, Parcel] = {}
         self.joined: dict[str, str] = {}
         self.answered: set[str] = set()
         self.oversold = 0
+
+    def tell(self, key: str, *changes: Change) -> None:
+        self.told[key] = changes
 
     def stands(self) -> list[Stand]:
         rows, sent = self._rows(_UNITS), self._sent()
@@ -173,11 +178,9 @@ class OutsideModel:
         for sku, _, _, found, *_ in rows:
             exist[sku] += found
         for (key,) in self._rows(_CHANGES):
-            change = self.told[key]
-            exist[change.sku] += change.there
-            coming[change.sku] += change.coming
-            if change.into:
-                exist[change.into] -= change.there
+            for change in self.told[key]:
+                exist[change.sku] += change.there
+                coming[change.sku] += change.coming
         for parcel, units in sent.items():
             exist[parcel.sku] -= units
         for shop, number, version in self._rows(_VERSIONS):

@@ -23,6 +23,7 @@ ACTOR = "api_key:1"
 class Goods:
     """What the hub calls things: items by SKU, virtual bundles by SKU, stores and bins by name, the default one first.
 
+    ``made_of``: units of which items one unit of a bundle or kit takes, by its SKU.
     ``parts``: items that were split off, by their SKU, with the SKU of what they were split off.
     ``warehouses``: ids, the default one first.
     """
@@ -31,6 +32,7 @@ class Goods:
     bundles: Mapping[str, Stocked]
     store_ids: Mapping[str, int]
     bins: Mapping[str, Spot]
+    made_of: Mapping[str, Mapping[str, int]]
     parts: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -25,27 +25,31 @@ from core.stores import add, opened, set_mode, set_schedule
 from core.supply import counting, suppliers
 from core.transaction import Database, connect
 from core.warehouse import bins, warehouses
+from drills.simulate.buyers import SUPPLIER, Buyers
 from drills.simulate.caller import Caller
 from drills.simulate.clerks import MIRRORED, WMS, Clerks
 from drills.simulate.connectors import CompareAndSet, ModelConnector, ReadThenSet, WriteLater, listing_of
 from drills.simulate.desk import Desk
 from drills.simulate.happenings import Happenings, Street, post_hint
-from drills.simulate.hub import MERCHANT, Hub, Surroundings
+from drills.simulate.hub import MERCHANT, Hub, LastingConnection, Surroundings
 from drills.simulate.journal import Journal
 from drills.simulate.keepers import Keepers
+from drills.simulate.makers import Makers
 from drills.simulate.outside import OutsideModel
 from drills.simulate.packers import Packers
 from drills.simulate.people import Goods, World
+from drills.simulate.planners import Planners
 from drills.simulate.scheduler import Scheduler
 from drills.simulate.shop import OwnShop, Product, Shop, Unpaid
 from drills.simulate.weather import Weather
 from drills.simulate.wire import Place, Wire
-from drills.simulate.yard import SUPPLIER, Yard
+from drills.simulate.yard import Yard
 from jobs.sync import full_sync
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-_ITEMS = ("cup", "mug", "plate", "six-pack")
+_ITEMS = ("cup", "mug", "plate", "pair")
 _BUNDLES: Mapping[str, Mapping[str, int]] = {"set": {"mug": 1, "plate": 2}}
+_KITS: Mapping[str, Mapping[str, int]] = {"pair": {"cup": 2}}
 _SKUS = (*_ITEMS, *_BUNDLES)
 _OWN = "own"
 _SHOPS: Mapping[str, tuple[Platform, Unpaid, float]] = {
@@ -53,7 +57,7 @@ _SHOPS: Mapping[str, tuple[Platform, Unpaid, float]] = {
     "reader": (Platform.WOOCOMMERCE, Unpaid.HIDDEN, -11.9),
     "writer": (Platform.BIGCOMMERCE, Unpaid.FREE, 0.4),
 }
-_PACKS = {("reader", "six-pack"): 3}
+_PACKS = {("reader", "pair"): 3}
 _SCHEDULE = {"poll": "every 25", "full_sync": "every 120"}
 _BETWEEN_EVENTS_S = 0.15
 _AUDIT_EVERY = 40
@@ -122,9 +126,10 @@ def prepare(db: Database) -> None:
         bins.add(tx, "MAIN/A-01")
         suppliers.add(tx, SUPPLIER, {})
         counting.set_days(tx, 1)
-        for sku, parts in _BUNDLES.items():
+        for sku, parts in (*_BUNDLES.items(), *_KITS.items()):
             recipe = [Part(Stocked(catalog.item_id_of(tx, part)), units) for part, units in parts.items()]
-            recipes.set_recipe(tx, catalog.item_id_of(tx, sku), recipes.BUNDLE, recipe)
+            kind = recipes.BUNDLE if sku in _BUNDLES else recipes.KIT
+            recipes.set_recipe(tx, catalog.item_id_of(tx, sku), kind, recipe)
         for (name, sku), pack in _PACKS.items():
             tx.run(
                 """UPDATE listing l SET pack_size = :pack FROM store s WHERE l.merchant_id = :merchant_id
@@ -159,6 +164,7 @@ def _plan_once(raw: Any, _record: Any) -> None:
 @contextmanager
 def _game(outcome: Outcome, logins: Logins, build: Build) -> Iterator["_Game"]:
     engine = connect(logins.app, pool_size=1)
+    event.listen(engine, "do_connect", lambda _dialect, _record, where, how: LastingConnection.connect(*where, **how))
     event.listen(engine, "connect", _plan_once)
     try:
         with psycopg.connect(logins.superuser, autocommit=True, prepare_threshold=1) as database:
@@ -191,13 +197,15 @@ class _Game:
         surroundings = Surroundings(make_connector, build.make_combiner, self.found, self._ledger_moved)
         self._hub = Hub(self._scheduler, self.journal, engine, Weather(), surroundings)
         self._store_ids, self._wires = store_ids, wires
-        goods = Goods({sku: items[sku] for sku in _ITEMS}, {sku: items[sku] for sku in _BUNDLES}, store_ids, places)
+        plain, bundles = ({sku: items[sku] for sku in skus} for skus in (_ITEMS, _BUNDLES))
+        goods = Goods(plain, bundles, store_ids, places, {**_BUNDLES, **_KITS})
         self._caller = Caller(self._hub)
         self._desk = Desk(self._hub, goods, self._caller, own_shop)
         world = World(self._hub, goods, self._model, self._caller, database)
         self._yard, self._clerks = Yard(world), Clerks(world)
         self._packers = Packers(world, {**shops, _OWN: own_shop})
-        people = (self._desk, self._yard, self._packers, Keepers(world), self._clerks)
+        others = (Buyers(world), Keepers(world), Makers(world), Planners(world))
+        people = (self._desk, self._yard, self._packers, self._clerks, *others)
         beside = {kind: weight for one in people for kind, weight in one.kinds.items()}
         self._happenings = Happenings(self._hub, Street(shops, wires, own_shop), beside)
         self._is_unchecked = self._is_calm = False

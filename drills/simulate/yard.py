@@ -1,32 +1,45 @@
-"""What happens to goods: deliveries of suppliers, transfers between warehouses, goods put away, lost and damaged."""
+"""What happens to goods: they arrive, go to another warehouse, are put away, lost, damaged, and entered by mistake."""
 
-from datetime import timedelta
 from functools import partial
+from typing import NamedTuple
 
 from core.errors import NotFound, Refused
 from core.goods.adjusting import Lose
 from core.goods.receiving import Receive
+from core.reversing import Reverse, Reversed, TakenBackBefore, read_document
 from core.stock import DocumentKind, Spot
-from core.supply import counting, placing, purchases, receipts, sending, transfers
-from core.supply.lines import Came
+from core.supply import sending, transfers
 from core.supply.sending import Arrived
 from core.transaction import Database
 from core.warehouse.moves import PutAway
 from drills.simulate.caller import Kinds
-from drills.simulate.hub import MERCHANT
+from drills.simulate.hub import MERCHANT, Process
 from drills.simulate.outside import Change
 from drills.simulate.people import ACTOR, People, World
 
-SUPPLIER = "ACME"
+_NEWEST = """
+    SELECT d.id, d.kind, d.effect_key FROM document d
+    WHERE d.kind IN ('receipt', 'missing', 'scrap', 'vendor_return', 'deal', 'collect', 'lock')
+        AND d.effect_key !~ '^(purchase/|transfer/|stocktake/|mirror/|shelf/|reversal/|lock/floor:)'
+        AND (d.order_id IS NULL OR d.kind IN ('deal', 'collect', 'lock'))
+        AND NOT EXISTS (SELECT FROM document r WHERE r.corrects_id = d.id)
+    ORDER BY d.id DESC LIMIT 20"""
+
+
+class _Document(NamedTuple):
+    id: int
+    kind: str
+    key: str
 
 
 class Yard(People):
-    """The people who move goods."""
+    """The people who move goods. ``_mistakes``: documents that somebody wanted to take back."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
+        self._mistakes: set[int] = set()
         self.kinds: Kinds = {
-            self._receive: 4, self._lose: 3, self._put_away: 2, self._order_goods: 4, self._transfer: 4,
+            self._receive: 4, self._lose: 3, self._put_away: 2, self._transfer: 4, self._take_back: 4,
         }  # fmt: skip
 
     # ---- goods that come, go and change their place
@@ -38,7 +51,7 @@ class Yard(People):
 
     def receive(self, sku: str, units: int, spot: Spot | None = None) -> None:
         key = self._name("receipt")
-        self._model.told[key] = Change(sku, units)
+        self._model.tell(key, Change(sku, units))
         command = Receive(key, DocumentKind.RECEIPT, {self._goods.items[sku]: units}, spot=spot)
         self._do(key, command, is_told=True)
 
@@ -46,7 +59,7 @@ class Yard(People):
         """Somebody finds that goods are missing or damaged; who was promised them waits."""
         sku, units, key = self._item(), self._random.randint(1, 3), self._name("loss")
         kind = self._random.choice((DocumentKind.MISSING, DocumentKind.DAMAGE))
-        self._model.told[key] = Change(sku, -units)
+        self._model.tell(key, Change(sku, -units))
         self._do(key, Lose(key, "seen", kind, {self._goods.items[sku]: units}, spot=self._spot()))
         return f"{units} of {sku} are {kind}"
 
@@ -57,65 +70,34 @@ class Yard(People):
         self._caller.ask(key, PutAway(key, self._goods.items[sku], units, from_, to), is_told=True)
         return f"{units} of {sku} are put away"
 
-    # ---- purchase orders
+    # ---- what was entered by mistake
 
-    def _order_goods(self) -> str | None:
-        """Placed, sold before they are here by the merchant's rule, and delivered whole, in parts, or not at all."""
-        number, sku, units = self._name("PO"), self._item(), self._random.randint(2, 8)
-        place = self._random.choice(self._goods.warehouses)
-        on = (self._hub.clock() + timedelta(days=self._random.choice((0, 0, 1, 9)))).date()
-        self._model.told[f"place/{number}"] = Change(sku, 0, units)
+    def _take_back(self) -> str | None:
+        """One of the newest documents is wrong: what it says is gone stands there, or what came stands elsewhere."""
+        rows = [row for row in map(_Document._make, self._see(_NEWEST)) if row.id not in self._mistakes]
+        if not rows:
+            return None
+        kind = self._random.choice(sorted({row.kind for row in rows}))
+        document_id, _, told = next(row for row in rows if row.kind == kind)
+        self._mistakes.add(document_id)
+        key, force = f"reversal/{document_id}", self._random.random() < 0.7
+        changes = self._model.told.get(told, ())
+        self._model.tell(key, *(change.opposite for change in changes))
 
-        def act(db: Database) -> str:
-            with db.begin(MERCHANT, actor=ACTOR) as tx:
-                try:
-                    purchases.find(tx, number)
-                except NotFound:
-                    purchases.new(tx, number, SUPPLIER, place, expected_on=on)
-                    purchases.add_lines(tx, number, [purchases.Wanted(sku, units)])
-            placing.place(db, MERCHANT, number, actor=ACTOR)
-            counting.apply_to(db, MERCHANT, number, actor=ACTOR)
-            return "placed"
+        def act(edge: Process) -> object:
+            with edge.app.db.begin(MERCHANT, actor=ACTOR) as tx:
+                document = read_document(tx, document_id)
+            return self._caller.do(edge, Reverse(document, "by mistake", force))
 
-        def placed(result: object) -> None:
-            self._is_a_fact(number, result)
-            self._later(1.0, 25.0, partial(self._deliver, number, sku, units))
+        def answered(result: object) -> None:
+            if not isinstance(result, Reversed | TakenBackBefore):
+                return
+            self._model.answered.add(key)
+            for change in changes if kind == DocumentKind.RECEIPT else ():
+                self.receive(change.sku, change.there, self._spot())
 
-        self._have(f"order {number}", act, placed)
-        return f"{number} orders {units} of {sku}"
-
-    def _deliver(self, number: str, sku: str, left: int) -> None:
-        """Part of what is still to come comes, some of it damaged, or is given up."""
-        if self._random.random() < 0.25:
-            self._cut(number, sku, left)
-            return
-        units, key, spot = self._random.randint(1, left), self._name("delivery"), self._spot()
-        damaged = self._random.randint(0, units) if self._random.random() < 0.3 else 0
-        self._model.told[f"receipt/{key}"] = Change(sku, units - damaged, -units)
-
-        def act(db: Database) -> str:
-            came = {_line_of_purchase(db, number): Came(units - damaged, damaged)}
-            receipts.receive(db, MERCHANT, number, receipts.Delivery(spot, came), key, actor=ACTOR)
-            return "received"
-
-        def received(result: object) -> None:
-            self._is_a_fact(key, result)
-            if units < left:
-                self._later(1.0, 25.0, partial(self._deliver, number, sku, left - units))
-
-        self._have(f"{key} of {number}", act, received)
-
-    def _cut(self, number: str, sku: str, units: int) -> None:
-        key, lost = self._name("cut"), self._random.random() < 0.5
-        kind = DocumentKind.LOST if lost else DocumentKind.PURCHASE_CUT
-        self._model.told[f"{kind}/{key}"] = Change(sku, 0, -units)
-
-        def act(db: Database) -> str:
-            gone = {_line_of_purchase(db, number): units}
-            placing.cut(db, MERCHANT, number, gone, key, actor=ACTOR, reason="supplier says so", lost=lost)
-            return "cut"
-
-        self._fact(f"{key} of {number}", act)
+        self._caller.have(f"{key} of a {kind}", act, answered)
+        return f"document {document_id}, a {kind}, was entered by mistake"
 
     # ---- transfers
 
@@ -124,7 +106,7 @@ class Yard(People):
         number, sku, units = self._name("T"), self._item(), self._random.randint(1, 4)
         from_ = self._spot()
         (to,) = [one for one in self._goods.warehouses if one != from_.warehouse_id]
-        self._model.told[f"send/{number}"] = Change(sku, -units, units)
+        self._model.tell(f"send/{number}", Change(sku, -units, units))
 
         def act(db: Database) -> str:
             with db.begin(MERCHANT, actor=ACTOR) as tx:
@@ -152,7 +134,7 @@ class Yard(People):
         spot = self._random.choice(list(self._goods.bins.values()))
         come = units - lost
         if come:
-            self._model.told[f"receipt/{number}"] = Change(sku, come - damaged, -come)
+            self._model.tell(f"receipt/{number}", Change(sku, come - damaged, -come))
 
             def arrive(db: Database) -> str:
                 came = {_line_of_transfer(db, number): Arrived(come - damaged, damaged)}
@@ -161,7 +143,7 @@ class Yard(People):
 
             self._fact(f"receive {number}", arrive)
         if lost:
-            self._model.told[f"lost/{number}"] = Change(sku, 0, -lost)
+            self._model.tell(f"lost/{number}", Change(sku, 0, -lost))
 
             def lose(db: Database) -> str:
                 gone = {_line_of_transfer(db, number): lost}
@@ -175,11 +157,6 @@ def _close(number: str, db: Database) -> str:
     with db.begin(MERCHANT, actor=ACTOR) as tx:
         transfers.close(tx, number)
     return "closed"
-
-
-def _line_of_purchase(db: Database, number: str) -> int:
-    with db.begin(MERCHANT, actor=ACTOR) as tx:
-        return purchases.find(tx, number).lines[0].id
 
 
 def _line_of_transfer(db: Database, number: str) -> int:

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from core.errors import InsufficientStock, Refused
-from core.stock import GOOD
+from core.stock import GOOD, Stocked
 from edge.commands.common import Door, counted, say, say_table
 
 if TYPE_CHECKING:
     from core.command import Command
     from core.goods.losses import LossView
     from core.sales.shortage import Loss
+    from core.stock import Spot
     from core.transaction import Transaction
 
 Sku = Annotated[str, typer.Argument(metavar="SKU", help="the item's code; upper and lower case are the same")]
 MOST = 1_000_000_000  # units in one act
+_MOST_LOSSES = 20
 Units = Annotated[int, typer.Argument(metavar="N", min=1, max=MOST, help="how many units, 1 or more")]
 GradeName = Literal["good", "minor_defect"]
 Grade = Annotated[GradeName, typer.Option("--grade", help="the grade of the units")]
@@ -28,30 +30,48 @@ Reason = Annotated[str, typer.Option("--reason", help="why, for everybody who lo
 Key = Annotated[
     str, typer.Option("--key", help="your own name for this; repeating it with the same key changes nothing more")
 ]
+Where = Annotated[str, typer.Option("--at", metavar="PLACE", help="where: a warehouse, or a bin like MAIN/A-01")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would happen; change nothing")]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the options of a command say."""
+    """What is asked of units of one item: options of commands; see ``edge.commands.spread``."""
 
-    sku: str
-    units: int
-    grade: str
-    key: str
-    reason: str
-    as_json: bool
-    dry_run: bool = False
-    place: str = ""
-    cost: tuple[int, str] | None = None  # of one unit, in the smallest unit of a currency
+    sku: Sku
+    units: Units
+    reason: Reason
+    grade: Grade = "good"
+    place: Where = ""
+    key: Key = ""
 
     @property
     def goods(self) -> str:
         grade = "" if self.grade == GOOD else f" ({self.grade})"
         return f"{counted(self.units, 'unit')} of {self.sku}{grade}"
 
+    @property
+    def goods_are(self) -> str:
+        return f"{self.goods} {'is' if self.units == 1 else 'are'}"
+
     def told(self, **more: object) -> dict[str, object]:
         return {"sku": self.sku, "grade": self.grade, "units": self.units, **more}
+
+    def stocked(self, entered: Door) -> "tuple[Stocked, Spot | None]":
+        """What it is about, and in which bin (None: the default one). Raises: NotFound."""
+        from core import catalog
+        from core.warehouse import warehouses
+
+        with entered.begin() as tx:
+            spot = warehouses.spot_of(tx, self.place) if self.place else None
+            return Stocked(catalog.item_id_of(tx, self.sku), self.grade), spot
+
+
+@dataclass(frozen=True, slots=True)
+class AskedOrTried(Asked):
+    """The same, of what may take units from those who were promised them."""
+
+    dry_run: DryRun = False
 
 
 def effect_key(prefix: str, key: str) -> str:
@@ -117,13 +137,20 @@ def losses_as_json(views: "Sequence[LossView]") -> list[dict[str, Any]]:
 
 
 def say_losses(views: "Sequence[LossView]", *, dry_run: bool) -> None:
-    """Say who gave units up, unless nobody but the shared pool did."""
+    """Say who gave units up, those who wait now first, unless nobody but the shared pool did."""
     if all(not one.waits and one.pool == "the shared pool" for one in views):
         return
+    first = sorted(views, key=lambda one: not one.waits)[:_MOST_LOSSES]
     say_table(
-        [">units", "would be given up by" if dry_run else "given up by", "stood in", ""],
-        [[one.units, one.who, one.pool, "waits for them again" if one.waits else ""] for one in views],
-    )
+        ["SKU", ">units", "would be given up by" if dry_run else "given up by", "stood in", ""],
+        [
+            [one.sku if one.grade == GOOD else f"{one.sku} ({one.grade})", one.units, one.who, one.pool,
+             "waits for them again" if one.waits else ""]
+            for one in first
+        ],
+    )  # fmt: skip
+    if len(views) > len(first):
+        say(f"and {len(views) - len(first):,} more; --json tells all")
     broken = sum(one.units for one in views if one.order or one.hold)
     if broken:
         promised = counted(broken, "promised unit")

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.access.rights import Right
-from core.stock import DocumentKind, Stocked
+from core.stock import DocumentKind
 from edge.commands.acting import (
     MOST,
+    AskedOrTried,
     DryRun,
-    Grade,
     Key,
     Reason,
-    Sku,
-    Units,
     act,
     effect_key,
     loss_views,
@@ -24,6 +22,7 @@ from edge.commands.acting import (
     say_losses,
 )
 from edge.commands.common import Call, Door, counted, say, say_json, say_table
+from edge.commands.places import Places, say_placed
 from edge.commands.spread import spread
 from edge.instants import cells, local
 from edge.quantities import find_goods, read_goods
@@ -67,6 +66,7 @@ def list_(
         item_id = catalog.item_id_of(tx, sku) if sku else None
         bins = [spot.bin_id for spot in bins_of(tx, [at])] if at else None
         found, zone = lying.every(tx, item_id, bins, to_inspect=to_inspect), zone_of(tx)
+        places = Places.of(tx)
     if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
         return
@@ -74,11 +74,11 @@ def list_(
         say("Nothing lies unavailable there.")
         return
     rows = [
-        [one.record, one.sku, one.grade, one.place, one.units, _why(one.cause, one.to_inspect), one.reason,
+        [one.record, one.sku, one.grade, places.said(one.place), one.units, _why(one.cause, one.to_inspect), one.reason,
          f"{one.since.astimezone(zone):%Y-%m-%d}", one.purchase]
         for one in found
     ]  # fmt: skip
-    say_table([">record", "SKU", "grade", "place", ">units", "why", "reason", "since", "order"], rows)
+    say_placed([">record", "SKU", "grade", "place", ">units", "why", "reason", "since", "order"], rows, "place")
     say(f"{counted(sum(one.units for one in found), 'unit')} in all.")
 
 
@@ -104,13 +104,14 @@ def show(record: Record, *, call: Call) -> None:
         inspection.find(tx, record)
         (one,) = lying.every(tx, record_id=record)
         exits = lying.exits(tx, record)
-        names, zone = names_of(tx, [left.actor for left in exits]), zone_of(tx)
+        names, zone, places = names_of(tx, [left.actor for left in exits]), zone_of(tx), Places.of(tx)
     told = [{**dataclasses.asdict(left), "actor": names.get(left.actor, left.actor)} for left in exits]
     if call.as_json:
         say_json({**dataclasses.asdict(one), "exits": told})
         return
+    where = "there" if places.one_room else f"in {one.place}"
     say(
-        f"Record {record}: {one.units} of {counted(one.of, 'unit')} of {one.sku} ({one.grade}) lie in {one.place} "
+        f"Record {record}: {one.units} of {counted(one.of, 'unit')} of {one.sku} ({one.grade}) lie {where} "
         f"since {local(one.since, zone)}, {_why(one.cause, one.to_inspect)}: {one.reason or 'no reason was said'}."
     )
     if told:
@@ -119,17 +120,7 @@ def show(record: Record, *, call: Call) -> None:
 
 @commands.command()
 @spread
-def hold(
-    sku: Sku,
-    units: Units,
-    reason: Reason,
-    grade: Grade = "good",
-    at: Annotated[str, typer.Option("--at", metavar="PLACE", help="where: a warehouse, or a bin like MAIN/A-01")] = "",
-    key: Key = "",
-    dry_run: DryRun = False,
-    *,
-    call: Call,
-) -> None:
+def hold(asked: AskedOrTried, call: Call) -> None:
     """Hold units back from sale until somebody has looked at them.
 
     They stay on hand. Promises make room as when units are missing. `holdfast apart inspect` ends it.
@@ -137,35 +128,30 @@ def hold(
     \b
     Example: holdfast apart hold MUG-RED 20 --at MAIN/A-01 --reason "lid may come off"
     """
-    from core import catalog
     from core.goods.adjusting import Lose
-    from core.warehouse import warehouses
 
+    kind, dry_run = DocumentKind.SET_APART, asked.dry_run
     with call.door(Right.STOCK_ADJUST) as entered:
-        with entered.begin() as tx:
-            what = Stocked(catalog.item_id_of(tx, sku), grade)
-            spot = warehouses.spot_of(tx, at) if at else None
-        kind = DocumentKind.SET_APART
-        adjusted = act(entered, Lose(effect_key(kind, key), reason, kind, {what: units}, spot=spot), dry_run=dry_run)
+        what, spot = asked.stocked(entered)
+        command = Lose(effect_key(kind, asked.key), asked.reason, kind, {what: asked.units}, spot=spot)
+        adjusted = act(entered, command, dry_run=dry_run)
         losses = loss_views(entered, adjusted.losses)
         if not (dry_run or adjusted.repeated):
             with entered.begin() as tx:
-                detail = {"units": units, "grade": grade, "document": adjusted.document_id}
+                detail = {"units": asked.units, "grade": asked.grade, "document": adjusted.document_id}
                 entered.log(tx, "apart.hold", f"item:{what.item_id}", **detail)
     document_id = None if dry_run else adjusted.document_id
     if call.as_json:
-        say_json({
-            "sku": sku, "grade": grade, "units": units, "dry_run": dry_run, "document_id": document_id,
-            "repeated": adjusted.repeated, "losses": losses_as_json(losses),
-        })  # fmt: skip
+        told = asked.told(dry_run=dry_run, document_id=document_id, repeated=adjusted.repeated)
+        say_json({**told, "losses": losses_as_json(losses)})
         return
-    told = f"{counted(units, 'unit')} of {sku}"
+    goods = f"{counted(asked.units, 'unit')} of {asked.sku}"
     if adjusted.repeated:
         say(f"That was booked before, as document {document_id}; nothing was changed.")
     elif dry_run:
-        say(f"Only tried out: {told} would be held back. Without --dry-run they are.")
+        say(f"Only tried out: {goods} would be held back. Without --dry-run they are.")
     else:
-        say(f"{told} held back, document {document_id}. `holdfast apart list {sku}` shows the record.")
+        say(f"{goods} held back, document {document_id}. `holdfast apart list {asked.sku}` shows the record.")
     say_losses(losses, dry_run=dry_run)
 
 

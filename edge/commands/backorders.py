@@ -1,7 +1,6 @@
 """``holdfast backorder``: who waits for what, when it comes, and who has to be told."""
 
 import dataclasses
-import uuid
 from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ import typer
 
 from core.access.rights import Right
 from core.stock import GOOD, GRADES
-from edge.commands.acting import DryRun, Grade, Key, Sku, Units, act
+from edge.commands.acting import DryRun, Grade, Key, Sku, Units, act, effect_key
 from edge.commands.common import Call, ago, counted, say, say_json, say_table
 from edge.commands.spread import spread
 from edge.days import read_day
@@ -165,30 +164,20 @@ def arrived(sku: Sku, units: Units, ref: Ref, grade: Grade = GOOD, key: Key = ""
     \b
     Example: holdfast backorder arrived MUG-RED 120 --ref PO-7 --key delivery-2041
     """
-    from core.goods.receiving import Receive
-    from core.sales import expected, promise_dates
-    from core.stock import DocumentKind
+    from core.sales import arriving
 
     with call.door(Right.STOCK_RECEIVE) as entered:
         with entered.begin() as tx:
-            expected.refuse_purchase(tx, ref)
             stocked = _stocked(tx, sku, grade)
-            expected.require(tx, [stocked], ref)
-        name = f"receipt/{key or uuid.uuid4()}"
-        document_id = act(entered, Receive(name, DocumentKind.RECEIPT, {stocked: units}, ref))
-        with entered.begin() as tx:
-            counted_now = expected.arrived(tx, stocked, units, ref, document_id)
-            promise_dates.recompute(tx, [stocked])
-            if counted_now:
-                entered.log(tx, "backorder.arrived", f"item:{stocked.item_id}", units=units, ref=ref)
-            (left,) = [one for one in expected.supply(tx, [stocked], all_of_it=True) if one.reference == ref.strip()]
+        came = arriving.Arrived(effect_key("receipt", key), stocked, units, ref)
+        document_id, counted_now, left = arriving.arrive(entered.app.db, entered.merchant_id, came, entered.actor)
     if call.as_json:
         say_json({"sku": sku, "grade": grade, "units": units, "ref": ref, "document_id": document_id,
-                  "repeated": not counted_now, "still_expected": left.open})  # fmt: skip
+                  "repeated": not counted_now, "still_expected": left})  # fmt: skip
     elif not counted_now:
         say(f"Receipt {key} was booked before; nothing was changed.")
     else:
-        say(f"{counted(units, 'unit')} of {sku} booked in; {ref} is to bring {left.open:,} more.")
+        say(f"{counted(units, 'unit')} of {sku} booked in; {ref} is to bring {left:,} more.")
 
 
 @commands.command()
@@ -209,7 +198,8 @@ def supply(
     from core.stock import Stocked
 
     with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
-        items = [Stocked(catalog.item_id_of(tx, sku), one) for one in GRADES] if sku else None
+        item_id = catalog.item_id_of(tx, sku) if sku else None
+        items = None if item_id is None else [Stocked(item_id, one) for one in GRADES]
         found = expected.supply(tx, items, all_of_it=every)
     if call.as_json:
         say_json([{**dataclasses.asdict(one), "open": one.open} for one in found])

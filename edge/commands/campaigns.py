@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,31 +19,47 @@ from edge.instants import local
 from edge.quantities import find_items, read_quantities
 
 if TYPE_CHECKING:
-    from core.sales.campaigns import Campaign
+    from core.sales.campaigns import Opening
     from core.stock import Pool, PoolKind, Stocked
+    from core.transaction import Transaction
 
 Starts = Annotated[
     str, typer.Option("--starts", metavar="WHEN", help=f"when it begins, {WHEN} (its beginning); else at once")
 ]
 
 
-@spread
-def activity(  # noqa: PLR0913  each is an option of the command line
-    code: Code,
-    what: What,
-    ends: Annotated[str, typer.Option("--ends", metavar="WHEN", help=f"when it ends, {WHEN} (its end)")],
-    starts: Starts = "",
-    store: Store = "",
+@dataclass(frozen=True, slots=True)
+class OfActivity:
+    """Options of an activity that is planned."""
+
+    code: Code
+    what: What
+    ends: Annotated[str, typer.Option("--ends", metavar="WHEN", help=f"when it ends, {WHEN} (its end)")]
+    starts: Starts = ""
+    store: Store = ""
     preload: Annotated[
         str,
         typer.Option("--preload", metavar="WHEN", help="when to set its units apart, or `now`; else when it begins"),
-    ] = "",
-    best_effort: BestEffort = False,
-    grade: Grade = GOOD,
-    dry_run: DryRun = False,
-    *,
-    call: Call,
-) -> None:
+    ] = ""
+    best_effort: BestEffort = False
+    grade: Grade = GOOD
+    dry_run: DryRun = False
+
+    def opening(self, tx: "Transaction") -> "Opening":
+        """Raises: NotFound; Refused for a code in use."""
+        from core.sales.campaigns import Campaign, Opening
+        from core.sales.pools import OpenPool
+        from core.stock import PoolKind
+
+        pool, quantities = _planned(tx, PoolKind.ACTIVITY, self)
+        at = pool.starts_at
+        if self.preload:
+            at = tx.now if self.preload == "now" else read_coming(self.preload, tx.now, zone_of(tx))
+        return Opening(OpenPool(pool, quantities), Campaign(pool.id, at, self.best_effort))
+
+
+@spread
+def activity(asked: OfActivity, call: Call) -> None:
     """Plan an activity: units that are set apart for a time.
 
     They are sold first while it lasts. Nothing moves before its preload. When it ends, by the clock or by `holdfast
@@ -52,25 +69,21 @@ def activity(  # noqa: PLR0913  each is an option of the command line
     \b
     Example: holdfast pool activity BLACK-FRIDAY MUG-RED=50 CUP=20 --starts 2026-11-27 --ends 2026-11-30 --preload now
     """
-    from core.sales.campaigns import Campaign
-    from core.sales.pools import OpenPool
-    from core.stock import PoolKind
+    from core.sales import campaigns
 
+    dry_run, now = asked.dry_run, asked.preload == "now"
     with call.door(Right.POOL_CHANGE) as entered:
-        pool, quantities = _planned(entered, code, PoolKind.ACTIVITY, what, grade, store, starts, ends)
         with entered.begin() as tx:
-            zone, now = zone_of(tx), tx.now
-            at = now if preload == "now" else read_coming(preload, now, zone) if preload else pool.starts_at
-        act(entered, OpenPool(pool, quantities), dry_run=dry_run)
+            zone = zone_of(tx)
+        opening = campaigns.begin(entered.app.db, entered.merchant_id, asked.opening, entered.actor, dry_run=dry_run)
+        pool, at = opening.command.pool, opening.campaign.preload_at
         dealt, trouble = dict[str, int](), ""
-        if not dry_run:
-            _plan(entered, pool, sum(quantities.values()), Campaign(pool.id, at, best_effort))
-            if preload == "now":
-                try:
-                    dealt = _preload(entered, pool.id, pool.code, best_effort=best_effort)
-                except Refused as refusal:
-                    trouble = str(refusal)  # the job tries again; what was planned stays
-        planned = by_sku(entered, quantities)
+        if now and not dry_run:
+            try:
+                dealt = _preload(entered, pool.id, pool.code, best_effort=asked.best_effort)
+            except Refused as refusal:
+                trouble = str(refusal)  # the job tries again; what was planned stays
+        planned = by_sku(entered, opening.command.quantities)
     if call.as_json:
         told = {"pool": pool.code, "planned": planned, "starts_at": pool.starts_at, "ends_at": pool.ends_at}
         say_json({**told, "preload_at": at, "preloaded": dealt, "trouble": trouble, "dry_run": dry_run})
@@ -85,32 +98,47 @@ def activity(  # noqa: PLR0913  each is an option of the command line
         say(f"Its units are set apart {local(at, zone)}; `holdfast pool preload {pool.code}` does it before.")
 
 
-@spread
-def presale(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    code: Code,
-    what: What,
-    starts: Starts = "",
+@dataclass(frozen=True, slots=True)
+class OfPresale:
+    """Options of a presale that is made."""
+
+    code: Code
+    what: What
+    starts: Starts = ""
     ends: Annotated[
         str, typer.Option("--ends", metavar="WHEN", help=f"when it ends, {WHEN} (its end); else by hand")
-    ] = "",
-    store: Store = "",
+    ] = ""
+    store: Store = ""
     per_customer: Annotated[
         int | None, typer.Option("--per-customer", metavar="N", min=1, help="units of each item one customer may have")
-    ] = None,
+    ] = None
     balance_due: Annotated[
         str,
         typer.Option(
             "--balance-due", metavar="WHEN", help="with deposits: by when the rest is to be paid, like 2027-01-31"
         ),
-    ] = "",
+    ] = ""
     supply: Annotated[
         str, typer.Option("--supply", metavar="REF", help="the expected supply that brings the goods")
-    ] = "",
-    grade: Grade = GOOD,
-    dry_run: DryRun = False,
-    *,
-    call: Call,
-) -> None:
+    ] = ""
+    grade: Grade = GOOD
+    dry_run: DryRun = False
+
+    def opening(self, tx: "Transaction") -> "Opening":
+        """Raises: NotFound; Refused for a code in use, or for supply that brings too little."""
+        from core.sales import presale as presales
+        from core.sales.campaigns import Campaign, Opening
+        from core.sales.pools import OpenPool
+        from core.stock import PoolKind
+
+        pool, quantities = _planned(tx, PoolKind.PRESALE, self)
+        waits_for = presales.supply_for(tx, self.supply, quantities) if self.supply else {}
+        due = read_coming(self.balance_due, tx.now, zone_of(tx), day_ends=True) if self.balance_due else None
+        return Opening(OpenPool(pool, quantities, waits_for), Campaign(pool.id, balance_due_at=due), self.per_customer)
+
+
+@spread
+def presale(asked: OfPresale, call: Call) -> None:
     """Sell up to N units of each item before they are there.
 
     Goods that arrive are handed over by themselves, the oldest order first. What is not sold at the end is gone.
@@ -119,30 +147,15 @@ def presale(  # noqa: PLR0913, PLR0917  each is an option of the command line
     Example: holdfast backorder expect LAMP 200 2027-02-01 --ref PO-7
              holdfast pool presale LAMP-2027 LAMP=150 --ends 2027-01-15 --per-customer 2 --supply PO-7
     """
-    from core.sales import presale as presales
-    from core.sales.campaigns import Campaign
-    from core.sales.pools import OpenPool
-    from core.stock import PoolKind
+    from core.sales import campaigns
 
+    dry_run, supply = asked.dry_run, asked.supply
     with call.door(Right.POOL_CHANGE) as entered:
-        pool, quantities = _planned(entered, code, PoolKind.PRESALE, what, grade, store, starts, ends)
         with entered.begin() as tx:
             zone = zone_of(tx)
-            due = read_coming(balance_due, tx.now, zone, day_ends=True) if balance_due else None
-            waits_for = presales.supply_for(tx, supply, quantities) if supply else {}
-            if per_customer is not None and not dry_run:
-                # Before anybody can buy; taken back when the presale is refused.
-                presales.limit_per_customer(tx, pool.id, quantities, per_customer)
-        try:
-            act(entered, OpenPool(pool, quantities, waits_for), dry_run=dry_run)
-        except Refused:
-            if per_customer is not None and not dry_run:
-                with entered.begin() as tx:
-                    presales.unlimit(tx, pool.id, quantities)
-            raise
-        if not dry_run:
-            _plan(entered, pool, sum(quantities.values()), Campaign(pool.id, balance_due_at=due))
-        caps = by_sku(entered, quantities)
+        opening = campaigns.begin(entered.app.db, entered.merchant_id, asked.opening, entered.actor, dry_run=dry_run)
+        pool, due, per_customer = opening.command.pool, opening.campaign.balance_due_at, opening.per_customer
+        caps = by_sku(entered, opening.command.quantities)
     if call.as_json:
         told = {"pool": pool.code, "caps": caps, "starts_at": pool.starts_at, "ends_at": pool.ends_at}
         say_json({**told, "per_customer": per_customer, "balance_due_at": due, "supply": supply, "dry_run": dry_run})
@@ -152,30 +165,19 @@ def presale(  # noqa: PLR0913, PLR0917  each is an option of the command line
             f"{f' until {local(pool.ends_at, zone)}' if pool.ends_at else ''} ({zone.key}).")  # fmt: skip
 
 
-def _planned(
-    entered: Door, code: str, kind: "PoolKind", what: list[str], grade: str, store: str, starts: str, ends: str
-) -> "tuple[Pool, dict[Stocked, int]]":
+def _planned(tx: "Transaction", kind: "PoolKind", asked: OfActivity | OfPresale) -> "tuple[Pool, dict[Stocked, int]]":
     """A pool as the options say it, with the units of its items. Raises: NotFound; Refused for a code in use."""
     from core.sales import campaigns
     from core.stock import Pool, PoolKind
 
-    with entered.begin() as tx:
-        zone = zone_of(tx)
-        at_once = tx.now if kind is PoolKind.ACTIVITY else None
-        pool = Pool(
-            tx.new_id(), kind, campaigns.new_code(tx, code), store_id_of(tx, store),
-            starts_at=read_coming(starts, tx.now, zone) if starts else at_once,
-            ends_at=read_coming(ends, tx.now, zone, day_ends=True) if ends else None,
-        )  # fmt: skip
-        return pool, find_items(tx, read_quantities(what), grade)
-
-
-def _plan(entered: Door, pool: "Pool", units: int, campaign: "Campaign") -> None:
-    from core.sales import campaigns
-
-    with entered.begin() as tx:
-        campaigns.plan(tx, campaign)
-        entered.log(tx, "pool.make", f"pool:{pool.code}", kind=pool.kind, units=units)
+    zone = zone_of(tx)
+    at_once = tx.now if kind is PoolKind.ACTIVITY else None
+    pool = Pool(
+        tx.new_id(), kind, campaigns.new_code(tx, asked.code), store_id_of(tx, asked.store),
+        starts_at=read_coming(asked.starts, tx.now, zone) if asked.starts else at_once,
+        ends_at=read_coming(asked.ends, tx.now, zone, day_ends=True) if asked.ends else None,
+    )  # fmt: skip
+    return pool, find_items(tx, read_quantities(asked.what), asked.grade)
 
 
 @spread
@@ -214,7 +216,7 @@ def _preload(entered: Door, pool_id: int, code: str, *, best_effort: bool, dry_r
     if dry_run:
         return dealt
     with entered.begin() as tx:
-        campaigns.preloaded(tx, pool_id)
+        campaigns.preloaded(tx, [pool_id])
         entered.log(tx, "pool.preload", f"pool:{code}", dealt=dealt)
     return dealt
 

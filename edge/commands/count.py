@@ -1,6 +1,7 @@
 """``holdfast count``: stocktakes, from the sheet to the booking."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.stocktake.entering import Entered
+    from core.stocktake.opening import Terms
     from core.stocktake.posting import Posted
     from core.transaction import Transaction
 
@@ -58,23 +60,33 @@ Freeze = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Options that say which goods of its places a stocktake counts, and how."""
+
+    sku: Skus = None
+    class_: Classes = None
+    by: By = "units"
+    not_for: NotFor = None
+    most: Most = None
+    blind: Blind = False
+    uncounted: Uncounted = "leave"
+    freeze: Freeze = False
+    note: Annotated[str, typer.Option("--note", help="for everybody who looks at it later")] = ""
+
+    def terms(self, tx: "Transaction") -> "Terms":
+        """Raises: NotFound, naming unknown items."""
+        from core.goods import skus
+        from core.stocktake.opening import Choice, Terms
+
+        items = [item.id for item in skus.resolve(tx, self.sku or ()).values()]
+        choice = Choice(items, self.class_ or (), self.not_for, self.most, self.by == "value")
+        return Terms(self.blind, self.uncounted == "zero", self.freeze, self.note, choice)
+
+
 @commands.command()
 @spread
-def start(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    number: Number,
-    at: Places,
-    sku: Skus = None,
-    class_: Classes = None,
-    by: By = "units",
-    not_for: NotFor = None,
-    most: Most = None,
-    blind: Blind = False,
-    uncounted: Uncounted = "leave",
-    freeze: Freeze = False,
-    note: Annotated[str, typer.Option("--note", help="for everybody who looks at it later")] = "",
-    *,
-    call: Call,
-) -> None:
+def start(number: Number, at: Places, *, scope: Scope, call: Call) -> None:
     """Open a stocktake and write down what the books hold now.
 
     Without --sku, --class, --not-for or --most everything in those places is counted. Goods go on being sold.
@@ -84,21 +96,17 @@ def start(  # noqa: PLR0913, PLR0917  each is an option of the command line
              holdfast count start S-8 --at MAIN --class A --by value --not-for 30
              holdfast count start S-9 --at MAIN/A-01 --freeze --uncounted zero
     """
-    from core.goods import skus
     from core.stocktake import opening, views
-    from core.stocktake.opening import Choice, Terms
 
     with call.door(Right.STOCK_ADJUST) as entered:
-        if freeze:
+        if scope.freeze:
             entered.actor.require(Right.STOCK_MOVE)
         with entered.begin() as tx:
-            items = [item.id for item in skus.resolve(tx, sku or ()).values()]
-            choice = Choice(items, class_ or (), not_for, most, by == "value")
-            row = opening.start(tx, number, at, Terms(blind, uncounted == "zero", freeze, note, choice))
-            entered.log(tx, "count.start", f"stocktake:{row.number}", at=at, chosen=row.chosen, freeze=freeze)
+            row = opening.start(tx, number, at, scope.terms(tx))
+            entered.log(tx, "count.start", f"stocktake:{row.number}", at=at, chosen=row.chosen, freeze=scope.freeze)
             lines = views.progress(tx, row).lines
     if call.as_json:
-        say_json({"number": row.number, "lines": lines, "opened_at": row.opened_at, "blind": blind})
+        say_json({"number": row.number, "lines": lines, "opened_at": row.opened_at, "blind": scope.blind})
     else:
         say(
             f"Stocktake {row.number} is open: {counted(lines, 'line')} to count. `holdfast count sheet {row.number}` "

@@ -10,6 +10,7 @@ from core.access.rights import Right
 from edge.commands.common import Call, Door, counted, say, say_json, say_table
 from edge.commands.count import Number
 from edge.commands.count_sheets import COUNTED, COUNTED_AT, GRADE, PLACE, SKU
+from edge.commands.places import Places, say_placed
 from edge.commands.spread import spread
 from edge.instants import cells
 
@@ -145,7 +146,8 @@ def _say_counts(
     if as_json:
         say_json(counts)
     elif counts:
-        say_table(list(counts[0]), [cells(one.values(), zone_of(tx)) for one in counts])
+        zone = zone_of(tx)
+        say_table(list(counts[0]), [cells(one.values(), zone) for one in counts])
     else:
         say("Nobody has counted that yet.")
 
@@ -176,6 +178,7 @@ def variance(
         varies, needed = approving.variance(tx, row), approving.needed(tx, row) is not None
         is_open = row.state in ("counting", "approved")
         again = views.names(tx, list(posting.to_count_again(tx, row))) if is_open else []
+        places = Places.of(tx)
     told = [
         {**dataclasses.asdict(line), "percent": line.percent, **_worth(one)}
         for line, one in zip(lines, values, strict=True)
@@ -189,7 +192,8 @@ def variance(
     columns = ["place", "SKU", "grade", "state", ">book", ">counted", ">variance", ">%", ">now", ">posted", ">value"]
     names = ("place", "sku", "grade", "state", "book", "counted", "variance", "percent", "now", "posted")
     sums = [_sums(one) or None for one in values]
-    say_table(columns, [[*(one[name] for name in names), value] for one, value in zip(told, sums, strict=True)])
+    shown = [{**one, "place": places.said(one["place"])} for one in told]
+    say_placed(columns, [[*(one[n] for n in names), value] for one, value in zip(shown, sums, strict=True)], "place")
     say(
         f"{varies.found} found and {varies.missing} missing on {counted(varies.varying, 'line')} of {varies.lines}, "
         f"revision {row.revision}." + (" A second person has to approve it." if needed and not row.approved_at else "")

@@ -1,4 +1,4 @@
-"""``holdfast fulfil``: what warehouses are to send of paid orders, from the decision to the parcel."""
+"""``holdfast fulfil`` and ``ship``: what warehouses are to send of paid orders, from the decision to the parcel."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -131,7 +131,6 @@ def put_back(asked: OfFulfilment, reason: Reason = "") -> None:
         _do(entered, asked, lambda on: PutBack(*on, reason), "put back")
 
 
-@commands.command()
 @spread
 def ship(asked: OfFulfilment) -> None:
     """Say that goods have left the house, all that is left or some.
@@ -139,8 +138,8 @@ def ship(asked: OfFulfilment) -> None:
     What was not handed over is on the way. When the store says later that it was shipped, nothing is booked twice.
 
     \b
-    Example: holdfast fulfil ship 1001/1
-             holdfast fulfil ship 1001/1 MUG-RED=2
+    Example: holdfast ship 1001/1
+             holdfast ship 1001/1 MUG-RED=2
     """
     from core.fulfilment.acts import Ship
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import Call, ago, say, say_json, say_table
+from edge.commands.common import Call, ago, say, say_json
+from edge.commands.places import Places, say_placed
 from edge.commands.spread import spread
 
 if TYPE_CHECKING:
+    from core.dispatch.model import Route
     from core.fulfilment.dispatching import Dispatched
     from core.fulfilment.views import FulfilmentView
     from core.transaction import Transaction
@@ -45,17 +47,20 @@ def list_fulfilments(
             warehouse_id=warehouses.id_of(tx, warehouse) if warehouse else None,
             order_id=row_of(tx, order, store).id if order else None,
         )  # fmt: skip
+        places = Places.of(tx)
     if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
     elif found:
         columns = ["order", "store", "warehouse", "state", "leaves", ">to hand over", ">being packed", ">shipped"]
-        say_table(
+        say_placed(
             columns,
             [
-                [one.ref, one.store, one.warehouse, one.state, one.leaves_on, sum(row.waiting for row in one.lines),
-                 sum(row.handed for row in one.lines), sum(row.shipped for row in one.lines)]
+                [one.ref, one.store, places.said(one.warehouse), one.state, one.leaves_on,
+                 sum(row.waiting for row in one.lines), sum(row.handed for row in one.lines),
+                 sum(row.shipped for row in one.lines)]
                 for one in found
             ],
+            "warehouse",
         )  # fmt: skip
     else:
         say("No warehouse is to send anything. `holdfast fulfil allocate ORDER` tells one to.")
@@ -82,7 +87,7 @@ def show(
 
     with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         parts = [views.find(tx, ref, store=store)] if "/" in ref else views.of_order(tx, ref, store=store)
-        now = tx.now
+        now, places = tx.now, Places.of(tx)
     if call.as_json:
         told = [dataclasses.asdict(one) for one in parts]
         say_json(told[0] if "/" in ref else told)
@@ -92,24 +97,27 @@ def show(
     for nth, one in enumerate(parts):
         if nth:
             say("")
-        _say_part(one, now)
+        _say_part(one, now, places)
 
 
-def _say_part(found: "FulfilmentView", now: datetime) -> None:
+def _say_part(found: "FulfilmentView", now: datetime, places: Places) -> None:
     state = ", ".join(dict.fromkeys([found.state, "told"]))
-    say(f"{found.ref} of {found.store}, by {found.warehouse}: {state} {ago(found.made_at, now)}")
+    by = "" if places.one_room else f", by {found.warehouse}"
+    say(f"{found.ref} of {found.store}{by}: {state} {ago(found.made_at, now)}")
     if found.leaves_on is not None:
         arrives = f", arrives {found.earliest} to {found.latest}" if found.earliest and found.latest else ""
         say(f"Promised: leaves {found.leaves_on}{arrives}.")
     if found.rejected_at is not None:
         say(f"Rejected {ago(found.rejected_at, now)}: {found.why}")
-    say_table(
+    say_placed(
         ["SKU", "grade", ">told", ">to hand over", ">being packed", "from", ">shipped", ">taken back"],
         [
-            [row.sku, row.grade, row.told, row.waiting, row.handed, ", ".join(row.bins), row.shipped, row.back]
+            [row.sku, row.grade, row.told, row.waiting, row.handed, "" if places.one_room else ", ".join(row.bins),
+             row.shipped, row.back]
             for row in found.lines
         ],
-    )
+        "from",
+    )  # fmt: skip
 
 
 def say_dispatched(
@@ -131,6 +139,7 @@ def say_dispatched(
             told.append({"order": number, "fulfilments": made, "refused": refused, "dry_run": dry_run, "route": route})
         say_json(told)
         return
+    places = Places.of(tx)
     for order_id, number in numbers.items():
         one = by_order.get(order_id)
         if one is None:
@@ -140,5 +149,10 @@ def say_dispatched(
             say(f"Order {number} changed meanwhile, nothing was booked: {one.refused}")
             continue
         say(f"Order {number}{', only tried out' if dry_run else ''}:")
-        for sentence in tell(one.route, names) if one.route else ():
-            say(f"    {sentence}")
+        for sentence in tell(_as_it_is_now(one.route), places.names(names)) if one.route else ():
+            say(f"    {places.sentence(sentence)}")
+
+
+def _as_it_is_now(route: "Route") -> "Route":
+    """Without the reasons of earlier attempts, which --json tells."""
+    return dataclasses.replace(route, reasons=[one for one in route.reasons if one.attempt == route.attempt])

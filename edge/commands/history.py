@@ -11,12 +11,12 @@ import typer
 
 from core.access.rights import Right
 from edge.commands.common import Call, confirm, counted, say, say_json, say_table
+from edge.commands.places import Places, say_balances, units_of
 from edge.commands.spread import spread
 from edge.instants import HELP, local, read_instant
 
 if TYPE_CHECKING:
     from core.goods.item_life import Became
-    from core.goods.item_views import BalanceView
     from core.past.rebuild import Difference, Plan, Rebuilt
     from core.past.stock_card import CardLine, LayerTotal
     from core.transaction import Transaction
@@ -45,14 +45,17 @@ def at(sku: Sku, when: Annotated[str, typer.Argument(metavar="WHEN", help=HELP)]
         instant = read_instant(when, tx.now, zone)
         item = item_views.item_view(tx, catalog.item_id_of(tx, sku))
         balances = history.item_at(tx, item.id, instant)
-        numbers = history.numbers_at(tx, item.id, instant)
+        numbers, places = history.numbers_at(tx, item.id, instant), Places.of(tx)
     if call.as_json:
         layers, stores = (list(map(dataclasses.asdict, part)) for part in (balances, numbers))
         say_json({"id": item.id, "sku": item.sku, "title": item.title, "at": instant, "layers": layers,
                   "stores": stores})  # fmt: skip
         return
     say(f"{item.sku}  {item.title}, as of {local(instant, zone, seconds=True)} ({zone.key})")
-    _say_balances(balances)
+    if balances:
+        say_balances(balances, places)
+    else:
+        say("There was nothing of it anywhere.")
     for one in numbers:
         say(one.sentence)
         if one.documents:
@@ -64,18 +67,6 @@ def _zone(tx: "Transaction") -> ZoneInfo:
     from core.queries import merchant_view
 
     return ZoneInfo(merchant_view(tx).time_zone)
-
-
-def _say_balances(balances: "Sequence[BalanceView]") -> None:
-    if not balances:
-        say("There was nothing of it anywhere.")
-        return
-    rows = [[one.layer, one.place, one.grade, _units(one.buckets)] for one in balances]
-    say_table(["layer", "place", "grade", "units"], rows)
-
-
-def _units(buckets: Mapping[str, int]) -> str:
-    return ", ".join(f"{bucket} {units:,}" for bucket, units in buckets.items())
 
 
 @spread
@@ -102,7 +93,7 @@ def card(
     from core.past.stock_card import Cursor
 
     with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
-        zone = _zone(tx)
+        zone, places = _zone(tx), Places.of(tx)
         item_id = skus.own(tx, sku) or catalog.item_id_of(tx, sku)
         became = item_life.became(tx, item_id)
         page = stock_card.card(
@@ -124,7 +115,7 @@ def card(
     if not page.lines:
         say("No document moved it in that time.")
         return
-    say_table(["when", "document", "cause", "moved", "after"], [_card_row(line, zone) for line in page.lines])
+    say_table(["when", "document", "cause", "moved", "after"], [_card_row(line, zone, places) for line in page.lines])
     if page.next is not None:
         say(f"Older ones: --after {page.next}")
 
@@ -138,16 +129,18 @@ def _say_became(sku: str, became: "Became", zone: ZoneInfo) -> None:
     )
 
 
-def _card_row(line: "CardLine", zone: ZoneInfo) -> list[Any]:
+def _card_row(line: "CardLine", zone: ZoneInfo, places: Places) -> list[Any]:
     cause = f"order {line.order} of {line.store}" if line.order and line.store else line.order or line.reason
     corrects = f" (corrects {line.corrects_id})" if line.corrects_id is not None else ""
-    moved = "; ".join(f"{m.layer}: {m.quantity:,}{_of(m.grade)} {m.from_} -> {m.to}" for m in line.movements)
+    moved = "; ".join(
+        f"{m.layer}: {m.quantity:,}{_of(m.grade)} {places.end(m.from_)} -> {places.end(m.to)}" for m in line.movements
+    )
     return [local(line.recorded_at, zone, seconds=True), f"{line.kind} {line.document_id}{corrects}", cause, moved,
             "; ".join(map(_total, line.after)) or "nothing"]  # fmt: skip
 
 
 def _total(total: "LayerTotal") -> str:
-    return f"{total.layer}{_of(total.grade)}: {_units({b: n for b, n in total.units.items() if n})}"
+    return f"{total.layer}{_of(total.grade)}: {units_of({b: n for b, n in total.units.items() if n})}"
 
 
 def _of(grade: str) -> str:

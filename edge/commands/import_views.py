@@ -37,7 +37,9 @@ def list_imports(
     from core.files import recorded
 
     with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
-        told = [_told(row, recorded.tally(tx, row.id)) for row in recorded.newest(tx, last)]
+        rows = recorded.newest(tx, last)
+        tallies = recorded.tallies(tx, [row.id for row in rows])
+        told = [_told(row, tallies[row.id]) for row in rows]
     if call.as_json:
         say_json(told)
     elif told:

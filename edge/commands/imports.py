@@ -129,13 +129,13 @@ def receipts(asked: Asked, call: Call) -> None:
 def transfers(asked: Asked, call: Call) -> None:
     """Read transfers between warehouses.
 
-    Nothing moves yet. A row for each item. Columns: number, from, to, expected_on, note, sku, grade, quantity, sent,
-    came, lost. What was sent elsewhere is not asked for again.
+    A row for each item. Columns: number, from, to, expected_on, note, sku, grade, quantity, sent, came, lost. What was
+    not sent yet is asked for; what was sent and neither came nor is lost is on its way here, too, and on sale.
 
     \b
     Example: holdfast import transfers transfers.csv --dry-run
     """
-    read("transfers", asked, call, Right.STOCK_MOVE)
+    read("transfers", asked, call, Right.STOCK_MOVE, Right.STOCK_RECEIVE)
 
 
 @commands.command("locks")

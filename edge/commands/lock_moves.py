@@ -3,6 +3,7 @@
 import dataclasses
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,22 +43,52 @@ if TYPE_CHECKING:
     from core.transaction import Transaction
 
 
+@dataclass(frozen=True, slots=True)
+class NewTerms:
+    """Options that say in what a lock to be made differs from the one it takes the place of."""
+
+    type_: Annotated[TypeName | None, typer.Option("--type", help="of a lock that is made")] = None
+    store: Store = ""
+    warehouse: Warehouse = ""
+    sales_only: Annotated[bool, typer.Option("--sales-only", help="made without a warehouse")] = False
+    pure: Pure = False
+    account: Account = ""
+    until: Until = ""
+
+    def successor(self, tx: "Transaction", old: "LockRow", to: str) -> "Successor | None":
+        """The lock to be made; None where there is one called so.
+
+        Raises: typer.BadParameter for terms of one that is there; NotFound.
+        """
+        from core.sales import lock_report
+        from core.sales.lock_migration import Successor
+        from core.sales.lock_terms import Terms
+
+        if lock_report.is_known(tx, to):
+            if self != NewTerms():
+                raise typer.BadParameter(f"there is a lock {to} already; leave its terms as they are")
+            return None
+        kind = self.type_ or old.type
+        store_id = store_named(tx, kind, self.store) if self.store or kind != old.type else old.store_id
+        place = None if self.sales_only else warehouse_named(tx, self.warehouse) or old.warehouse_id
+        terms = Terms(
+            kind, old.stocked, old.quantity, store_id, place, self.pure or (old.pure and place is not None),
+            self.account or (old.account if kind == "business" else ""), old.owner, old.priority, None,
+            window(tx, "", self.until)[1] or old.expires_at, old.overflow, old.reason,
+        )  # fmt: skip
+        return Successor(tx.new_id(), terms)
+
+
 @spread
-def migrate(  # noqa: PLR0913, PLR0917  each is an option of the command line
+def migrate(
     key: Key,
     to: Annotated[str, typer.Argument(metavar="TO", help="the lock to go to; made where there is none")],
     units: Annotated[int | None, typer.Argument(metavar="N", min=1, help="so many units; else all of it")] = None,
-    type_: Annotated[TypeName | None, typer.Option("--type", help="of a lock that is made")] = None,
-    store: Store = "",
-    warehouse: Warehouse = "",
-    sales_only: Annotated[bool, typer.Option("--sales-only", help="made without a warehouse")] = False,
-    pure: Pure = False,
-    account: Account = "",
-    until: Until = "",
+    *,
+    terms: NewTerms,
     reason: Reason = "",
     ref: Ref = "",
     dry_run: DryRun = False,
-    *,
     call: Call,
 ) -> None:
     """Give a lock's units to another lock, all or N.
@@ -75,8 +106,7 @@ def migrate(  # noqa: PLR0913, PLR0917  each is an option of the command line
     with call.door(Right.LOCK_CHANGE) as entered:
         with entered.begin() as tx:
             before = lock_report.lock(tx, key)
-            old = lock_report.record(tx, key)
-            new = _successor(tx, old, to, type_, store, warehouse, sales_only, pure, account, until)
+            new = terms.successor(tx, lock_report.record(tx, key), to)
         command = MigrateLock(key, to, ref or str(uuid.uuid4()), units, new, reason)
         done = act(entered, command, dry_run=dry_run)
         promised = before.reserved + before.sold if units is None else 0
@@ -135,31 +165,6 @@ def floor(
                 entered.log(tx, "lock.floor", f"store:{shop.id}", sku=sku, units=units or 0, reason=reason)
     of = sku if grade == GOOD else f"{sku} ({grade})"
     tell(command.key, done, call.as_json, dry_run=dry_run, called=f"The floor of {of} for {shop.name}")
-
-
-def _successor(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    tx: "Transaction", old: "LockRow", to: str, type_: str | None, store: str, warehouse: str, sales_only: bool,
-    pure: bool, account: str, until: str,
-) -> "Successor | None":  # fmt: skip
-    """The lock to be made; None where there is one called so. Raises: BadParameter for terms of one that is there."""
-    from core.sales import lock_report
-    from core.sales.lock_migration import Successor
-    from core.sales.lock_terms import Terms
-
-    said = type_ is not None or any((store, warehouse, sales_only, pure, account, until))
-    if lock_report.is_known(tx, to):
-        if said:
-            raise typer.BadParameter(f"there is a lock {to} already; leave its terms as they are")
-        return None
-    kind = type_ or old.type
-    store_id = store_named(tx, kind, store) if store or kind != old.type else old.store_id
-    place = None if sales_only else warehouse_named(tx, warehouse) or old.warehouse_id
-    terms = Terms(
-        kind, old.stocked, old.quantity, store_id, place, pure or (old.pure and place is not None),
-        account or (old.account if kind == "business" else ""), old.owner, old.priority, None,
-        window(tx, "", until)[1] or old.expires_at, old.overflow, old.reason,
-    )  # fmt: skip
-    return Successor(tx.new_id(), terms)
 
 
 @spread

@@ -113,16 +113,19 @@ def done_as_json(key: str, done: "Done") -> dict[str, object]:
 
 
 def tell(
-    key: str, done: "Done", as_json: bool, *, dry_run: bool = False, promised: int = 0, called: str = ""
+    key: str, done: "Done", as_json: bool, *, dry_run: bool = False, promised: int = 0, called: str = "",
+    back: str = "given back",
 ) -> None:  # fmt: skip
-    """Args: called: how a sentence on the lock begins, where its key is no name for people."""
+    """Args: called: how a sentence on the lock begins, where its key is no name for people. back: what became of units
+    that it has no more.
+    """
     if as_json:
         say_json({**done_as_json(key, done), "dry_run": dry_run})
         return
     words = [state(called or f"Lock {key}", done, dry_run)]
     if done.gained:
         moved = counted(abs(done.gained), "unit")
-        where = "set apart" if done.gained > 0 else "given back"
+        where = "set apart" if done.gained > 0 else back
         words.insert(0, f"{moved} {'would be ' if dry_run else ''}{where}.")
     if promised and done.status in ("closed", "expired"):
         words.append(f"Orders keep {counted(promised, 'unit')} of it until they ship or are released.")

@@ -1,6 +1,7 @@
 """``holdfast lock``: set units apart for a purpose, give them back, and say who may."""
 
 import uuid
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +42,9 @@ from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from core.rows import StoreKey
+    from core.sales.lock_requests import Changes
+    from core.sales.lock_terms import Terms
+    from core.transaction import Transaction
 
 commands = typer.Typer(
     help="Set units apart for a store, a customer or a purpose.",
@@ -49,26 +53,44 @@ commands = typer.Typer(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Options of a lock that is asked for."""
+
+    type_: Annotated[TypeName, typer.Option("--type", help="for whom: see docs/locks.md")] = "business"
+    store: Store = ""
+    warehouse: Warehouse = ""
+    pure: Pure = False
+    account: Account = ""
+    owner: Owner = ""
+    priority: Priority = 0
+    from_: From = ""
+    until: Until = ""
+    overflow: Overflow = "yes"
+    grade: Grade = GOOD
+    reason: Reason = ""
+
+    def terms(self, tx: "Transaction", sku: str, units: int) -> "Terms":
+        """Raises: NotFound; Refused for a time that makes no sense."""
+        from core.sales.lock_terms import Terms
+
+        begins, ends = window(tx, self.from_, self.until)
+        return Terms(
+            self.type_, item_named(tx, sku, self.grade), units, store_named(tx, self.type_, self.store),
+            warehouse_named(tx, self.warehouse), self.pure, self.account, self.owner, self.priority, begins, ends,
+            self.overflow, self.reason,
+        )  # fmt: skip
+
+
 @commands.command()
 @spread
-def request(  # noqa: PLR0913, PLR0917  each is an option of the command line
+def request(
     key: Annotated[str, typer.Argument(metavar="KEY", help="your own name for the lock; it is the lock's for good")],
     sku: Sku,
     units: Units,
-    type_: Annotated[TypeName, typer.Option("--type", help="for whom: see docs/locks.md")] = "business",
-    store: Store = "",
-    warehouse: Warehouse = "",
-    pure: Pure = False,
-    account: Account = "",
-    owner: Owner = "",
-    priority: Priority = 0,
-    from_: From = "",
-    until: Until = "",
-    overflow: Overflow = "yes",
-    grade: Grade = GOOD,
-    reason: Reason = "",
-    approve: Annotated[bool, typer.Option("--approve", help="approve it as well; for who may")] = False,
     *,
+    wanted: Wanted,
+    approve: Annotated[bool, typer.Option("--approve", help="approve it as well; for who may")] = False,
     call: Call,
 ) -> None:
     """Ask for a lock. No unit moves before somebody else, or an owner, approves it.
@@ -78,21 +100,16 @@ def request(  # noqa: PLR0913, PLR0917  each is an option of the command line
              holdfast lock request web-stock MUG-RED 100 --type channel --store Berlin --overflow no
     """
     from core.sales.lock_requests import RequestLock
-    from core.sales.lock_terms import Terms
 
     with call.door(Right.LOCK_REQUEST) as entered:
         if approve:
             entered.actor.require(Right.LOCK_DECIDE)
         with entered.begin() as tx:
-            begins, ends = window(tx, from_, until)
-            terms = Terms(
-                type_, item_named(tx, sku, grade), units, store_named(tx, type_, store),
-                warehouse_named(tx, warehouse), pure, account, owner, priority, begins, ends, overflow, reason,
-            )  # fmt: skip
+            terms = wanted.terms(tx, sku, units)
             limit, siblings = bounds(tx, entered, terms)
             lock_id = tx.new_id()
         asked = act(entered, RequestLock(key, lock_id, terms, limit, siblings))
-        log(entered, "lock.request", asked.lock_id, asked.lock_id == lock_id, units=units, reason=reason)
+        log(entered, "lock.request", asked.lock_id, asked.lock_id == lock_id, units=units, reason=wanted.reason)
         if approve:
             _decide(entered, key, True, "", call.as_json)
         elif call.as_json:
@@ -198,12 +215,13 @@ def consume(
 ) -> None:
     """Take units out of a pure lock.
 
-    That is for what they were set apart for. With --order they go to that order, whoever else waits, and the lock's
-    warehouse is told to send them. Else they are free for everybody; who waits for units is served first.
+    With --order they go to that order, whoever else waits, and the lock's warehouse is told to send them. Else they are
+    on sale again for everybody, and who waits for units is served first: --ref only keeps a repeated command from
+    doing it twice.
 
     \b
-    Example: holdfast lock consume marketplace-load 60 --ref truck-7
-             holdfast lock consume fair 5 --order 1001
+    Example: holdfast lock consume fair 5 --order 1001
+             holdfast lock consume marketplace-load 60
     """
     from core.fulfilment.consuming import ConsumeFor
     from core.sales.locks import ConsumeLock
@@ -220,7 +238,8 @@ def consume(
             done = act(entered, ConsumeLock(key, units, ref, reason), dry_run=dry_run)
         if not dry_run:
             log_on(entered, "lock.consume", key, units=units, order=order, reason=reason)
-    tell(key, done, call.as_json, dry_run=dry_run)
+    back = f"taken out for order {order}" if order else "taken out and on sale again: no order was named"
+    tell(key, done, call.as_json, dry_run=dry_run, back=back)
 
 
 def _order_named(entered: Door, number: str, store: str) -> "StoreKey":
@@ -232,21 +251,35 @@ def _order_named(entered: Door, number: str, store: str) -> "StoreKey":
     return StoreKey(row.store_id, row.external_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Otherwise:
+    """Options of what is to be otherwise with a lock."""
+
+    quantity: Annotated[int | None, typer.Option("--quantity", metavar="N", min=1, help="for so many units")] = None
+    from_: From = ""
+    until: Until = ""
+    no_end: Annotated[bool, typer.Option("--no-end", help="it has no end any more")] = False
+    priority: Annotated[int | None, typer.Option("--priority", metavar="N", help="its place among who waits")] = None
+    overflow: Annotated[OverflowName | None, typer.Option("--overflow", help="may its orders take shared ones")] = None
+    owner: Annotated[str | None, typer.Option("--owner", metavar="TEXT", help="whose it is, for people")] = None
+
+    def changes(self, tx: "Transaction") -> "Changes":
+        """Raises: Refused for a time that makes no sense."""
+        from core.sales.lock_requests import Changes
+
+        begins, ends = window(tx, self.from_, self.until)
+        return Changes(self.quantity, self.priority, self.overflow, self.owner, begins, ends, self.no_end)
+
+
 @commands.command()
 @spread
-def change(  # noqa: PLR0913, PLR0917  each is an option of the command line
+def change(
     key: Key,
-    quantity: Annotated[int | None, typer.Option("--quantity", metavar="N", min=1, help="for so many units")] = None,
-    from_: From = "",
-    until: Until = "",
-    no_end: Annotated[bool, typer.Option("--no-end", help="it has no end any more")] = False,
-    priority: Annotated[int | None, typer.Option("--priority", metavar="N", help="its place among who waits")] = None,
-    overflow: Annotated[OverflowName | None, typer.Option("--overflow", help="may its orders take shared ones")] = None,
-    owner: Annotated[str | None, typer.Option("--owner", metavar="TEXT", help="whose it is, for people")] = None,
+    *,
+    otherwise: Otherwise,
     ref: Ref = "",
     reason: Reason = "",
     dry_run: DryRun = False,
-    *,
     call: Call,
 ) -> None:
     """Change a lock's units, time, priority or overflow.
@@ -261,13 +294,12 @@ def change(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.sales import lock_report
     from core.sales.lock_requests import ChangeLock, Changes
 
-    if until and no_end:
+    if otherwise.until and otherwise.no_end:
         raise typer.BadParameter("say --until or --no-end, not both")
     with call.door(Right.LOCK_CHANGE) as entered:
         with entered.begin() as tx:
-            begins, ends = window(tx, from_, until)
+            changes = otherwise.changes(tx)
             called = lock_report.lock(tx, key).called
-        changes = Changes(quantity, priority, overflow, owner, begins, ends, no_end)
         if changes == Changes():
             raise typer.BadParameter("say what is to change: --quantity, --until, --no-end, --priority, ...")
         limit, siblings = bounds_of(entered, key)

@@ -1,6 +1,7 @@
 """``holdfast mirror``: outside systems that are the truth for what stands in a warehouse."""
 
 import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -21,39 +22,55 @@ commands = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="what you call the system, like wms")]
-Missing = Annotated[
-    Literal["keep", "zero"] | None,
-    typer.Option("--missing", help="what a full batch says of items that it does not name: nothing, or 0"),
-]
-MostPercent = Annotated[
-    str | None, typer.Option("--most-percent", metavar="N|off", help="share of items that a batch may change by itself")
-]
-MostZeroed = Annotated[
-    str | None, typer.Option("--most-zeroed", metavar="N|off", help="items whose last unit it may take by itself")
-]
-MostUnits = Annotated[
-    str | None, typer.Option("--most-units", metavar="N|off", help="units that it may move by itself")
-]
-Silent = Annotated[
-    str | None, typer.Option("--silent-after", metavar="TIME|off", help="it is silent after such a time, like 2h")
-]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Options that say what a system may change by itself; None where nothing is said."""
+
+    missing: Annotated[
+        Literal["keep", "zero"] | None,
+        typer.Option("--missing", help="what a full batch says of items that it does not name: nothing, or 0"),
+    ] = None
+    most_percent: Annotated[
+        str | None,
+        typer.Option("--most-percent", metavar="N|off", help="share of items that a batch may change by itself"),
+    ] = None
+    most_zeroed: Annotated[
+        str | None, typer.Option("--most-zeroed", metavar="N|off", help="items whose last unit it may take by itself")
+    ] = None
+    most_units: Annotated[
+        str | None, typer.Option("--most-units", metavar="N|off", help="units that it may move by itself")
+    ] = None
+    silent_after: Annotated[
+        str | None, typer.Option("--silent-after", metavar="TIME|off", help="it is silent after such a time, like 2h")
+    ] = None
+
+    def terms(self) -> dict[str, object]:
+        """As the core names them. Raises: typer.BadParameter."""
+        from edge.durations import read_duration
+
+        terms: dict[str, object] = {} if self.missing is None else {"zero_missing": self.missing == "zero"}
+        for name in ("most_percent", "most_zeroed", "most_units"):
+            if (words := getattr(self, name)) is not None:
+                terms[name] = _bound(words)
+        if self.silent_after is not None:
+            silent = self.silent_after
+            terms["silent_after_s"] = None if silent == "off" else int(read_duration(silent).total_seconds())
+        return terms
 
 
 @commands.command()
 @spread
-def add(  # noqa: PLR0913  each is an option of the command line
+def add(
     name: Name,
     warehouse: Annotated[str, typer.Option("--warehouse", metavar="CODE", help="what it counts, like MAIN")],
     by_time: Annotated[
         bool, typer.Option("--by-time", help="its messages have a time; else a version that rises")
     ] = False,
     by_bin: Annotated[bool, typer.Option("--by-bin", help="it counts bins; else the whole warehouse")] = False,
-    missing: Missing = None,
-    most_percent: MostPercent = None,
-    most_zeroed: MostZeroed = None,
-    most_units: MostUnits = None,
-    silent_after: Silent = None,
     *,
+    bounds: Bounds,
     call: Call,
 ) -> None:
     """Name the system that is the truth for a warehouse.
@@ -66,7 +83,7 @@ def add(  # noqa: PLR0913  each is an option of the command line
     """
     from core.mirror import sources
 
-    terms = _terms(missing, most_percent, most_zeroed, most_units, silent_after)
+    terms = bounds.terms()
     with call.door(Right.PLACE_CHANGE) as entered, entered.begin() as tx:
         source_id = sources.add(tx, name, warehouse, terms, by_time=by_time, by_bin=by_bin)
         entered.log(tx, "mirror.add", f"mirror:{source_id}", warehouse=warehouse)
@@ -83,16 +100,7 @@ def add(  # noqa: PLR0913  each is an option of the command line
 
 @commands.command("set")
 @spread
-def change(
-    name: Name,
-    missing: Missing = None,
-    most_percent: MostPercent = None,
-    most_zeroed: MostZeroed = None,
-    most_units: MostUnits = None,
-    silent_after: Silent = None,
-    *,
-    call: Call,
-) -> None:
+def change(name: Name, bounds: Bounds, call: Call) -> None:
     """Say other bounds for a system, or what missing items mean.
 
     \b
@@ -100,7 +108,7 @@ def change(
     """
     from core.mirror import sources
 
-    terms = _terms(missing, most_percent, most_zeroed, most_units, silent_after)
+    terms = bounds.terms()
     if not terms:
         raise typer.BadParameter("say what is to change, like --most-percent 40")
     with call.door(Right.PLACE_CHANGE) as entered, entered.begin() as tx:
@@ -212,21 +220,6 @@ def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="do not a
         say_json({"name": name, "removed": True})
     else:
         say(f"{source.warehouse} is counted by nobody else now.")
-
-
-def _terms(
-    missing: str | None, percent: str | None, zeroed: str | None, units: str | None, silent: str | None
-) -> dict[str, object]:
-    """What was said. Raises: typer.BadParameter."""
-    from edge.durations import read_duration
-
-    terms: dict[str, object] = {} if missing is None else {"zero_missing": missing == "zero"}
-    for name, words in (("most_percent", percent), ("most_zeroed", zeroed), ("most_units", units)):
-        if words is not None:
-            terms[name] = _bound(words)
-    if silent is not None:
-        terms["silent_after_s"] = None if silent == "off" else int(read_duration(silent).total_seconds())
-    return terms
 
 
 def _bound(words: str) -> int | None:

@@ -1,7 +1,9 @@
 """``holdfast mirror read``, ``review``, ``approve``, ``reject`` and ``resume``: numbers in files, and who decides."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,18 +23,29 @@ Why = Annotated[str, typer.Option("--reason", help="why, for everybody who looks
 _SHOWN = 20
 
 
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Options that say which full batch it is, and of when."""
+
+    version: Annotated[str, typer.Option("--version", help="of the full batch, where its source counts versions")] = ""
+    time: Annotated[str, typer.Option("--time", help="of the full batch, like 2027-03-31T14:30:00+02:00")] = ""
+    as_of: Annotated[str, typer.Option("--as-of", help="when the full batch was counted; else now")] = ""
+    key: Annotated[str, typer.Option("--key", help="your own name for the full batch")] = ""
+
+    def told(self) -> dict[str, str]:
+        """As the system itself would tell it with its batch."""
+        return {"version": self.version, "time": self.time, "as_of": self.as_of, "id": self.key}
+
+
 @spread
-def read(  # noqa: PLR0913  each is an option of the command line
+def read(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="a CSV file with columns like sku,quantity,version")],
     source: Annotated[str, typer.Option("--source", metavar="NAME", help="whose numbers these are")],
     full: Annotated[bool, typer.Option("--full", help="the file names all items, at one version or time")] = False,
-    version: Annotated[str, typer.Option("--version", help="of the full batch, where its source counts versions")] = "",
-    time: Annotated[str, typer.Option("--time", help="of the full batch, like 2027-03-31T14:30:00+02:00")] = "",
-    as_of: Annotated[str, typer.Option("--as-of", help="when the full batch was counted; else now")] = "",
-    key: Annotated[str, typer.Option("--key", help="your own name for the full batch")] = "",
+    *,
+    batch: Stamp,
     best_effort: Annotated[bool, typer.Option("--best-effort", help="leave out rows that cannot be used")] = False,
     dry_run: DryRun = False,
-    *,
     call: Call,
 ) -> None:
     """Book the numbers of a file.
@@ -47,7 +60,7 @@ def read(  # noqa: PLR0913  each is an option of the command line
     from core.mirror import telling
     from edge.mirror_file import read_file
 
-    stamp = {"version": version, "time": time, "as_of": as_of, "id": key}
+    stamp = batch.told()
     if not full and any(stamp.values()):
         raise typer.BadParameter(
             "--version, --time, --as-of and --key are of a full batch; add --full, or name columns"
@@ -57,10 +70,10 @@ def read(  # noqa: PLR0913  each is an option of the command line
         _require_place(entered, source, stamp if full else None, rows)
         db, actor = entered.app.db, str(entered.actor)
         if full:
-            batch = batches.tell(
+            told = batches.tell(
                 db, call.merchant, source, stamp, rows, actor=actor, best_effort=best_effort, dry_run=dry_run
             )
-            _say_batch(entered, source, batch, dry_run=dry_run, as_json=call.as_json)
+            _say_batch(entered, source, told, dry_run=dry_run, as_json=call.as_json)
         else:
             answers = telling.tell(
                 db, call.merchant, source, rows, actor=actor, best_effort=best_effort, dry_run=dry_run
@@ -181,10 +194,13 @@ def _say_answers(name: str, answers: "list[Answer]", *, dry_run: bool, as_json: 
     if as_json:
         say_json(told)
     else:
+        new = Counter(answer.outcome.value for answer in answers if not answer.repeated)
         say(
-            f"{'Only tried out: ' if dry_run else ''}{counted(len(answers), 'message')} of {name}: {told['booked']:,} "
-            f"booked, {told['same']:,} as it was, {told['late']:,} late, {told['refused']:,} refused."
+            f"{'Only tried out: ' if dry_run else ''}{counted(len(answers), 'message')} of {name}: {new['booked']:,} "
+            f"booked, {new['same']:,} as it was, {new['late']:,} late, {new['refused']:,} refused."
         )
+        if told["repeated"]:
+            say(f"{counted(told['repeated'], 'message')} of these came before; nothing was booked again.")
         wrong = [[answer.row, answer.sku, answer.why] for answer in answers if answer.why]
         if wrong:
             say_table([">row", "SKU", "refused because"], wrong[:_SHOWN])

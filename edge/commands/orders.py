@@ -13,6 +13,7 @@ import typer
 from core.access.rights import Right
 from core.errors import ConfigError, Refused
 from edge.commands.common import Call, Door, ago, counted, say, say_json, say_table
+from edge.commands.places import Places, say_placed
 from edge.commands.spread import spread
 from edge.instants import local
 
@@ -206,6 +207,7 @@ def show(
         sent = fulfilments.every(tx, order_id=order.id)
         decided = decisions.in_force(tx, [order.id]).get(order.id)
         names = routes.names_for(tx, [decided.route]) if decided else None
+        places = Places.of(tx)
     if call.as_json:
         route = routes.told(decided.route, names) if decided and names else None
         say_json(dataclasses.asdict(order) | {"fulfilments": [dataclasses.asdict(one) for one in sent], "route": route})
@@ -213,10 +215,10 @@ def show(
     state = ", ".join(dict.fromkeys([order.state, "paid" if order.paid else "not paid"]))
     to = f", to {order.destination}" if order.destination else ""
     say(f"Order {order.number} of {order.store}: {state}, placed {ago(order.placed_at, now)}{to}")
-    _say_lines(order.lines)
-    _say_sent(sent)
+    _say_lines(order.lines, places)
+    _say_sent(sent, order.destination, places)
     if decided and names:
-        say(tell_in_one(decided.route, names))
+        say(tell_in_one(decided.route, places.names(names)))
     for document in order.documents:
         because = f": {document.reason}" if document.reason else ""
         say(f"{document.kind}, {ago(document.recorded_at, now)}, by {document.actor}{because}")
@@ -226,30 +228,37 @@ def show(
 _UNITS = (">waiting", ">reserved", ">sold", ">allocated", ">shipped")
 
 
-def _say_lines(lines: "Sequence[LineView]") -> None:
+def _say_lines(lines: "Sequence[LineView]", places: Places) -> None:
     rows: list[list[object]] = []
     for line in lines:
         said = [line.line_id, line.sku, line.ordered, line.cancelled, line.written_off, line.returned]
         promises = [
-            [one.sku, one.pool, one.waiting, one.reserved, one.sold, one.allocated, one.shipped]
+            [one.sku, places.said(one.pool), one.waiting, one.reserved, one.sold, one.allocated, one.shipped]
             for one in line.promises
         ]
-        for nth, promised in enumerate(promises or [["-", "-", 0, 0, 0, 0, 0]]):
+        for nth, promised in enumerate(promises or [["-", "", 0, 0, 0, 0, 0]]):
             rows.append([*(said if nth == 0 else [""] * len(said)), *promised])
     columns = ["line", "sku", ">ordered", ">cancelled", ">written off", ">returned"]
-    say_table([*columns, "promised", "pool", *_UNITS], rows)
+    say_placed([*columns, "promised", "pool", *_UNITS], rows, "pool")
     for line in lines:
         if line.held_reason:
             say(f"Line {line.line_id} is not booked: {line.held_reason}")
 
 
-def _say_sent(sent: "Sequence[FulfilmentView]") -> None:
+def _say_sent(sent: "Sequence[FulfilmentView]", destination: str, places: Places) -> None:
     if sent:
         rows: list[list[object]] = [
-            [one.ref, one.warehouse, one.state, len(one.lines), sum(line.told for line in one.lines)]
-            for one in reversed(sent)
+            [one.ref, places.said(one.warehouse), one.state, len(one.lines), *one.units] for one in reversed(sent)
         ]
-        say_table(["part", "warehouse", "state", ">items", ">units"], rows)
+        units = (">told", ">to send", ">shipped", ">taken back")
+        say_placed(["part", "warehouse", "state", ">items", *units], rows, "warehouse")
+    for one in reversed(sent):
+        if one.open_units and destination and one.decided_for and one.decided_for != destination:
+            who = places.said(one.warehouse) or "The warehouse"
+            say(
+                f"{who} was told of {one.ref} when the order went to {one.decided_for}. "
+                f"`holdfast fulfil cancel {one.ref}` takes it back, then it is decided again who sends it."
+            )
 
 
 def _say_incidents(incidents: "Sequence[IncidentOfOrder]", now: datetime, zone: ZoneInfo) -> None:
@@ -276,6 +285,7 @@ def list_orders(
     """List orders, the newest first: all of them, or those that want attention.
 
     Units wait for goods, are reserved, or sold for good; of the sold ones a warehouse is told to send those allocated.
+    What a presale sold waits until its goods are here, and is reserved or sold besides.
     --unsent lists paid orders with units that no warehouse is told to send, how many, and since when. Who ships in the
     storefront alone finds all that is not shipped there.
 

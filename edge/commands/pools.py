@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
@@ -106,18 +107,24 @@ def make(
         say(f"Pool {pool.code} {'would be' if dry_run else 'is'} made with {listed(dealt)}, for {store} alone.")
 
 
+@dataclass(frozen=True, slots=True)
+class Shifting:
+    """Options of what moves units into a pool or out of it."""
+
+    grade: Grade = GOOD
+    best_effort: BestEffort = False
+    key: Key = ""
+    dry_run: DryRun = False
+
+    @property
+    def once(self) -> str:
+        """The key by which it is done once: the caller's own, or one that nobody else has."""
+        return self.key or str(uuid.uuid4())
+
+
 @commands.command()
 @spread
-def deal(
-    code: Code,
-    what: What,
-    grade: Grade = GOOD,
-    best_effort: BestEffort = False,
-    key: Key = "",
-    dry_run: DryRun = False,
-    *,
-    call: Call,
-) -> None:
+def deal(code: Code, what: What, how: Shifting, *, call: Call) -> None:
     """Deal free units of the shared pool to a pool.
 
     A presale may sell so many more.
@@ -128,28 +135,15 @@ def deal(
     from core.sales.pools import Deal
 
     def command(tx: "Transaction", pool_id: int) -> "Command":
-        from core.sales import presale
-
-        quantities = find_items(tx, read_quantities(what), grade)
-        presale.require_supply(tx, pool_id, quantities)
-        return Deal(pool_id, key or str(uuid.uuid4()), quantities, best_effort)
+        return Deal(pool_id, how.once, find_items(tx, read_quantities(what), how.grade), how.best_effort)
 
     with call.door(Right.POOL_CHANGE) as entered:
-        _shift(entered, code, "pool.deal", command, dry_run=dry_run, as_json=call.as_json)
+        _shift(entered, code, "pool.deal", command, dry_run=how.dry_run, as_json=call.as_json)
 
 
 @commands.command()
 @spread
-def collect(
-    code: Code,
-    what: What,
-    grade: Grade = GOOD,
-    best_effort: BestEffort = False,
-    key: Key = "",
-    dry_run: DryRun = False,
-    *,
-    call: Call,
-) -> None:
+def collect(code: Code, what: What, how: Shifting, *, call: Call) -> None:
     """Take units back from a pool that nobody was promised.
 
     They serve who waits, the rest is everybody's.
@@ -160,10 +154,10 @@ def collect(
     from core.sales.pools import Collect
 
     def command(tx: "Transaction", pool_id: int) -> "Command":
-        return Collect(pool_id, key or str(uuid.uuid4()), find_items(tx, read_quantities(what), grade), best_effort)
+        return Collect(pool_id, how.once, find_items(tx, read_quantities(what), how.grade), how.best_effort)
 
     with call.door(Right.POOL_CHANGE) as entered:
-        _shift(entered, code, "pool.collect", command, dry_run=dry_run, as_json=call.as_json)
+        _shift(entered, code, "pool.collect", command, dry_run=how.dry_run, as_json=call.as_json)
 
 
 @commands.command()
@@ -172,11 +166,8 @@ def resize(
     code: Code,
     sku: Sku,
     units: Annotated[int, typer.Argument(metavar="N", min=0, help="how many shall be free in it, 0 or more")],
-    grade: Grade = GOOD,
-    best_effort: BestEffort = False,
-    key: Key = "",
-    dry_run: DryRun = False,
     *,
+    how: Shifting,
     call: Call,
 ) -> None:
     """See that N units of an item are free in a pool.
@@ -189,10 +180,10 @@ def resize(
     from core.sales.pools import Resize
 
     def command(tx: "Transaction", pool_id: int) -> "Command":
-        return Resize(pool_id, key or str(uuid.uuid4()), find_items(tx, {sku: units}, grade), best_effort)
+        return Resize(pool_id, how.once, find_items(tx, {sku: units}, how.grade), how.best_effort)
 
     with call.door(Right.POOL_CHANGE) as entered:
-        _shift(entered, code, "pool.resize", command, dry_run=dry_run, as_json=call.as_json)
+        _shift(entered, code, "pool.resize", command, dry_run=how.dry_run, as_json=call.as_json)
 
 
 def _shift(entered: Door, code: str, name: str, command: Any, *, dry_run: bool, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,29 +20,36 @@ if TYPE_CHECKING:
     from core.supply.purchases import Purchase
     from core.transaction import Transaction
 
-_HELP = "of these, so many are {}; once for each item"
+_HELP = "of these, so many units are {}, also with --cases; once for each item"
 Damaged = Annotated[list[str] | None, typer.Option("--damaged", metavar="SKU=N", help=_HELP.format("not to be sold"))]
 Other = Annotated[
     list[str] | None, typer.Option("--other-grade", metavar="SKU=N", help=_HELP.format("in the other grade"))
 ]
 
 
-@spread
-def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    number: Number,
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Options that say what came of a purchase order."""
+
     what: Annotated[
         list[str] | None, typer.Argument(metavar="SKU=N...", help="items and how many came, like MUG-RED=48")
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="all that is still to come came")] = False,
-    notice: Annotated[str, typer.Option("--notice", metavar="REF", help="what this notice announced came")] = "",
-    damaged: Damaged = None,
-    other_grade: Other = None,
-    cases: Cases = False,
-    to: Annotated[str, typer.Option("--to", metavar="PLACE", help="else the order's warehouse; or a bin")] = "",
+    ] = None
+    every: Annotated[bool, typer.Option("--all", help="all that is still to come came")] = False
+    notice: Annotated[str, typer.Option("--notice", metavar="REF", help="what this notice announced came")] = ""
+    damaged: Damaged = None
+    other_grade: Other = None
+    cases: Cases = False
+    to: Annotated[str, typer.Option("--to", metavar="PLACE", help="else the order's warehouse; or a bin")] = ""
+
+
+@spread
+def receive(
+    number: Number,
+    *,
+    arrival: Arrival,
     key: Key = "",
     reason: Annotated[str, typer.Option("--reason", help="a note for the document")] = "",
     dry_run: DryRun = False,
-    *,
     call: Call,
 ) -> None:
     """Book in what came for a purchase order.
@@ -58,15 +66,16 @@ def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core.supply import receipts
     from core.warehouse import warehouses
 
-    if sum((every, bool(notice), bool(what))) != 1:
+    notice = arrival.notice
+    if sum((arrival.every, bool(notice), bool(arrival.what))) != 1:
         raise typer.BadParameter("say what came: items like MUG-RED=48, or --all, or --notice REF")
     if notice and key:
         raise typer.BadParameter("what a notice announced is booked in once by itself; leave --key out")
     with call.door(Right.STOCK_RECEIVE) as entered:
         with entered.begin() as tx:
-            order, came, apart = _asked(tx, number, what or [], notice, damaged or [], other_grade or [], cases=cases)
-            spot = warehouses.spot_of(tx, to or _code(tx, order))
-        named = None if every or notice else came
+            order, came, apart = _asked(tx, number, arrival)
+            spot = warehouses.spot_of(tx, arrival.to or _code(tx, order))
+        named = None if arrival.every or notice else came
         delivery = receipts.Delivery(spot, named, apart, reason or key or notice, notice)
         acted = receipts.receive(
             entered.app.db, entered.merchant_id, number, delivery, key or str(uuid.uuid4()), actor=str(entered.actor),
@@ -97,18 +106,18 @@ def _say_booked(rows: "Sequence[Mapping[str, object]]", done: str) -> None:
     say(done or "Only tried out. Without --dry-run it is booked.")
 
 
-def _asked(
-    tx: "Transaction", number: str, what: Sequence[str], notice: str, damaged: Sequence[str], other: Sequence[str], *,
-    cases: bool,
-) -> "tuple[Purchase, dict[int, Came], dict[int, Came]]":  # fmt: skip
+def _asked(tx: "Transaction", number: str, arrival: Arrival) -> "tuple[Purchase, dict[int, Came], dict[int, Came]]":
     """The order, what came of it by line, and what of that is set apart. Raises: NotFound; Refused."""
     from core.errors import Refused
     from core.supply import purchases, receipts
     from core.supply.lines import Came
 
     order = purchases.find(tx, number)
-    units = receipts.announced(order, notice) if notice else by_line(tx, order, what, cases=cases)
-    bad, regraded = (by_line(tx, order, some) for some in (damaged, other))
+    if arrival.notice:
+        units = receipts.announced(order, arrival.notice)
+    else:
+        units = by_line(tx, order, arrival.what or (), cases=arrival.cases)
+    bad, regraded = (by_line(tx, order, some or ()) for some in (arrival.damaged, arrival.other_grade))
     apart = {line_id: Came(0, bad.get(line_id, 0), regraded.get(line_id, 0)) for line_id in {*bad, *regraded}}
     came = {line_id: Came(n) for line_id, n in units.items()}
     if not units:

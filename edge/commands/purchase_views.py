@@ -8,6 +8,7 @@ import typer
 
 from core.access.rights import Right
 from edge.commands.common import Call, say, say_json, say_table
+from edge.commands.places import Places, say_placed
 from edge.commands.purchase_parts import Number
 from edge.commands.spread import spread
 from edge.instants import local
@@ -36,18 +37,27 @@ def list_orders(
     with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         supplier_id = suppliers.find(tx, supplier).id if supplier else None
         found = views.newest(tx, only_open=not every, late=late, supplier_id=supplier_id, limit=limit)
+        places = Places.of(tx)
     if call.as_json:
         say_json([{**dataclasses.asdict(one), "lines": len(one.lines)} for one in found])
     elif not found:
         say("Nothing is on its way." if not late else "Nothing is late.")
     else:
         rows = [
-            [one.number, one.supplier, one.warehouse, one.state, one.ordered, one.came, one.open, one.counted,
-             _day(one.expected_on, one.late)]
+            [one.number, one.supplier, places.said(one.warehouse), one.state, one.ordered, one.came, one.open,
+             one.counted, _last_day(one)]
             for one in found
         ]  # fmt: skip
         columns = ["order", "supplier", "to", "state", ">ordered", ">came", ">to come", ">on sale", "on"]
-        say_table(columns, rows)
+        say_placed(columns, rows, "to")
+
+
+def _last_day(order: "OrderView") -> str | None:
+    """When the last of it comes, and since when some of it is late."""
+    late = [str(line.expected_on) for line in order.lines if line.late and line.expected_on]
+    if not late or min(late) == str(order.expected_on):
+        return _day(order.expected_on, order.late)
+    return f"{order.expected_on} (some is late since {min(late)})"
 
 
 def _day(on: object, late: bool) -> str | None:
@@ -66,7 +76,7 @@ def show(number: Number, *, call: Call) -> None:
 
     with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         order, notices, receipts = views.show(tx, number), views.notices(tx, number), views.receipts(tx, number)
-        late, zone = views.late(tx, number), zone_of(tx)
+        late, zone, places = views.late(tx, number), zone_of(tx), Places.of(tx)
     if call.as_json:
         parts: dict[str, Sequence[NoticeView] | Sequence[ReceiptView] | Sequence[LateView]] = {
             "notices": notices, "receipts": receipts, "incidents": late,
@@ -74,7 +84,7 @@ def show(number: Number, *, call: Call) -> None:
         listed = {name: [dataclasses.asdict(one) for one in some] for name, some in parts.items()}
         say_json({**dataclasses.asdict(order), **listed})
         return
-    _say_order(order)
+    _say_order(order, places)
     for one in late:
         say(f"{one.sku} is late: {one.told}. `holdfast purchase date {number} DATE` says when it comes.")
     if notices:
@@ -85,18 +95,20 @@ def show(number: Number, *, call: Call) -> None:
         )
     if receipts:
         say("")
-        say_table(
+        say_placed(
             ["came", ">document", "item", ">good", ">damaged", ">other grade", "in"],
             [[local(one.received_at, zone), one.document_id, one.sku, one.good, one.damaged, one.regraded,
-              one.place + (" (taken back)" if one.taken_back_by else "")] for one in receipts],
+              places.said(one.place) + (" (taken back)" if one.taken_back_by else "")] for one in receipts],
+            "in",
         )  # fmt: skip
 
 
-def _say_order(order: "OrderView") -> None:
+def _say_order(order: "OrderView", places: Places) -> None:
     from core.money import from_minor
 
     note = f", {order.note}" if order.note else ""
-    say(f"{order.number}  {order.state}, from {order.supplier} to {order.warehouse}{note}")
+    to = "" if places.one_room else f" to {order.warehouse}"
+    say(f"{order.number}  {order.state}, from {order.supplier}{to}{note}")
     if not order.lines:
         say(f"It orders nothing yet; `holdfast purchase add-line {order.number} SKU N` adds a line.")
         return

@@ -93,8 +93,8 @@ def _drafted(
 
     place = warehouses.id_of(tx, to) if to else _first_warehouse(entered)
     groups, drafts = drafting.draft(tx, place, supplier_id)
-    for one in drafts:
-        entered.log(tx, "replenish.draft", f"purchase:{one.number}", lines=one.lines, units=one.units)
+    made = {f"purchase:{one.number}": {"lines": one.lines, "units": one.units} for one in drafts}
+    entered.log_all(tx, "replenish.draft", made)
     return groups, drafts
 
 

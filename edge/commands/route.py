@@ -11,6 +11,7 @@ from core.access.rights import Right
 from edge.commands import route_rates, route_rules
 from edge.commands.acting import DryRun
 from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.places import Places
 from edge.commands.spread import spread
 from edge.instants import HELP as SINCE
 
@@ -76,12 +77,12 @@ def try_(
         else:
             chosen = rules.choice(tx).of(stores.find(tx, store).id if store else None)
         route = _route(tx, wanted, destination, chosen, _rejecting(tx, without or ()))
-        names = views.names_for(tx, [route])
+        names, places = views.names_for(tx, [route]), Places.of(tx)
     if call.as_json:
         say_json(views.told(route, names))
         return
-    for sentence in tell(route, names):
-        say(sentence)
+    for sentence in tell(route, places.names(names)):
+        say(places.sentence(sentence))
     say(f"By the strategy {route.strategy}: {counted(route.parcels, 'parcel')} to {route.destination}.")
 
 
@@ -132,7 +133,8 @@ def auto(
     """Let paid orders go to warehouses by themselves, those that wait now among them, or stop that.
 
     It is off to begin with. Who sends an order is decided again when goods are short, when a warehouse rejects it, and
-    when a warehouse is paused. Switched off, what warehouses were told stays with them.
+    when one is paused; who sends what nobody could, when a warehouse may serve it. Switched off, what warehouses were
+    told stays with them.
 
     \b
     Example: holdfast route auto on --dry-run
@@ -236,6 +238,11 @@ def _say_compared(name: str, compared: "Sequence[Compared]", sums: "Totals", cur
         rows.append(["days to the last parcel", was, would_be, _mean(sums.days_would_be - sums.days_was, sums.timed)])
     say_table(["", ">as it was", f">{name}", ">difference"], rows)
     said = f"Over {counted(sums.orders, 'order')}, of which {sums.changed} would have been sent in another way."
+    if sums.unsent:
+        said += (
+            f" {counted(sums.unsent, 'order')} could not be sent either way: no warehouse that may serve had the goods "
+            f"when {'it was' if sums.unsent == 1 else 'they were'} placed or decided about."
+        )
     for known, what in ((sums.priced, "cost"), (sums.timed, "days")):
         if known < len(compared):
             said += f" The {what} of {len(compared) - known} {'is' if what == 'cost' else 'are'} not known."

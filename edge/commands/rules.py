@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
@@ -24,17 +25,40 @@ commands = typer.Typer(
     rich_markup_mode=None,
 )
 
-Store = Annotated[str, typer.Option("--store", metavar="NAME", help="the store whose rule it is")]
-Listing = Annotated[
-    str, typer.Option("--listing", metavar="LISTING", help="with --store: one listing of it, by the store's id or SKU")
-]
-Item = Annotated[str, typer.Option("--item", metavar="SKU", help="the item whose rule it is, in every store")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show which numbers would change; change nothing")]
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Options that name what a rule is of."""
+
+    store: Annotated[str, typer.Option("--store", metavar="NAME", help="the store whose rule it is")] = ""
+    listing: Annotated[
+        str,
+        typer.Option("--listing", metavar="LISTING", help="with --store: one listing of it, by the store's id or SKU"),
+    ] = ""
+    item: Annotated[str, typer.Option("--item", metavar="SKU", help="the item whose rule it is, in every store")] = ""
+
+    def subject(self, tx: "Transaction") -> "Subject":
+        """Raises: Refused unless exactly one thing is named; NotFound."""
+        from core.selling import rules
+
+        if bool(self.store) == bool(self.item) or (self.listing and not self.store):
+            raise Refused("say whose rule it is: --store NAME, --store NAME --listing LISTING, or --item SKU")
+        if self.item:
+            return rules.item_subject(tx, self.item)
+        return (
+            rules.listing_subject(tx, self.store, self.listing) if self.listing else rules.store_subject(tx, self.store)
+        )
+
+    def subject_or_all(self, tx: "Transaction") -> "Subject | None":
+        """None where nothing is named. Raises: as ``subject``."""
+        return self.subject(tx) if self.store or self.item else None
 
 
 @commands.command("list")
 @spread
-def list_rules(store: Store = "", listing: Listing = "", item: Item = "", *, call: Call) -> None:
+def list_rules(whose: Whose, call: Call) -> None:
     """Show the rules that are set, and what each of them says.
 
     All of them, or those of one store, listing or item. A listing's own value holds; where it has none that of its
@@ -48,7 +72,7 @@ def list_rules(store: Store = "", listing: Listing = "", item: Item = "", *, cal
     from core.selling import rules
 
     with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
-        subject = _subject(tx, store, listing, item) if store or item else None
+        subject = whose.subject_or_all(tx)
         said = rules.listed(tx, subject=subject)
         names, now = actors.names_of(tx, [one.actor for one in said]), tx.now
     if call.as_json:
@@ -88,9 +112,7 @@ def set_rules(
     values: Annotated[
         list[str], typer.Argument(metavar="RULE=VALUE...", help="like buffer=2; `holdfast rule list` explains all")
     ],
-    store: Store = "",
-    listing: Listing = "",
-    item: Item = "",
+    whose: Whose,
     dry_run: DryRun = False,
     *,
     call: Call,
@@ -112,16 +134,14 @@ def set_rules(
             raise typer.BadParameter(f"{one!r} says no value; write it like {name}=2")
         told[name] = value
     with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
-        change(entered, tx, _subject(tx, store, listing, item), told, dry_run=dry_run, as_json=call.as_json)
+        change(entered, tx, whose.subject(tx), told, dry_run=dry_run, as_json=call.as_json)
 
 
 @commands.command()
 @spread
 def clear(
     names: Annotated[list[str], typer.Argument(metavar="RULE...", help="like buffer; `holdfast rule list` shows them")],
-    store: Store = "",
-    listing: Listing = "",
-    item: Item = "",
+    whose: Whose,
     dry_run: DryRun = False,
     *,
     call: Call,
@@ -134,19 +154,16 @@ def clear(
     Example: holdfast rule clear cap --store Berlin --listing 1042
     """
     with call.door(Right.RULE_CHANGE) as entered, entered.begin() as tx:
-        subject = _subject(tx, store, listing, item)
-        change(entered, tx, subject, dict.fromkeys(names), dry_run=dry_run, as_json=call.as_json)
+        change(entered, tx, whose.subject(tx), dict.fromkeys(names), dry_run=dry_run, as_json=call.as_json)
 
 
 @commands.command()
 @spread
 def history(
     name: Annotated[str, typer.Argument(metavar="[RULE]", help="this rule alone")] = "",
-    store: Store = "",
-    listing: Listing = "",
-    item: Item = "",
-    last: Annotated[int, typer.Option("--last", min=1, help="so many changes, the newest")] = 50,
     *,
+    whose: Whose,
+    last: Annotated[int, typer.Option("--last", min=1, help="so many changes, the newest")] = 50,
     call: Call,
 ) -> None:
     """Show who changed which rule, when, and from what.
@@ -162,7 +179,7 @@ def history(
     from core.zones import zone_of
 
     with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
-        subject = _subject(tx, store, listing, item) if store or item else None
+        subject = whose.subject_or_all(tx)
         changes = rules.history(tx, subject=subject, rule=name, limit=last)
         names, zone = actors.names_of(tx, [one.actor for one in changes]), zone_of(tx)
     if call.as_json:
@@ -180,17 +197,6 @@ def _say_changes(changes: "Sequence[RuleChange]", names: Mapping[str, str], zone
         for one in changes
     ]  # fmt: skip
     say_table(["when", "of a", "named", "rule", ">version", "from", "to", "by"], rows)
-
-
-def _subject(tx: "Transaction", store: str, listing: str, item: str) -> "Subject":
-    """Raises: Refused unless exactly one thing is named; NotFound."""
-    from core.selling import rules
-
-    if bool(store) == bool(item) or (listing and not store):
-        raise Refused("say whose rule it is: --store NAME, --store NAME --listing LISTING, or --item SKU")
-    if item:
-        return rules.item_subject(tx, item)
-    return rules.listing_subject(tx, store, listing) if listing else rules.store_subject(tx, store)
 
 
 def change(

@@ -11,6 +11,7 @@ from core.access.rights import Right
 from edge.commands import reversals, stock_acts
 from edge.commands.acting import Sku
 from edge.commands.common import Call, ago, say, say_json, say_table
+from edge.commands.places import Places, say_balances
 from edge.commands.spread import spread
 
 if TYPE_CHECKING:
@@ -44,18 +45,18 @@ def show(sku: Sku, *, call: Call) -> None:
         item_id = catalog.item_id_of(tx, sku)
         item, balances = item_views.item_view(tx, item_id), item_views.balances(tx, item_id)
         shown, documents = item_views.shown_by_stores(tx, item_id), item_views.recent_documents(tx, item_id)
-        names, now = actors.names_of(tx, [one.actor for one in documents]), tx.now
+        names, now, places = actors.names_of(tx, [one.actor for one in documents]), tx.now, Places.of(tx)
     if call.as_json:
         parts: dict[str, Sequence[Any]] = {"layers": balances, "stores": shown, "documents": documents}
         listed = {name: [dataclasses.asdict(one) for one in part] for name, part in parts.items()}
         say_json({**dataclasses.asdict(item), **listed})
         return
-    _show_layers(item, balances)
+    _show_layers(item, balances, places)
     _show_stores(shown, now)
     _show_documents(documents, names, now)
 
 
-def _show_layers(item: "ItemView", balances: "Sequence[BalanceView]") -> None:
+def _show_layers(item: "ItemView", balances: "Sequence[BalanceView]", places: Places) -> None:
     warning = "" if item.low_stock_threshold is None else f", warns at {item.low_stock_threshold}"
     say(f"{item.sku}  {item.title}{warning}")
     for former in item.formerly:
@@ -66,11 +67,7 @@ def _show_layers(item: "ItemView", balances: "Sequence[BalanceView]") -> None:
             f"What a bundle takes instead, `holdfast item show {item.sku}` tells."
         )
         return
-    rows = [
-        [one.layer, one.place, one.grade, ", ".join(f"{bucket} {units:,}" for bucket, units in one.buckets.items())]
-        for one in balances
-    ]
-    say_table(["layer", "place", "grade", "units"], rows)
+    say_balances(balances, places)
 
 
 def _show_stores(shown: "Sequence[Shown]", now: datetime) -> None:

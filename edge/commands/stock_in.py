@@ -1,12 +1,13 @@
 """``holdfast stock receive``, ``found`` and ``return``: goods come in."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from core.access.rights import Right
 from core.stock import DocumentKind, Stocked
-from edge.commands.acting import MOST, Asked, Grade, Key, Reason, Sku, Units, act, effect_key, was_done_before
+from edge.commands.acting import MOST, Asked, Grade, Key, Sku, Units, act, effect_key, was_done_before
 from edge.commands.common import Call, Door, say, say_json
 from edge.commands.spread import spread
 
@@ -15,21 +16,42 @@ Into = Annotated[str, typer.Option("--to", metavar="PLACE", help="a warehouse, o
 Damaged = Annotated[int, typer.Option("--damaged", min=0, help="sale units among them that are not to be sold")]
 
 
+@dataclass(frozen=True, slots=True)
+class Found(Asked):
+    """What is asked of units that come in."""
+
+    place: Into = ""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Options of units that come in: in which state, and where they are put."""
+
+    damaged: Damaged = 0
+    grade: Grade = "good"
+    to: Into = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Options of what a unit of them cost."""
+
+    cost: Annotated[str, typer.Option("--cost", metavar="PRICE", help="of one sale unit, like 4.20 or 4.20EUR")] = ""
+    currency: Annotated[
+        str, typer.Option("--currency", metavar="CODE", help="of --cost, like EUR; else that of the item's last cost")
+    ] = ""
+
+
 @spread
-def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
+def receive(
     sku: Sku,
     number: Annotated[int, typer.Argument(metavar="N", min=1, max=MOST, help="how many came in, 1 or more")],
     unit: Annotated[str, typer.Option("--unit", help="what N counts, like case; see `holdfast item unit`")] = "",
-    damaged: Damaged = 0,
-    grade: Grade = "good",
-    to: Into = "",
-    cost: Annotated[str, typer.Option("--cost", metavar="PRICE", help="of one sale unit, like 4.20 or 4.20EUR")] = "",
-    currency: Annotated[
-        str, typer.Option("--currency", metavar="CODE", help="of --cost, like EUR; else that of the item's last cost")
-    ] = "",
+    *,
+    state: State,
+    price: Price,
     key: Key = "",
     reason: Note = "",
-    *,
     call: Call,
 ) -> None:
     """Book units in.
@@ -45,7 +67,7 @@ def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
     from core import catalog
     from core.goods import items
 
-    if currency and not cost:
+    if price.currency and not price.cost:
         raise typer.BadParameter("say what a unit cost, too: --cost 4.20")
     with call.door(Right.STOCK_RECEIVE) as entered:
         units, note = number, reason or key
@@ -53,20 +75,24 @@ def receive(  # noqa: PLR0913, PLR0917  each is an option of the command line
             with entered.begin() as tx:
                 units = items.in_sale_units(tx, catalog.item_id_of(tx, sku), number, unit)
             note = f"{note}, {number} {unit}".removeprefix(", ")
-        price = _read_cost(entered, sku, cost, currency) if cost else None
-        asked = Asked(sku, units, grade, key, note, call.as_json, place=to, cost=price)
-        _bring_in(entered, asked, DocumentKind.RECEIPT, damaged)
+        cost = _read_cost(entered, sku, price) if price.cost else None
+        asked = Asked(sku, units, note, state.grade, state.to, key)
+        _bring_in(entered, asked, call, DocumentKind.RECEIPT, state.damaged, cost=cost)
 
 
-def _read_cost(entered: Door, sku: str, words: str, currency: str) -> tuple[int, str]:
-    """``4.20`` with the currency said or that of the item's last cost, or ``4.20EUR``. Raises: Refused."""
+def _read_cost(entered: Door, sku: str, price: Price) -> tuple[int, str]:
+    """Of one unit, in the smallest unit of a currency.
+
+    Read from ``4.20`` with the currency said or that of the item's last cost, or from ``4.20EUR``. Raises: Refused.
+    """
     from core import catalog
     from core.errors import Refused
     from core.goods import costs
     from core.money import read_currency, read_money, to_minor
 
-    if any(letter.isalpha() for letter in words):
-        minor, said = read_money(words)
+    currency = price.currency
+    if any(letter.isalpha() for letter in price.cost):
+        minor, said = read_money(price.cost)
         if currency and read_currency(currency) != said:
             raise Refused(f"--cost says {said} and --currency {currency}; say one of them")
         return minor, said
@@ -76,40 +102,29 @@ def _read_cost(entered: Door, sku: str, words: str, currency: str) -> tuple[int,
     if not currency:
         raise Refused(f"no cost of {sku} was noted before; say in which currency this is: --currency EUR")
     code = read_currency(currency)
-    return to_minor(words, code), code
+    return to_minor(price.cost, code), code
 
 
 @spread
-def found(
-    sku: Sku,
-    units: Units,
-    reason: Reason,
-    grade: Grade = "good",
-    to: Into = "",
-    key: Key = "",
-    *,
-    call: Call,
-) -> None:
+def found(asked: Found, call: Call) -> None:
     """Book in units that the books did not know of.
 
     \b
     Example: holdfast stock found MUG-RED 2 --reason "behind the shelf"
     """
     with call.door(Right.STOCK_ADJUST) as entered:
-        _bring_in(entered, Asked(sku, units, grade, key, reason, call.as_json, place=to), DocumentKind.FOUND)
+        _bring_in(entered, asked, call, DocumentKind.FOUND)
 
 
 @spread
 def return_(
     sku: Sku,
     units: Units,
-    damaged: Damaged = 0,
-    grade: Grade = "good",
-    to: Into = "",
+    *,
+    state: State,
     inspected: Annotated[bool, typer.Option("--inspected", help="where returns wait: these were looked at")] = False,
     key: Key = "",
     reason: Note = "",
-    *,
     call: Call,
 ) -> None:
     """Book in goods that came back, in the grade they are of.
@@ -126,11 +141,14 @@ def return_(
 
         with entered.begin() as tx:
             waits = not inspected and inspection.returns_wait(tx)
-        asked = Asked(sku, units, grade, key, reason or key, call.as_json, place=to)
-        _bring_in(entered, asked, DocumentKind.RETURN, units if waits else damaged, waits=waits)
+        asked = Asked(sku, units, reason or key, state.grade, state.to, key)
+        _bring_in(entered, asked, call, DocumentKind.RETURN, units if waits else state.damaged, waits=waits)
 
 
-def _bring_in(entered: Door, asked: Asked, kind: DocumentKind, damaged: int = 0, *, waits: bool = False) -> None:
+def _bring_in(
+    entered: Door, asked: Asked, call: Call, kind: DocumentKind, damaged: int = 0, *, waits: bool = False,
+    cost: tuple[int, str] | None = None,
+) -> None:  # fmt: skip
     from core import catalog
     from core.errors import Refused
     from core.goods.inspection import ReturnToInspect
@@ -143,24 +161,23 @@ def _bring_in(entered: Door, asked: Asked, kind: DocumentKind, damaged: int = 0,
     with entered.begin() as tx:
         item_id, asked_at = catalog.item_id_of(tx, asked.sku), tx.now
         spot = warehouses.spot_of(tx, asked.place) if asked.place else None
-    what = Stocked(item_id, asked.grade)
+    what, written = Stocked(item_id, asked.grade), write_money(*cost) if cost else None
     good = {what: asked.units - damaged}
     broken = {what: damaged} if damaged else {}
     comes_in = ReturnToInspect if waits else Receive
-    command = comes_in(effect_key(kind, asked.key), kind, good, asked.reason, broken, spot, asked.cost)
+    command = comes_in(effect_key(kind, asked.key), kind, good, asked.reason, broken, spot, cost)
     document_id = act(entered, command)
     with entered.begin() as tx:
         repeated = was_done_before(tx, document_id, asked_at)
         if not repeated:
             detail = {"units": asked.units, "damaged": damaged, "grade": asked.grade, "document": document_id}
-            detail |= {"cost": write_money(*asked.cost)} if asked.cost else {}
+            detail |= {"cost": written} if written else {}
             entered.log(tx, f"stock.{'receive' if kind is DocumentKind.RECEIPT else kind}", f"item:{item_id}", **detail)
-    if asked.as_json:
-        cost = write_money(*asked.cost) if asked.cost else None
-        say_json(asked.told(damaged=damaged, document_id=document_id, repeated=repeated, cost=cost))
+    if call.as_json:
+        say_json(asked.told(damaged=damaged, document_id=document_id, repeated=repeated, cost=written))
     elif repeated:
         say(f"{str(kind).capitalize()} {asked.key} was booked before, as document {document_id}; nothing was changed.")
     else:
         apart = f", {damaged} of them not to be sold{' before they are inspected' * waits}" if damaged else ""
-        price = f", at {write_money(*asked.cost)} each" if asked.cost else ""
+        price = f", at {written} each" if written else ""
         say(f"{asked.goods} booked in{apart}{price}, document {document_id}.")

@@ -16,6 +16,7 @@ from edge.commands.spread import spread
 
 if TYPE_CHECKING:
     from config.wiring import App
+    from core.model import StoreProfile
     from core.queries import StoreView
     from core.stores import StoreRow
 
@@ -57,8 +58,6 @@ def add(
     Example: holdfast store add Berlin --platform woocommerce --url https://shop.example --opening
              holdfast store add Berlin --platform shopify --url x.myshopify.com --credentials - < keys.txt
     """
-    import sys
-
     from core.queries import store_views
     from edge.commands.credentials import gather, tidy_url
     from jobs.connect import connect_store
@@ -69,25 +68,29 @@ def add(
             entered.actor.require(Right.STOCK_RECEIVE)
         given = gather(platform, credentials)
         if opening is None:
-            question = "Take the numbers it shows as the opening stock of items that have none (yes for a first store)?"
-            may_open = Right.STOCK_RECEIVE in entered.actor.rights
-            opening = may_open and sys.stdin.isatty() and not credentials and typer.confirm(question)
+            opening = not credentials and _is_to_open(entered)
         store, profile = connect_store(
-            entered.app,
-            call.merchant,
-            name=name,
-            platform=platform,
-            url=address,
-            credentials=given,
-            opening=opening,
+            entered.app, call.merchant, name=name, platform=platform, url=address, credentials=given, opening=opening,
             actor=str(entered.actor),
-        )
+        )  # fmt: skip
         with entered.begin() as tx:
             entered.log(tx, "store.add", f"store:{store.id}", platform=platform, opening=opening)
             view = next(view for view in store_views(tx) if view.id == store.id)
     if call.as_json:
         say_json({**dataclasses.asdict(view), "opening": opening, "warnings": profile.warnings})
-        return
+    else:
+        _say_connected(name, view, profile, opening=opening)
+
+
+def _is_to_open(entered: Door) -> bool:
+    """Asks, where there is somebody who can be asked and may decide it."""
+    import sys
+
+    question = "Take the numbers it shows as the opening stock of items that have none (yes for a first store)?"
+    return Right.STOCK_RECEIVE in entered.actor.rights and sys.stdin.isatty() and typer.confirm(question)
+
+
+def _say_connected(name: str, view: "StoreView", profile: "StoreProfile", *, opening: bool) -> None:
     say(f"Connected {name}: {profile.name}, {counted(view.listings, 'listing')}, in mode {view.mode}.")
     for warning in profile.warnings:
         say(f"  Note: {warning}")
@@ -253,8 +256,7 @@ def _set_paused(entered: Door, store: str, *, paused: bool) -> list[str]:
         raise ConfigError("there is no store yet; connect one with `holdfast store add`")
     change_pause(entered.app, entered.merchant_id, [row.id for row in rows], paused=paused, actor=str(entered.actor))
     with entered.begin() as tx:
-        for row in rows:
-            entered.log(tx, "store.pause" if paused else "store.resume", f"store:{row.id}")
+        entered.log_all(tx, "store.pause" if paused else "store.resume", {f"store:{row.id}": {} for row in rows})
     return [row.name for row in rows]
 
 

@@ -117,7 +117,8 @@ def receive(
     number: Number,
     goods: SomeGoods = None,
     damaged: Annotated[
-        list[str] | None, typer.Option("--damaged", metavar="SKU=N", help="units that came and are not to be sold")
+        list[str] | None,
+        typer.Option("--damaged", metavar="SKU=N", help="of these, so many are not to be sold; once for each item"),
     ] = None,
     to: Annotated[str, typer.Option("--to", metavar="PLACE", help="the bin they are put in, like HAMBURG/A-01")] = "",
     key: Key = "",
@@ -130,22 +131,20 @@ def receive(
 
     \b
     Example: holdfast transfer receive T-7
-             holdfast transfer receive T-7 MUG-RED=8 --damaged MUG-RED=2
+             holdfast transfer receive T-7 MUG-RED=10 --damaged MUG-RED=2
     """
     from core.supply import sending
-    from core.supply.sending import Arrived
     from core.warehouse import warehouses
 
     with call.door(Right.STOCK_RECEIVE) as entered:
         with entered.begin() as tx:
             transfer = _find(tx, number)
             spot = warehouses.spot_of(tx, to or warehouses.code_by_id(tx, transfer.row.to_id))
-            good, broken = _by_line(tx, transfer, goods or ()), _by_line(tx, transfer, damaged or ())
-        said = goods or damaged
-        came = {line: Arrived(good.get(line, 0), broken.get(line, 0)) for line in (*good, *broken)} if said else None
+            units, broken = _by_line(tx, transfer, goods or ()), _by_line(tx, transfer, damaged or ())
+        came = {line: sending.among(units.get(line, 0), broken.get(line, 0)) for line in (*units, *broken)}
         moved = sending.receive(
-            entered.app.db, entered.merchant_id, number, came, spot, effect_key("cli", key),
-            actor=str(entered.actor), reason=reason, dry_run=dry_run,
+            entered.app.db, entered.merchant_id, number, came if goods else sending.Rest(broken), spot,
+            effect_key("cli", key), actor=str(entered.actor), reason=reason, dry_run=dry_run,
         )  # fmt: skip
         _say(entered, number, moved, "booked in", dry_run, call.as_json)
 
@@ -185,20 +184,26 @@ def lose(
 def close(number: Number, *, call: Call) -> None:
     """Send no more of what was asked for; what is on its way still arrives.
 
+    `holdfast transfer show` goes on telling what was asked for, and how much of it was closed.
+
     \b
     Example: holdfast transfer close T-7
     """
-    from core.supply import transfers
+    from core.supply import keeping, transfers
 
     with call.door(Right.STOCK_MOVE) as entered, entered.begin() as tx:
         changed = transfers.close(tx, number)
         if changed:
             entered.log(tx, "transfer.close", f"transfer:{number}")
-        state = transfers.find(tx, number).state
+        found = transfers.find(tx, number)
+        units = sum(keeping.closed(tx, found.row.id).values())
     if call.as_json:
-        say_json({"number": number, "state": state, "changed": changed})
+        say_json({"number": number, "state": found.state, "changed": changed, "closed": units})
+    elif changed:
+        not_sent = counted(units, "unit")
+        say(f"Transfer {number} is {found.state}; {not_sent} of what was asked for will not be sent.")
     else:
-        say(f"Transfer {number} is {state}." if changed else f"Nothing of {number} was still to be sent.")
+        say(f"Nothing of {number} was still to be sent.")
 
 
 @commands.command()
@@ -215,7 +220,7 @@ def show(number: Number, *, call: Call) -> None:
         say_json(told)
         return
     say(f"{number}  {told['from']} to {told['to']}, {told['state']}" + (f", due {told['on']}" if told["on"] else ""))
-    columns = ["SKU", "grade", ">asked", ">kept", ">sent", ">on its way", ">came", ">lost"]
+    columns = ["SKU", "grade", ">asked", ">closed", ">kept", ">sent", ">on its way", ">came", ">lost"]
     say_table(columns, [list(line.values()) for line in told["lines"]])
 
 
@@ -268,10 +273,11 @@ def _told(tx: "Transaction", transfer: "Transfer") -> dict[str, Any]:
     from core.supply import keeping
     from core.warehouse import warehouses
 
-    kept = keeping.kept(tx, transfer.row.id)
+    kept, closed = keeping.kept(tx, transfer.row.id), keeping.closed(tx, transfer.row.id)
     lines = [
-        {"sku": transfer.skus[line.item_id], "grade": line.grade, "asked": line.asked, "kept": kept[line.id],
-         "sent": line.sent, "on_its_way": line.on_its_way, "came": line.came, "lost": line.lost}
+        {"sku": transfer.skus[line.item_id], "grade": line.grade, "asked": line.asked + closed.get(line.id, 0),
+         "closed": closed.get(line.id, 0), "kept": kept[line.id], "sent": line.sent, "on_its_way": line.on_its_way,
+         "came": line.came, "lost": line.lost}
         for line in transfer.lines
     ]  # fmt: skip
     row = transfer.row
@@ -285,7 +291,7 @@ def _say(entered: Door, number: str, moved: "Moved", done: str, dry_run: bool, a
     if as_json:
         say_json({
             "number": number, "document_id": moved.document_id, "repeated": moved.repeated, "dry_run": dry_run,
-            "lines": [line._asdict() for line in moved.lines], "losses": losses_as_json(losses),
+            "lines": [line._asdict() for line in moved.lines], "extra": moved.extra, "losses": losses_as_json(losses),
         })  # fmt: skip
         return
     if moved.repeated:
@@ -297,4 +303,8 @@ def _say(entered: Door, number: str, moved: "Moved", done: str, dry_run: bool, a
         say(
             f"Goods of {number} are {done}, document {moved.document_id}. `holdfast transfer show {number}` tells more."
         )
+    if moved.extra:
+        verb = "would be" if dry_run else "is" if moved.extra == 1 else "are"
+        was = "was on its" if moved.extra == 1 else "were on their"
+        say(f"{counted(moved.extra, 'unit')} more than {was} way {verb} booked in as found.")
     say_losses(losses, dry_run=dry_run)

@@ -7,6 +7,7 @@ import typer
 
 from core.access.rights import Right
 from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.places import Places
 from edge.commands.spread import spread
 from edge.instants import HELP, read_instant
 
@@ -49,6 +50,7 @@ def value(
         patience.allow(tx, _LIMIT_S)
         instant = read_instant(at, tx.now, ZoneInfo(merchant_view(tx).time_zone)) if at else None
         only = {item.id for item in skus.resolve(tx, sku).values()} if sku else None
+        one_room = Places.of(tx).one_room
         found = valuation.values(tx, at=instant, method=valuation.Method(method), item_ids=only)
     by_warehouse, by_item = _summed(found, "warehouse"), _summed(found, "sku")
     whole = valuation.total([one.value for one in found])
@@ -62,8 +64,9 @@ def value(
     if not found:
         say("Nothing is on hand." if instant is None else "Nothing was on hand then.")
         return
-    _say_values("warehouse", by_warehouse)
-    say("")
+    if not one_room:
+        _say_values("warehouse", by_warehouse)
+        say("")
     _say_values("SKU", dict(list(by_item.items())[:_SHOWN]))
     if len(by_item) > _SHOWN:
         say(f"and {len(by_item) - _SHOWN:,} more items; --json tells all, or name them")

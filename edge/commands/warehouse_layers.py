@@ -8,6 +8,7 @@ import typer
 
 from core.access.rights import Right
 from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.places import Places
 from edge.commands.spread import spread
 
 if TYPE_CHECKING:
@@ -35,13 +36,13 @@ def reconcile(
     with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         item_id = catalog.item_id_of(tx, sku) if sku else None
         shelves, sales = between_layers.shelves(tx, item_id), between_layers.sales(tx, item_id)
-        items = between_layers.largest(tx, item_id, most)
+        items, places = between_layers.largest(tx, item_id, most), Places.of(tx)
     unexplained = sum(one.unexplained for one in shelves) + sales.unexplained
     if call.as_json:
         say_json({"shelves": [dataclasses.asdict(one) for one in shelves], "sales": dataclasses.asdict(sales),
                   "items": [dataclasses.asdict(one) for one in items], "unexplained": unexplained})  # fmt: skip
         return
-    _say(shelves, sales, items)
+    _say([dataclasses.replace(one, warehouse=places.said(one.warehouse)) for one in shelves], sales, items)
     if unexplained:
         say(f"\n{counted(unexplained, 'unit')} cannot be explained: `holdfast audit` shows the rows that are wrong.")
     else:

@@ -1,6 +1,7 @@
 """``holdfast warehouse``: the places where goods stand, and what there is in each."""
 
 import dataclasses
+from dataclasses import dataclass
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,6 +10,7 @@ import typer
 from core.access.rights import Right
 from edge.commands.acting import DryRun
 from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.places import Places
 from edge.commands.spread import spread
 
 if TYPE_CHECKING:
@@ -22,50 +24,52 @@ commands = typer.Typer(
 
 Kind = Literal["warehouse", "store", "pickup", "3pl"]
 Code = Annotated[str, typer.Argument(metavar="CODE", help="its short name, like BERLIN")]
-Name = Annotated[str | None, typer.Option("--name", help="what people call it")]
-KindOf = Annotated[Kind | None, typer.Option("--kind", help="store: a point of sale; 3pl: a logistics partner")]
-Zone = Annotated[str | None, typer.Option("--time-zone", help="of its clock, like Europe/Berlin; else the merchant's")]
-Region = Annotated[str | None, typer.Option("--region", help="a name to add warehouses up by")]
-Address = Annotated[
-    str | None, typer.Option("--address", help="COUNTRY, SUBDIVISION, POSTAL, CITY, STREET; what is empty is unknown")
-]
-At = Annotated[str | None, typer.Option("--at", metavar="LAT,LON", help="coordinates in degrees, like 52.52,13.40")]
-Priority = Annotated[int | None, typer.Option("--priority", help="the highest is asked first")]
-CutOff = Annotated[str | None, typer.Option("--cut-off", metavar="HH:MM", help="paid later leaves a day later; none")]
-Handling = Annotated[
-    int | None, typer.Option("--handling-days", min=0, max=365, help="from arrival until it can leave")
-]
-Capacity = Annotated[int | None, typer.Option("--capacity", min=0, help="parcels a day; 0: no limit")]
 
 
-def _terms(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    name: str | None,
-    kind: str | None,
-    time_zone: str | None,
-    region: str | None,
-    address: str | None,
-    at: str | None,
-    priority: int | None,
-    cut_off: str | None,
-    handling_days: int | None,
-    capacity: int | None,
-) -> dict[str, object]:
-    said: dict[str, object] = {
-        "name": name, "kind": kind, "time_zone": time_zone, "region": region, "priority": priority,
-        "handling_days": handling_days,
-    }  # fmt: skip
-    terms = {key: value for key, value in said.items() if value is not None}
-    if address is not None:
-        parts = [part.strip() for part in address.split(",", 4)]
-        names = ("country", "subdivision", "postal", "city", "street")
-        terms |= dict(zip(names, [*parts, "", "", "", "", ""], strict=False))
-    if at is not None:
-        terms["latitude"], terms["longitude"] = _degrees(at)
-    if cut_off is not None:
-        terms["cut_off"] = None if cut_off == "none" else _clock(cut_off)
-    if capacity is not None:
-        terms["capacity_per_day"] = capacity or None
-    return terms
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Options that say what a warehouse is like; None where nothing is said of it."""
+
+    name: Annotated[str | None, typer.Option("--name", help="what people call it")] = None
+    kind: Annotated[Kind | None, typer.Option("--kind", help="store: a point of sale; 3pl: a logistics partner")] = None
+    time_zone: Annotated[
+        str | None, typer.Option("--time-zone", help="of its clock, like Europe/Berlin; else the merchant's")
+    ] = None
+    region: Annotated[str | None, typer.Option("--region", help="a name to add warehouses up by")] = None
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="COUNTRY, SUBDIVISION, POSTAL, CITY, STREET; what is empty is unknown"),
+    ] = None
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="LAT,LON", help="coordinates in degrees, like 52.52,13.40")
+    ] = None
+    priority: Annotated[int | None, typer.Option("--priority", help="the highest is asked first")] = None
+    cut_off: Annotated[
+        str | None, typer.Option("--cut-off", metavar="HH:MM", help="paid later leaves a day later; none")
+    ] = None
+    handling_days: Annotated[
+        int | None, typer.Option("--handling-days", min=0, max=365, help="from arrival until it can leave")
+    ] = None
+    capacity: Annotated[int | None, typer.Option("--capacity", min=0, help="parcels a day; 0: no limit")] = None
+
+    def terms(self) -> dict[str, object]:
+        """As the core names them. Raises: typer.BadParameter."""
+        said: dict[str, object] = {
+            "name": self.name, "kind": self.kind, "time_zone": self.time_zone, "region": self.region,
+            "priority": self.priority, "handling_days": self.handling_days,
+        }  # fmt: skip
+        terms = {key: value for key, value in said.items() if value is not None}
+        if self.address is not None:
+            parts = [part.strip() for part in self.address.split(",", 4)]
+            names = ("country", "subdivision", "postal", "city", "street")
+            terms |= dict(zip(names, [*parts, "", "", "", "", ""], strict=False))
+        if self.at is not None:
+            terms["latitude"], terms["longitude"] = _degrees(self.at)
+        if self.cut_off is not None:
+            terms["cut_off"] = None if self.cut_off == "none" else _clock(self.cut_off)
+        if self.capacity is not None:
+            terms["capacity_per_day"] = self.capacity or None
+        return terms
 
 
 def _degrees(words: str) -> tuple[float, float]:
@@ -87,21 +91,7 @@ def _clock(words: str) -> time:
 
 @commands.command()
 @spread
-def add(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    code: Code,
-    name: Name = None,
-    kind: KindOf = None,
-    time_zone: Zone = None,
-    region: Region = None,
-    address: Address = None,
-    at: At = None,
-    priority: Priority = None,
-    cut_off: CutOff = None,
-    handling_days: Handling = None,
-    capacity: Capacity = None,
-    *,
-    call: Call,
-) -> None:
+def add(code: Code, said: Said, call: Call) -> None:
     """Add a warehouse, with one bin to begin with.
 
     \b
@@ -110,7 +100,7 @@ def add(  # noqa: PLR0913, PLR0917  each is an option of the command line
     """
     from core.warehouse import warehouses
 
-    terms = _terms(name, kind, time_zone, region, address, at, priority, cut_off, handling_days, capacity)
+    terms = said.terms()
     with call.door(Right.PLACE_CHANGE) as entered, entered.begin() as tx:
         warehouse_id = warehouses.add(tx, code, terms)
         entered.log(tx, "warehouse.add", f"warehouse:{warehouse_id}", code=code.strip(), said=sorted(terms))
@@ -122,28 +112,14 @@ def add(  # noqa: PLR0913, PLR0917  each is an option of the command line
 
 @commands.command("set")
 @spread
-def set_(  # noqa: PLR0913, PLR0917  each is an option of the command line
-    code: Code,
-    name: Name = None,
-    kind: KindOf = None,
-    time_zone: Zone = None,
-    region: Region = None,
-    address: Address = None,
-    at: At = None,
-    priority: Priority = None,
-    cut_off: CutOff = None,
-    handling_days: Handling = None,
-    capacity: Capacity = None,
-    *,
-    call: Call,
-) -> None:
+def set_(code: Code, said: Said, call: Call) -> None:
     """Say something else of a warehouse; what is not named stays.
 
     \b
     Example: holdfast warehouse set HAMBURG --priority 10 --cut-off 15:30
              holdfast warehouse set HAMBURG --cut-off none
     """
-    terms = _terms(name, kind, time_zone, region, address, at, priority, cut_off, handling_days, capacity)
+    terms = said.terms()
     if not terms:
         raise typer.BadParameter("say what is to change; `holdfast warehouse set --help` lists what can")
     _change(code, terms, f"Warehouse {code} is changed.", call)
@@ -183,6 +159,8 @@ def pause(code: Code, dry_run: DryRun = False, *, call: Call) -> None:
 @spread
 def resume(code: Code, *, call: Call) -> None:
     """Let a warehouse serve orders again.
+
+    Where orders go to warehouses by themselves, those that no other could send are decided again at once.
 
     \b
     Example: holdfast warehouse resume HAMBURG
@@ -250,6 +228,7 @@ def totals(
 
     with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         found = added_up.totals(tx, catalog.item_id_of(tx, sku) if sku else None)
+        one_room = Places.of(tx).one_room
     if call.as_json:
         say_json([dataclasses.asdict(one) for one in found])
         return
@@ -259,4 +238,7 @@ def totals(
         for one in found
     ]  # fmt: skip
     columns = [">book", ">available", ">allocated", ">being packed", ">locked", ">unavailable", ">on its way"]
-    say_table(["", "place", *columns], rows)
+    if one_room:
+        say_table(columns, [row[2:] for row in rows if row[0] == "all"])
+    else:
+        say_table(["", "place", *columns], rows)

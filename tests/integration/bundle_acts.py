@@ -10,6 +10,7 @@ from core.goods import items, recipes
 from core.rows import Part
 from core.stock import DocumentKind, Stocked
 from tests.builders import Units, World, line, order
+from tests.integration.race_acts import somebody_waits
 
 
 def item(world: World, sku: str) -> Stocked:
@@ -79,12 +80,3 @@ def have_bundles(world: World) -> None:
     item(world, "other")
     made_of(world, "other", cup=1)
     world.receive("cup", 1)
-
-
-def somebody_waits(world: World) -> bool:
-    return bool(
-        world.scalar(
-            """SELECT count(*) FROM pg_stat_activity
-               WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-        )
-    )

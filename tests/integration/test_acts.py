@@ -17,13 +17,6 @@ CHANGES = ("UPDATE act_log SET act = 'x'", "DELETE FROM act_log", "TRUNCATE act_
 CLI = shell(1)
 
 
-@pytest.fixture
-def clock(db: Database) -> Clock:
-    clock = Clock()
-    db.clock = clock
-    return clock
-
-
 def note(db: Database, actor: Actor, act: str, subject: str, **detail: object) -> None:
     with db.begin(1, actor=str(actor)) as tx:
         acts.note(tx, actor, act, subject, **detail)

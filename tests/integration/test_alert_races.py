@@ -1,6 +1,5 @@
 """A crossing that several see at once rings once, and nobody waits for who tells of it."""
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,12 +12,11 @@ from core.alerts import mail as alert_mail
 from core.alerts import scan as alert_scan
 from core.alerts.kinds import Crossing
 from core.alerts.lifecycle import Ending
-from core.ledger import Batch
 from core.sales.holds import Hold
-from core.stock import BalanceKey
 from core.transaction import Transaction
 from tests.builders import FAR_OFF, World
 from tests.integration.alert_acts import LOW, are_open, mug, owed, rule, take, watched
+from tests.integration.race_acts import forget_row_locks, somebody_waits, together
 
 
 class _Sees(list[Crossing]):
@@ -35,27 +33,9 @@ class _Sees(list[Crossing]):
         monkeypatch.setattr(alerts, "note_crossings", seen)
 
 
-class _ReadsWithoutLock(Batch):
-    """What the ledger would be without row locks: both batches have read before either writes."""
-
-    row_lock = ""
-    both_have_read = threading.Barrier(2)
-
-    def _lock_balances(self, keys: list[BalanceKey]) -> bool:
-        read = super()._lock_balances(keys)
-        self.both_have_read.wait(timeout=20)
-        return read
-
-
 def hold_together(world: World, holds: int) -> None:
-    item, start = world.item("mug"), threading.Barrier(holds)
-
-    def hold(n: int) -> None:
-        start.wait()
-        world.do(Hold(f"hold-{n}", {item: 1}, FAR_OFF))
-
-    with ThreadPoolExecutor(holds) as threads:
-        list(threads.map(hold, range(holds)))
+    item = world.item("mug")
+    together(lambda n: world.do(Hold(f"hold-{n}", {item: 1}, FAR_OFF)), range(holds))
 
 
 def test_of_many_transactions_that_take_the_last_units_one_sees_the_crossing(
@@ -75,7 +55,7 @@ def test_two_that_see_the_same_crossing_open_one_alert(world: World, monkeypatch
     """The control of the test above: without row locks both see it. Even then one alert is opened."""
     watched(world, 11)
     sees = _Sees(monkeypatch)
-    monkeypatch.setattr(ledger, "Batch", _ReadsWithoutLock)
+    forget_row_locks(monkeypatch)
 
     hold_together(world, 2)
 
@@ -87,14 +67,6 @@ def test_two_that_see_the_same_crossing_open_one_alert(world: World, monkeypatch
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(2) as threads:
         yield threads
-
-
-def somebody_waits(world: World) -> bool:
-    return bool(
-        world.scalar(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-    )
 
 
 def test_a_look_that_meets_a_receipt_judges_what_the_receipt_leaves(world: World, pool: ThreadPoolExecutor) -> None:

@@ -45,6 +45,10 @@ CORRUPTIONS = {
            "INSERT INTO purchase_line VALUES (1, 6, 5, 1, 1, 'good', 2, 0, 2, 0, 1, NULL, NULL)"],
     "5l": ["UPDATE promise SET allocated = live WHERE paid AND deducted AND live > 0"],
     "5m": ["UPDATE dispatch_balance SET allocated = allocated + 1, available = available - 1 WHERE available > 0"],
+    "5n": ["INSERT INTO expected SELECT merchant_id, 9, id, 'good', 6, 2, now(), 'PO-7', now(), '{}' FROM item"
+           " WHERE sku = 'mug'",
+           "INSERT INTO pool_item SELECT merchant_id, item_id, grade, pool_id, true, 9, 9 FROM sales_balance"
+           " WHERE free > 0"],
     "6a": ["DELETE FROM effect WHERE document_id = (SELECT min(id) FROM document)"],
     "6b": ["INSERT INTO document SELECT merchant_id, id + 1000000, recorded_at, kind, effect_key, actor, source,"
            " correlation_id, happened_at, corrects_id, order_id, reason FROM document LIMIT 1"],

@@ -13,20 +13,11 @@ from core.sales import expected, promise_dates
 from core.sales.holds import Hold
 from core.sales.waiting import OrderPriority
 from core.stock import MINOR_DEFECT, PoolKind
-from core.transaction import Database
 from jobs import backorders
 from tests.builders import FAR_OFF, Clock, World, line, order
 from tests.hub import skip
 from tests.integration.backorder_acts import DAY, bundle, expect, queue, rule, today
 from tests.pool_world import open_pool
-
-
-@pytest.fixture
-def clock(db: Database) -> Clock:
-    held = Clock()
-    db.clock = held
-    return held
-
 
 # ---- when goods come
 

@@ -7,18 +7,9 @@ from core.sales import waiting
 from core.sales.holds import EndHold, Hold, PayHold
 from core.sales.waiting import HoldPriority, OrderPriority
 from core.stock import PoolKind
-from core.transaction import Database
 from tests.builders import FAR_OFF, Clock, Units, World, line, order
 from tests.integration.backorder_acts import allowed, bundle, expect, place_of, rule, today, wait_for
 from tests.pool_world import open_pool, shared
-
-
-@pytest.fixture
-def clock(db: Database) -> Clock:
-    held = Clock()
-    db.clock = held
-    return held
-
 
 # ---- whether it may wait
 

@@ -1,7 +1,5 @@
 """What lies between shelves, dispatch and sales: each unit has one reason, and what is wrong in the books has none."""
 
-from pathlib import Path
-
 import pytest
 
 from core import catalog
@@ -11,19 +9,10 @@ from core.stock import DocumentKind
 from core.warehouse import between_layers
 from core.warehouse.between_layers import OfItem, Sales, Shelves
 from tests.builders import FAR_OFF, World, line, order
-from tests.conftest import Logins
 from tests.integration import fulfilment_acts, lock_acts
-from tests.integration.command_line import Holdfast, runner, settle_in
-from tests.integration.test_places import receive, tell
+from tests.integration.command_line import Holdfast
+from tests.integration.place_acts import receive, tell
 from tests.integration.test_transfers import asked, send
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 @pytest.fixture

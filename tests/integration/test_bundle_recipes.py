@@ -19,7 +19,7 @@ from tests.builders import Units, World, line, order
 from tests.conftest import Logins, violations
 from tests.integration import lock_acts
 from tests.integration.bundle_acts import Changing, both, card, have_bundles, item, made_of, sell, tea_shop
-from tests.integration.test_races import together
+from tests.integration.race_acts import together
 
 # ---- recipes
 

@@ -10,7 +10,7 @@ from core.stock import MINOR_DEFECT, DocumentKind
 from tests.builders import FAR_OFF, Units, World, line, order
 from tests.integration import lock_acts
 from tests.integration.bundle_acts import both, graded, sell, tea_shop
-from tests.integration.test_facts import number
+from tests.integration.facts_acts import number
 
 # ---- sold as their components
 

@@ -25,13 +25,6 @@ FEW = 6  # movements between checkpoints; a receipt moves an item three times
 LATER_S = 2 * SKEW.total_seconds()
 
 
-@pytest.fixture
-def clock(world: World) -> Clock:
-    """Moves only when told to."""
-    world.db.clock = clock = Clock()
-    return clock
-
-
 def window(world: World) -> Window | None:
     with world.db.begin(1, actor="test") as tx:
         return checkpoints.open_window(tx)

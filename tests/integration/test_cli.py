@@ -17,15 +17,7 @@ from core.model import StoreListing, StoreMode
 from tests.builders import World, line, order
 from tests.conftest import Logins
 from tests.hub import Store, Street, connect_all, serve, street
-from tests.integration.command_line import Holdfast, runner, settle_in
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
+from tests.integration.command_line import Holdfast
 
 
 @pytest.fixture(scope="module")

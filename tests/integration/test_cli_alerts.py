@@ -1,7 +1,5 @@
 """``holdfast alert`` on a real database: looking, snoozing, and rules."""
 
-from pathlib import Path
-
 import pytest
 
 from config.wiring import App
@@ -11,16 +9,7 @@ from core.access.rights import Role
 from core.sales.holds import Hold
 from jobs.alerts import watch
 from tests.builders import FAR_OFF, World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
+from tests.integration.command_line import Holdfast
 
 
 def fall(world: World, sku: str, units: int) -> None:

@@ -1,24 +1,14 @@
 """``holdfast bundle`` and ``item`` as a merchant types them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
 from tests.builders import World
-from tests.conftest import Logins
 from tests.integration.bundle_acts import (
     item,
 )
-from tests.integration.command_line import Holdfast, runner, settle_in
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
+from tests.integration.command_line import Holdfast
 
 
 def test_a_bundle_is_made_shown_tried_and_ended(holdfast: Holdfast, world: World) -> None:

@@ -6,18 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.builders import World, line, order
-from tests.conftest import Logins
 from tests.integration import lock_acts
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
 from tests.integration.fulfilment_acts import goods, place, put
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -40,7 +31,7 @@ def test_an_order_is_allocated_packed_and_shipped(holdfast: Holdfast, shop: Worl
     rows = holdfast("fulfil", "list").out.splitlines()
     assert {row.split()[0] for row in rows[1:]} == {"1001/1", "1001/2"}
     assert holdfast("fulfil", "hand", "1001/1", "MUG=1").out == "1 unit of 1001/1 is handed over; it is packing now.\n"
-    assert holdfast("fulfil", "ship", "1001/1").out == "2 units of 1001/1 are shipped; it is shipped now.\n"
+    assert holdfast("ship", "1001/1").out == "2 units of 1001/1 are shipped; it is shipped now.\n"
     assert goods(shop, "MUG") == {"MAIN": (0, 0, 0), "HAMBURG": (4, 1, 0)}
     shown = holdfast("fulfil", "show", "#1001/1").out
     assert "by MAIN: shipped" in shown
@@ -52,13 +43,13 @@ def test_an_order_tells_who_sends_it_and_why(holdfast: Holdfast, shop: World) ->
     before = holdfast("order", "show", "1001")
     assert "warehouse" not in before.out
     holdfast("fulfil", "allocate", "1001", "--to", "DE-BY-80331")
-    holdfast("fulfil", "ship", "1001/2")
+    holdfast("ship", "1001/2")
 
     told = holdfast("order", "show", "1001").out
 
     rows = [line.split() for line in told.splitlines()]
-    assert ["1001/1", "MAIN", "told", "1", "2"] in rows
-    assert ["1001/2", "HAMBURG", "shipped", "1", "1"] in rows
+    assert ["1001/1", "MAIN", "told", "1", "2", "2", "0", "0"] in rows
+    assert ["1001/2", "HAMBURG", "shipped", "1", "1", "0", "1", "0"] in rows
     assert (
         "Decided by priority to DE-BY-803: MAIN was chosen for 2 units: priority 0; "
         "HAMBURG was chosen for 1 unit: priority -1.\n" in told
@@ -96,8 +87,9 @@ def test_goods_of_a_pure_lock_go_to_an_order(holdfast: Holdfast, shop: World) ->
     tried = holdfast("lock", "consume", "fair", "3", "--order", "1001", "--dry-run", "--json").json
     assert (tried["units"], tried["dry_run"]) == (-3, True)
     assert holdfast("fulfil", "list", "--json").json == []
-    holdfast("lock", "consume", "fair", "3", "--order", "1001", "--ref", "r")
-    holdfast("lock", "consume", "fair", "3", "--order", "1001", "--ref", "r")
+    for _ in "12":
+        said = holdfast("lock", "consume", "fair", "3", "--order", "1001", "--ref", "r").out
+        assert "3 units taken out for order 1001." in said
 
     (only,) = holdfast("fulfil", "list", "--json").json
     assert (only["ref"], only["warehouse"], only["lines"][0]["waiting"]) == ("1001/1", "HAMBURG", 3)
@@ -128,7 +120,7 @@ def test_trying_it_out_books_nothing(holdfast: Holdfast, shop: World) -> None:
     assert goods(shop, "MUG")["MAIN"] == (2, 0, 0)
     holdfast("fulfil", "allocate", "1001")
 
-    assert "Only tried out: 2 units" in holdfast("fulfil", "ship", "1001/1", "--dry-run").out
+    assert "Only tried out: 2 units" in holdfast("ship", "1001/1", "--dry-run").out
 
     assert goods(shop, "MUG")["MAIN"] == (0, 2, 0)
 
@@ -145,6 +137,18 @@ def test_goods_are_put_back_and_taken_from_the_warehouse(holdfast: Holdfast, sho
     assert "Rejected" in holdfast("fulfil", "show", "1001/2").out
 
 
+def test_an_order_tells_what_of_each_part_was_shipped_and_what_was_taken_back(holdfast: Holdfast, shop: World) -> None:
+    holdfast("fulfil", "allocate", "1001")
+    assert "1001/1 MAIN told 1 2 2 0 0" in " ".join(holdfast("order", "show", "1001").out.split())
+
+    holdfast("ship", "1001/1", "MUG=1")
+    holdfast("fulfil", "cancel", "1001/1", "--reason", "the other one is chipped")
+
+    shown = " ".join(holdfast("order", "show", "1001").out.split())
+    assert "part warehouse state items told to send shipped taken back" in shown
+    assert "1001/1 MAIN shipped 1 2 0 1 1" in shown
+
+
 @pytest.mark.parametrize(
     "rubbish",
     ["1001", "/1", "1001/x", "1001/0", "1001/9", "nobody/1", "1001/99999999999", "1001/²", "'; DROP TABLE item/1"],
@@ -152,7 +156,7 @@ def test_goods_are_put_back_and_taken_from_the_warehouse(holdfast: Holdfast, sho
 def test_what_is_no_fulfilment_order_is_refused_with_a_cure(holdfast: Holdfast, shop: World, rubbish: str) -> None:
     holdfast("fulfil", "allocate", "1001")
 
-    said = holdfast("fulfil", "ship", rubbish)
+    said = holdfast("ship", rubbish)
 
     assert said.code == 1
     assert "holdfast " in said.err
@@ -161,9 +165,9 @@ def test_what_is_no_fulfilment_order_is_refused_with_a_cure(holdfast: Holdfast, 
 def test_goods_that_make_no_sense_are_refused(holdfast: Holdfast, shop: World) -> None:
     holdfast("fulfil", "allocate", "1001")
 
-    assert holdfast("fulfil", "ship", "1001/1", "MUG=3").err.strip().endswith("say 1 to 2 units")
-    assert holdfast("fulfil", "ship", "1001/1", "MUG=1", "MUG=1").code == 2
-    assert holdfast("fulfil", "ship", "1001/1", "MUG=-1").code == 2
+    assert holdfast("ship", "1001/1", "MUG=3").err.strip().endswith("say 1 to 2 units")
+    assert holdfast("ship", "1001/1", "MUG=1", "MUG=1").code == 2
+    assert holdfast("ship", "1001/1", "MUG=-1").code == 2
     assert holdfast("fulfil", "hand", "1001/1", "--from", "HAMBURG").code == 1
     assert holdfast("fulfil", "reject", "1001/1").code == 1
     assert goods(shop, "MUG")["MAIN"] == (0, 2, 0)
@@ -218,3 +222,18 @@ def test_an_order_of_ones_own_shop_says_where_it_goes(holdfast: Holdfast, shop: 
     assert shop.scalar("SELECT destination FROM store_order WHERE number = '2041'") == "DE-BY-803"
     file.write_text(json.dumps(told | {"to": "Munich, 2nd floor"}))
     assert "is no destination" in holdfast("order", "apply", str(file)).err
+
+
+def test_an_order_tells_of_what_is_sent_although_its_address_changed_since(holdfast: Holdfast, shop: World) -> None:
+    store = int(shop.scalar("SELECT id FROM store"))
+    holdfast("fulfil", "allocate", "1001", "--to", "DE-BY-80331")
+    assert "takes it back" not in holdfast("order", "show", "1001").out  # no store has told another address
+
+    shop.hear(store, order(line("MUG", 3), paid=True, destination="DE-HH-20095"))
+    holdfast("ship", "1001/2")
+
+    told = holdfast("order", "show", "1001").out.splitlines()
+    assert [line for line in told if "takes it back" in line] == [
+        "MAIN was told of 1001/1 when the order went to DE-BY-803. `holdfast fulfil cancel 1001/1` takes it back, then "
+        "it is decided again who sends it."
+    ]

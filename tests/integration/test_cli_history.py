@@ -1,21 +1,10 @@
 """``holdfast stock at``, ``stock card``, ``rebuild`` and ``audit`` as a person uses them."""
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import Engine, text
 
 from tests.builders import Clock, World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
+from tests.integration.command_line import Holdfast
 
 
 @pytest.fixture
@@ -70,7 +59,7 @@ def test_the_card_lists_documents_with_what_was_left(holdfast: Holdfast, mug: in
     assert told["documents"][0]["after"][-1]["units"]["free"] == 7
     assert told["next"] is None
     assert "order #1001 of Main street" in said.out
-    assert "sales: 3 Shared free -> Shared reserved" in said.out
+    assert "sales: 3 free -> reserved  " in said.out
     assert "sales: free 7, reserved 3" in said.out
 
 

@@ -1,21 +1,8 @@
 """``holdfast reserve`` as a merchant types it."""
 
-from pathlib import Path
-
-import pytest
-
 from core.stock import MINOR_DEFECT
 from tests.builders import Units, World
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
+from tests.integration.command_line import Holdfast
 
 
 def test_a_hold_is_made_shown_extended_paid_and_released(holdfast: Holdfast, world: World) -> None:

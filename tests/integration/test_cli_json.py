@@ -1,22 +1,9 @@
 """What commands that change a store, a user or a key answer to machines: one object, and nothing beside it."""
 
-from pathlib import Path
-
-import pytest
-
 from tests.builders import World
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
 
 VIEWER = "viewer@example.com"
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 def test_a_change_of_mode_tells_the_old_one_and_how_much_is_computed_again(holdfast: Holdfast, world: World) -> None:

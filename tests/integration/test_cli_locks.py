@@ -10,19 +10,10 @@ from core.sales.lock_floors import floor_key
 from core.sales.locks import ExpireLock
 from core.transaction import Database
 from tests.builders import Clock, Units, World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
 from tests.integration.lock_acts import do, lock, named, pool, row, shared
 
 PLANNER, BUYER, OWNER = "planner@example.com", "buyer@example.com", "owner@example.com"
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -171,6 +162,21 @@ def test_the_history_tells_what_was_requested_and_what_it_became(holdfast: Holdf
     assert "Ends 2090-03-01 24:00" in holdfast("lock", "show", "fair").out
 
 
+def test_the_history_of_a_lock_from_a_file_tells_what_the_file_requested(
+    holdfast: Holdfast, world: World, tmp_path: Path
+) -> None:
+    world.stocked("MUG", units=90)
+    path = tmp_path / "locks.csv"
+    path.write_text("key,sku,quantity\nfair,MUG,3\n")
+    assert holdfast("import", "locks", str(path), "--approve").code == 0
+    holdfast("lock", "change", "fair", "--quantity", "5")
+
+    told = holdfast("lock", "history", "fair").out
+
+    assert "requested: 3 units of MUG" in told
+    assert "changed: quantity 5" in told
+
+
 def test_times_are_read_in_the_merchants_zone(holdfast: Holdfast, world: World) -> None:
     world.stocked("MUG", units=10)
     assert holdfast("lock", "request", "fair", "MUG", "4", "--from", "2090-06-01", "--until", "2090-06-02").code == 0
@@ -278,9 +284,10 @@ def test_a_pure_lock_is_consumed(holdfast: Holdfast, world: World) -> None:
     world.stocked("MUG", units=10)
     holdfast("lock", "request", "load", "MUG", "6", "--warehouse", "main", "--pure", "--approve")
     assert "pure in MAIN" in holdfast("lock", "list").out
-    assert (
-        holdfast("lock", "consume", "load", "4", "--ref", "truck-7").out == "4 units given back. Lock load is active.\n"
-    )
+    tried = holdfast("lock", "consume", "load", "1", "--dry-run").out
+    assert tried == "1 unit would be taken out and on sale again: no order was named. Lock load would be active.\n"
+    taken = "4 units taken out and on sale again: no order was named. Lock load is active.\n"
+    assert [holdfast("lock", "consume", "load", "4", "--ref", "truck-7").out for _ in "12"] == [taken] * 2
     assert shared(world, "MUG") == Units(8)
     assert "there is no warehouse 'B'" in holdfast("lock", "request", "b", "MUG", "6", "--warehouse", "B").err
 

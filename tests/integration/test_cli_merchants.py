@@ -1,21 +1,10 @@
 """``holdfast merchants``: several merchants on one hub, each behind its own wall."""
 
-from pathlib import Path
-
 import pytest
 
 from config.setup import SCHEDULE
 from tests.builders import World
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
+from tests.integration.command_line import Holdfast
 
 
 def test_a_merchant_that_is_added_has_its_own_goods_schedule_and_place(holdfast: Holdfast, world: World) -> None:

@@ -6,17 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.builders import World
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
 from tests.mirror_world import shelf
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 def write(folder: Path, content: str | bytes) -> str:
@@ -70,6 +61,37 @@ def test_a_file_of_single_items_tells_what_became_of_each(world: World, holdfast
     assert [one["subject"] for one in shown["refusals"]] == ["MUG"]
     assert "Refused, and not told rightly since" in holdfast("mirror", "show", "wms").out
     assert "It is at version 7." in holdfast("mirror", "show", "wms").out
+
+
+def test_a_file_that_is_read_twice_says_that_nothing_was_booked_again(
+    world: World, holdfast: Holdfast, tmp_path: Path
+) -> None:
+    world.stocked("MUG", "CUP", units=10)
+    holdfast("mirror", "add", "wms", "--warehouse", "MAIN")
+    read = ("mirror", "read", write(tmp_path, "sku,quantity,version\nMUG,4,7\nCUP,10,7\n"), "--source", "wms")
+
+    first, again = holdfast(*read), holdfast(*read)
+
+    assert "1 booked, 1 as it was" in first.out
+    assert "came before" not in first.out
+    assert "2 messages of wms: 0 booked, 0 as it was, 0 late, 0 refused.\n" in again.out
+    assert "2 messages of these came before; nothing was booked again." in again.out
+    assert holdfast(*read, "--json").json["repeated"] == 2
+    assert shelf(world, "MUG") == 4
+
+
+def test_all_that_is_wrong_with_a_full_file_is_named_at_once(world: World, holdfast: Holdfast, tmp_path: Path) -> None:
+    world.stocked("MUG", "CUP", units=10)
+    holdfast("mirror", "add", "wms", "--warehouse", "MAIN")
+    file = write(tmp_path, "sku,quantity\nCUP,abc\nNOPE,3\nMUG,5\nMUG,6\n")
+    read = ("mirror", "read", file, "--source", "wms", "--full", "--version", "1")
+
+    said = holdfast(*read).err
+
+    assert [one in said for one in ("row 2 (CUP)", "row 3 (NOPE)", "row 5 (MUG): row 4 names the same item")] == [
+        True
+    ] * 3
+    assert "row 5" in holdfast(*read, "--best-effort").err
 
 
 def test_rows_that_cannot_be_used_are_named_by_their_line(world: World, holdfast: Holdfast, tmp_path: Path) -> None:

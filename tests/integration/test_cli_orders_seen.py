@@ -12,20 +12,11 @@ from core.errors import NotFound
 from core.orders import own
 from core.zones import zone_of
 from tests.builders import World, line, order
-from tests.conftest import Logins
 from tests.integration import lock_acts
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
 from tests.integration.fulfilment_acts import dispatch
 
 SECOND = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 @pytest.fixture

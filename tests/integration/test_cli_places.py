@@ -1,20 +1,7 @@
 """``holdfast warehouse`` and ``holdfast bin`` as a merchant types them."""
 
-from pathlib import Path
-
-import pytest
-
 from tests.builders import World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
+from tests.integration.command_line import Holdfast
 
 
 def test_goods_are_received_in_a_new_warehouse_put_away_and_added_up(world: World, holdfast: Holdfast) -> None:
@@ -93,7 +80,7 @@ def test_goods_go_to_another_warehouse_in_the_words_of_the_page(world: World, ho
     tried = holdfast("transfer", "send", "T-7", "--dry-run")
     sent = holdfast("transfer", "send", "T-7", "MUG=20", "--key", "truck")
     again = holdfast("transfer", "send", "T-7", "MUG=20", "--key", "truck")
-    came = holdfast("transfer", "receive", "T-7", "MUG=18", "--damaged", "MUG=1")
+    came = holdfast("transfer", "receive", "T-7", "MUG=19", "--damaged", "MUG=1")
     lost = holdfast("transfer", "lose", "T-7", "--reason", "parcel lost")
 
     assert "holdfast transfer send T-7" in asked.out
@@ -103,10 +90,70 @@ def test_goods_go_to_another_warehouse_in_the_words_of_the_page(world: World, ho
     shown = holdfast("transfer", "show", "T-7", "--json").json
     assert shown["state"] == "waiting"
     assert shown["lines"][0] == {
-        "sku": "MUG", "grade": "good", "asked": 20, "kept": 0, "sent": 20, "on_its_way": 0, "came": 19, "lost": 1
+        "sku": "MUG", "grade": "good", "asked": 20, "closed": 0, "kept": 0, "sent": 20, "on_its_way": 0,
+        "came": 19, "lost": 1,
     }  # fmt: skip
     assert "T-7" in holdfast("transfer", "list").out
     assert "POT" in holdfast("transfer", "show", "T-7").out
+
+
+def test_goods_of_another_warehouse_are_not_put_away_but_transferred(world: World, holdfast: Holdfast) -> None:
+    world.stocked("MUG", units=20)
+    holdfast("warehouse", "add", "HAMBURG")
+
+    refused = holdfast("bin", "move", "MUG", "1", "--to", "HAMBURG/DEFAULT").err
+
+    assert "--from" in refused
+    assert "`holdfast transfer ask" in refused
+
+
+def test_damaged_units_of_a_transfer_are_among_those_that_came(world: World, holdfast: Holdfast) -> None:
+    world.stocked("MUG", units=20)
+    holdfast("warehouse", "add", "HAMBURG")
+    holdfast("transfer", "ask", "T-7", "MUG=10", "--from", "MAIN", "--to", "HAMBURG")
+    holdfast("transfer", "send", "T-7")
+
+    too_many = holdfast("transfer", "receive", "T-7", "MUG=2", "--damaged", "MUG=3")
+    holdfast("transfer", "receive", "T-7", "MUG=4", "--damaged", "MUG=1")
+
+    assert "3 of 2 units cannot be damaged; count them among the units that came" in too_many.err
+    (line,) = holdfast("transfer", "show", "T-7", "--json").json["lines"]
+    assert (line["came"], line["on_its_way"]) == (4, 6)
+
+    # all the rest comes, and one of it is damaged
+    holdfast("transfer", "receive", "T-7", "--damaged", "MUG=1")
+    (line,) = holdfast("transfer", "show", "T-7", "--json").json["lines"]
+    assert (line["came"], line["on_its_way"]) == (10, 0)
+    assert sum(one["units"] for one in holdfast("apart", "list", "--json").json) == 2
+
+
+def test_more_than_was_sent_is_said(world: World, holdfast: Holdfast) -> None:
+    world.stocked("MUG", units=20)
+    holdfast("warehouse", "add", "HAMBURG")
+    holdfast("transfer", "ask", "T-7", "MUG=4", "--from", "MAIN", "--to", "HAMBURG")
+    holdfast("transfer", "send", "T-7")
+
+    tried = holdfast("transfer", "receive", "T-7", "MUG=9", "--dry-run").out
+    came = holdfast("transfer", "receive", "T-7", "MUG=9").out
+
+    assert "5 units more than were on their way would be booked in as found" in tried
+    assert "5 units more than were on their way are booked in as found" in came
+
+
+def test_a_closed_transfer_still_says_what_was_asked_for(world: World, holdfast: Holdfast) -> None:
+    world.stocked("MUG", "POT", units=20)
+    holdfast("warehouse", "add", "HAMBURG")
+    holdfast("transfer", "ask", "T-7", "MUG=15", "POT=2", "--from", "MAIN", "--to", "HAMBURG")
+    holdfast("transfer", "send", "T-7", "MUG=12", "POT=2")
+
+    closed = holdfast("transfer", "close", "T-7")
+    again = holdfast("transfer", "close", "T-7")
+
+    assert "3 units" in closed.out
+    assert "Nothing of T-7 was still to be sent" in again.out
+    lines = holdfast("transfer", "show", "T-7", "--json").json["lines"]
+    assert [(one["asked"], one["closed"], one["sent"]) for one in lines] == [(15, 3, 12), (2, 0, 2)]
+    assert "closed" in holdfast("transfer", "show", "T-7").out
 
 
 def test_a_transfer_of_goods_that_it_has_not_says_what_to_look_at(world: World, holdfast: Holdfast) -> None:

@@ -1,22 +1,11 @@
 """``holdfast pool`` on a real database, as a planner uses it."""
 
-from pathlib import Path
-
 import pytest
 
 from core.sales.holds import Hold
 from tests.builders import FAR_OFF, Units, World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
 from tests.pool_world import in_pool, shared
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 def pool_id(world: World, code: str) -> int:

@@ -1,6 +1,6 @@
 """``holdfast route`` on a real database, as a dispatcher uses it."""
 
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
@@ -16,16 +16,7 @@ from core.stock import DocumentKind, Stocked
 from core.transaction import wall_clock
 from core.warehouse import warehouses
 from tests.builders import World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
+from tests.integration.command_line import Holdfast
 
 
 @pytest.fixture
@@ -154,6 +145,18 @@ def test_another_strategy_is_compared_over_what_was_decided(holdfast: Holdfast, 
     assert [(one["strategy"], one["destination"]) for one in found["each"]] == [("priority", "DE-BY-80")]
     imagined = holdfast("route", "compare", "--strategy", "fewest_parcels", "--to", "DE-BE", "--json").json
     assert (imagined["orders"], imagined["parcels_would_be"], imagined["each"][0]["destination"]) == (1, 1, "DE-BE")
+
+
+def test_orders_that_nobody_could_have_sent_are_counted(holdfast: Holdfast, shop: World) -> None:
+    """They were placed before any goods stood there."""
+    (store,) = shop.ask("SELECT id FROM store")
+    long_ago = wall_clock() - timedelta(days=2)
+    shop.hear(store.id, order(line("CUP", 1), paid=True, placed_at=long_ago))
+
+    told = holdfast("route", "compare", "--strategy", "closest", "--to", "DE-BE").out
+
+    assert "1 order could not be sent either way" in told
+    assert "no warehouse that may serve had the goods" in told
 
 
 def decide_all(world: World, strategy: str) -> None:

@@ -1,20 +1,9 @@
 """``holdfast stock`` on a real database: looking, booking in, and warning."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.builders import World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
+from tests.integration.command_line import Holdfast
 
 
 def test_an_item_shows_its_layers_its_stores_and_why(holdfast: Holdfast, world: World) -> None:

@@ -1,7 +1,5 @@
 """``holdfast user``, ``key``, ``log`` and ``--as`` on a real database."""
 
-from pathlib import Path
-
 import pytest
 
 from core import catalog
@@ -10,18 +8,9 @@ from core.access.rights import RIGHTS, Right, Role
 from core.errors import BadKey
 from core.transaction import Database
 from tests.builders import World
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
 
 OWNER, VIEWER = "owner@example.com", "viewer@example.com"
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 def test_users_are_added_listed_changed_and_removed(holdfast: Holdfast, db: Database) -> None:

@@ -11,10 +11,10 @@ from core.rows import StoreKey
 from core.sales.locks import ConsumeLock, Done, ReleaseLock
 from tests.builders import Units, World, line, order
 from tests.conftest import Logins, violations
-from tests.integration.fulfilment_acts import act, fulfilments, goods, place, put
+from tests.integration.fulfilment_acts import act, dispatch, fulfilments, goods, place, put
 from tests.integration.lock_acts import bundle, lock, pool, shared
+from tests.integration.race_acts import kept, together
 from tests.integration.test_fulfilment_races import forget_row_locks
-from tests.integration.test_races import kept, together
 
 
 def consume(world: World, units: int, external_id: str = "1001", key: str = "fba", ref: str = "") -> Any:
@@ -71,6 +71,18 @@ def test_units_promised_from_elsewhere_leave_from_the_lock_and_serve_who_waits(s
 
     assert (pool(shop, "fba"), shared(shop, "mug")) == (Units(1), Units(1, 0, 5))
     assert goods(shop, "mug") == {"MAIN": (3, 0, 0), "HAMBURG": (0, 3, 0)}
+
+
+def test_what_waits_and_what_nobody_is_to_send_yet_leave_together(shop: World) -> None:
+    put(shop, "MAIN", mug=2)
+    paid(shop, 3)
+    assert shop.units("mug") == Units(0, 0, 2, 1)
+
+    shop.do(consume(shop, 3))
+
+    assert (pool(shop, "fba"), shared(shop, "mug")) == (Units(1), Units(2, 0, 3))
+    assert goods(shop, "mug") == {"MAIN": (2, 0, 0), "HAMBURG": (0, 3, 0)}
+    assert len(fulfilments(shop)) == 1
 
 
 def test_it_happens_once_per_reference(shop: World) -> None:
@@ -182,3 +194,37 @@ def test_without_row_locks_two_orders_get_the_same_goods(
 
     assert kept(results) == 2
     assert violations(logins) != []
+
+
+def test_parcels_of_a_consumed_lock_fill_a_day_and_those_given_back_make_room_again(shop: World) -> None:
+    """HAMBURG sends one parcel a day, and has one since goods were consumed."""
+    shop.tell("UPDATE warehouse SET capacity_per_day = 1, priority = 9 WHERE code = 'HAMBURG'")
+    put(shop, "MAIN", mug=3)
+    put(shop, "HAMBURG", mug=3)
+    paid(shop, 1)
+    shop.do(consume(shop, 1))
+
+    for number in ("1002", "1003"):
+        paid(shop, 1, number)
+    dispatch(shop, "1002")
+    act(shop, "give back")
+    dispatch(shop, "1003")
+
+    assert [[row.code for row in fulfilments(shop, number)] for number in ("1002", "1003")] == [["MAIN"], ["HAMBURG"]]
+
+
+def test_a_parcel_that_left_on_another_day_is_not_counted(shop: World) -> None:
+    shop.tell("UPDATE warehouse SET capacity_per_day = 1, priority = 9 WHERE code = 'HAMBURG'")
+    put(shop, "MAIN", mug=3)
+    put(shop, "HAMBURG", mug=3)
+    paid(shop, 1)
+    shop.do(consume(shop, 1))
+    act(shop, "ship")
+    paid(shop, 1, "1002")
+    paid(shop, 1, "1003")
+
+    dispatch(shop, "1002")  # what was shipped counts for the day on which it was to leave
+    shop.tell("UPDATE fulfilment_order SET made_at = made_at - interval '7 days' WHERE decision_id IS NULL")
+    dispatch(shop, "1003")
+
+    assert [[row.code for row in fulfilments(shop, number)] for number in ("1002", "1003")] == [["MAIN"], ["HAMBURG"]]

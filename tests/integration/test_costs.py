@@ -27,10 +27,10 @@ from core.supply import taking_back
 from core.supply.lines import Came
 from tests import supply_world
 from tests.builders import World
+from tests.integration.place_acts import tell
+from tests.integration.race_acts import somebody_waits
 from tests.integration.test_inspection import apart, come_back, hold_back, look, send_back
 from tests.integration.test_items_value import priced, worth
-from tests.integration.test_places import tell
-from tests.integration.test_stocktake_races import waits_for_a_lock
 
 
 def receive(world: World, units: int, minor: int | None = None, currency: str = "EUR", **told: Any) -> int:
@@ -310,7 +310,7 @@ def beside(world: World, command: type[Receive], *, waits: bool) -> Value:
         Batch(tx, home, careful=True).apply({0: first}, {0: frozenset()})
         other.start()
         if waits:
-            wait_until(partial(waits_for_a_lock, world))
+            wait_until(partial(somebody_waits, world))
         else:
             other.join()
     other.join()

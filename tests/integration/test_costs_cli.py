@@ -1,20 +1,7 @@
 """``holdfast stock receive --cost``, ``stock reverse``, ``item cost`` and ``stock value``, as a merchant uses them."""
 
-from pathlib import Path
-
-import pytest
-
 from tests.builders import World
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
+from tests.integration.command_line import Holdfast
 
 
 def test_a_receipt_says_what_its_units_cost(holdfast: Holdfast, world: World) -> None:

@@ -13,7 +13,6 @@ from core.model import Deduct, StoreOrder
 from core.orders import own as own_orders
 from core.sales.holds import EndHold, Hold, PayHold
 from core.stock import PoolKind
-from core.transaction import Database
 from jobs import orders as job
 from tests.builders import Clock, Units, World, at, line, order
 from tests.pool_world import in_pool, open_pool, shared
@@ -21,13 +20,6 @@ from tests.pool_world import in_pool, open_pool, shared
 RESERVE, AT_ORDER, AT_PAYMENT = Deduct.RESERVE_THEN_DEDUCT, Deduct.AT_ORDER, Deduct.AT_PAYMENT
 Step = dict[str, Any]
 Road = Callable[[World, Deduct, Step], None]
-
-
-@pytest.fixture
-def clock(db: Database) -> Clock:
-    held = Clock()
-    db.clock = held
-    return held
 
 
 # ---- the two roads on which orders come

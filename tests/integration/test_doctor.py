@@ -1,7 +1,5 @@
 """``holdfast doctor`` against real servers: a healthy hub, and one fault after the other."""
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import Engine, text
 
@@ -9,23 +7,17 @@ from config.secrets import Secrets
 from core import stores
 from tests.builders import World, line, order
 from tests.conftest import SECRET_KEY, Logins
-from tests.integration.command_line import Holdfast, Said, runner, settle_in
+from tests.integration.command_line import Holdfast, Said
 
 SEAL = """UPDATE store SET credentials = :credentials, last_poll_at = :now
     WHERE merchant_id = :merchant_id AND id = :store_id"""
 
 
 @pytest.fixture
-def holdfast(
-    logins: Logins,
-    valkey_url: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
+def holdfast(holdfast: Holdfast, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Holdfast:
+    """The same, with an empty Valkey."""
     monkeypatch.setenv("HOLDFAST_REDIS_URL", valkey_url)
-    return runner(monkeypatch, capsys)
+    return holdfast
 
 
 @pytest.fixture

@@ -1,24 +1,14 @@
 """``holdfast explain``, ``rule`` and ``listing`` on a real database: why a number is what it is, and changing it."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.stock import PoolKind
 from tests.builders import World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
-from tests.integration.test_facts import bundle, set_apart
+from tests.integration.command_line import Holdfast
+from tests.integration.facts_acts import bundle, set_apart
 from tests.integration.test_pushes import pushed
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 def steps_of(told: Any) -> list[tuple[str, int, int]]:

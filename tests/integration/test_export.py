@@ -12,19 +12,10 @@ from core.supply.lines import Came
 from core.warehouse import warehouses
 from tests import supply_world as sup
 from tests.builders import World
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
 
 TAKEN_OVER = ("items", "bundles", "suppliers", "supplier-items", "stock", "purchases", "transfers", "locks")
 KINDS = ("items", "bundles", "suppliers", "supplier-items", "stock", "purchases", "receipts", "transfers", "locks")
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -112,7 +103,54 @@ def test_another_merchant_can_take_over_what_was_written(full: World, holdfast: 
                 path.read_text().splitlines()
             )
     assert holdfast("export", "items", "--merchant", "2").out == (tmp_path / "items.csv").read_text()
-    assert sup.on_way(second, "MUG", "BERLIN").incoming == sup.on_way(full, "MUG", "BERLIN").incoming
+    for place in ("MAIN", "BERLIN"):  # what is unavailable is in no file
+        assert sup.on_way(second, "MUG", place)[:3] == sup.on_way(full, "MUG", place)[:3]
+    assert sup.on_way(second, "MUG", "BERLIN").incoming_sellable == 4
+    assert holdfast("transfer", "show", "T-7", "--json", "--merchant", "2").json == shown(holdfast, "T-7")
+    again = holdfast("import", "transfers", str(tmp_path / "transfers.csv"), "--again", "--json", "--merchant", "2")
+    assert (again.json["made"], again.json["same"]) == (0, 1)
+
+
+def shown(holdfast: Holdfast, number: str) -> object:
+    return holdfast("transfer", "show", number, "--json").json
+
+
+def test_of_a_transfer_that_came_in_part_the_rest_is_taken_over(
+    full: World, holdfast: Holdfast, tmp_path: Path
+) -> None:
+    catalog.ensure_merchant(full.db, 2, name="Second shop")
+    second = World(full.db, 2)
+    holdfast("warehouse", "add", "BERLIN", "--merchant", "2")
+    holdfast("bin", "add", "BERLIN/A-01", "--merchant", "2")
+    holdfast("transfer", "send", "T-7")
+    holdfast("transfer", "receive", "T-7", "MUG=3")
+    holdfast("transfer", "lose", "T-7", "MUG=1", "--reason", "broken")
+    for kind in TAKEN_OVER:
+        path = str(tmp_path / f"{kind}.csv")
+        holdfast("export", kind, "--to", path)
+        assert holdfast("import", kind, path, "--dry-run", "--merchant", "2").code == 0
+        taken = holdfast("import", kind, path, "--json", "--merchant", "2")
+        assert taken.code == 0, taken.out + taken.err
+
+    there = holdfast("transfer", "show", "T-7", "--json", "--merchant", "2").json
+    assert [(one["sku"], one["asked"], one["sent"], one["on_its_way"]) for one in there["lines"]] == [
+        ("MUG", 2, 2, 2), ("POT", 2, 2, 2)
+    ]  # fmt: skip
+    assert sup.on_way(second, "POT", "BERLIN") == sup.on_way(full, "POT", "BERLIN")
+    undone = holdfast("import", "undo", str(taken_id(holdfast)), "--reason", "wrong", "--merchant", "2")
+    assert "were sent" in undone.out + undone.err
+    assert holdfast("transfer", "receive", "T-7", "--merchant", "2").code == 0
+    assert holdfast("transfer", "show", "T-7", "--json", "--merchant", "2").json["state"] == "done"
+    holdfast("transfer", "receive", "T-7")
+    for sku, warehouse in (("MUG", "MAIN"), ("MUG", "BERLIN"), ("POT", "MAIN"), ("POT", "BERLIN")):
+        # What is unavailable is in no file.
+        assert sup.on_way(second, sku, warehouse)[:3] == sup.on_way(full, sku, warehouse)[:3]
+
+
+def taken_id(holdfast: Holdfast) -> int:
+    """Of the last file of transfers that the second merchant read."""
+    read = holdfast("import", "list", "--json", "--merchant", "2").json
+    return next(int(one["import"]) for one in read if one["kind"] == "transfers")
 
 
 def test_what_became_part_of_another_item_is_in_no_file(full: World, holdfast: Holdfast, tmp_path: Path) -> None:

@@ -12,21 +12,12 @@ from core.replenish.decide import Method
 from core.replenish.settings import ItemTerms, set_item
 from core.transaction import wall_clock
 from tests.builders import Clock, World
-from tests.conftest import Logins
 from tests.forecasting import needs_forecast, without_forecast
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
 from tests.replenish_world import sold
 
 ROOT = Path(__file__).parents[2]
 DAYS = 56
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 @pytest.fixture

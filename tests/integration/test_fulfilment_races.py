@@ -22,7 +22,7 @@ from tests.builders import World, line, order
 from tests.conftest import Logins, violations
 from tests.integration import lock_acts
 from tests.integration.fulfilment_acts import dispatch, fulfilments, goods, order_id, place, put, spot
-from tests.integration.test_races import kept, together
+from tests.integration.race_acts import kept, together
 
 
 def shop(world: World, orders: int, units: int = 1) -> int:

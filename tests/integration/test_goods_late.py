@@ -15,7 +15,7 @@ from jobs.mail import send_mail
 from tests import supply_world as sup
 from tests.builders import Clock, World, line, order
 from tests.hub import MERCHANT
-from tests.integration.test_mail import BUYER, Postbox, free_port, part
+from tests.integration.mail_acts import BUYER, Postbox, free_port, part
 from tests.supply_world import OnWay
 
 

@@ -23,13 +23,6 @@ Snapshot = Mapping[tuple[int, str, str, int, str], int]
 
 
 @pytest.fixture
-def clock(world: World) -> Clock:
-    """Moves only when told to."""
-    world.db.clock = clock = Clock()
-    return clock
-
-
-@pytest.fixture
 def store(world: World, clock: Clock) -> int:
     return world.stocked("mug", "cup", units=40)
 

@@ -1,44 +1,25 @@
 """Holds that many workers make, rescue and end at once."""
 
 import random
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
 
-from core import ledger
 from core.command import Command
 from core.errors import Refused
-from core.ledger import Batch
 from core.sales.holds import EndHold, ExtendHold, Held, Hold, PayHold
-from core.stock import BalanceKey
-from core.transaction import Database
 from tests.builders import FAR_OFF, Clock, Units, World
 from tests.conftest import Logins, violations
 from tests.integration.hold_acts import expired
+from tests.integration.race_acts import forget_row_locks, together
 
 WORKERS = 4
 
 
-@pytest.fixture
-def clock(db: Database) -> Clock:
-    held = Clock()
-    db.clock = held
-    return held
-
-
 def at_once(acts: Sequence[Callable[[], Any]]) -> list[Any]:
-    start = threading.Barrier(len(acts))
-
-    def run(act: Callable[[], Any]) -> Any:
-        start.wait(20)
-        return act()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(run, acts))
+    return together(lambda act: act(), acts, threads=len(acts))
 
 
 @pytest.mark.parametrize(
@@ -74,18 +55,6 @@ def test_four_workers_never_end_a_hold_that_was_rescued(
     assert world.documents().count("expiry") == sum(ended)
 
 
-class _ReadsWithoutLock(Batch):
-    """What expiry would be without row locks: both have read before either writes."""
-
-    row_lock = ""
-    both_have_read = threading.Barrier(2)
-
-    def _lock_balances(self, keys: list[BalanceKey]) -> bool:
-        read = super()._lock_balances(keys)
-        self.both_have_read.wait(timeout=20)
-        return read
-
-
 @pytest.mark.broken_books
 @pytest.mark.parametrize("rescue", [PayHold("h", "started"), ExtendHold("h")])
 def test_without_row_locks_a_hold_is_rescued_and_ended(
@@ -95,7 +64,7 @@ def test_without_row_locks_a_hold_is_rescued_and_ended(
     world.stocked("mug", units=5)
     world.do(Hold("h", {world.item("mug"): 2}, clock.after(60)))
     clock.pass_(61)
-    monkeypatch.setattr(ledger, "Batch", _ReadsWithoutLock)
+    forget_row_locks(monkeypatch)
     saved, ended = at_once([lambda: world.run(rescue)[0], lambda: world.run(EndHold("h", only_expired=True))[0]])
     assert not isinstance(saved, Refused)
     assert ended is True

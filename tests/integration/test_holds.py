@@ -10,18 +10,10 @@ from core.errors import InsufficientStock, KeyReused, Refused
 from core.sales import holds
 from core.sales.holds import DEFAULT_TTL, EndHold, ExtendHold, Held, Hold, PayHold
 from core.stock import PoolKind
-from core.transaction import Database
 from tests.builders import FAR_OFF, Clock, Units, World, at, line, order
 from tests.integration.hold_acts import expired
 from tests.integration.lock_acts import bundle, floor
 from tests.pool_world import open_pool, shared
-
-
-@pytest.fixture
-def clock(db: Database) -> Clock:
-    held = Clock()
-    db.clock = held
-    return held
 
 
 def test_what_a_hold_that_gives_way_frees_beside_serves_who_waits_for_it(world: World) -> None:

@@ -5,21 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.builders import World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
 
 NESTED = (
     "bundle,kind,part,grade,units\nPARTY,,TEA-SET,,3\nPARTY,,GIFT,,1\nTEA-SET,bundle,MUG,,2\nTEA-SET,,POT,,1\n"
     "GIFT,kit,MUG,minor_defect,1\nGIFT,,POT,,1\n"
 )
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 @pytest.fixture

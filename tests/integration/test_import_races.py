@@ -1,5 +1,6 @@
 """Files whose reading is torn off, doubled, or meets a world that changed since it was tried out."""
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,7 @@ from core.supply import suppliers
 from core.transaction import Database, Transaction
 from tests import supply_world as sup
 from tests.builders import World
-from tests.integration.bundle_acts import somebody_waits
+from tests.integration.race_acts import somebody_waits
 
 ACTOR = "test"
 MANY = 7
@@ -62,24 +63,27 @@ def counted(world: World, monkeypatch: pytest.MonkeyPatch) -> File:
     return file_of("stock", "sku,quantity\n" + "\n".join(f"{sku},3" for sku in skus))
 
 
+def torn(world: World) -> Callable[[Sequence[Command]], list[Any]]:
+    """Runs commands as ever, and is torn off when it has run the second lot."""
+    lots = itertools.count(1)
+
+    def run(commands: Sequence[Command]) -> list[Any]:
+        results = ledger.run(world.db, world.merchant_id, commands, actor=ACTOR)
+        if next(lots) == 2:
+            raise TornOff
+        return results
+
+    return run
+
+
 def on_hand(world: World) -> list[int]:
     return [world.on_hand(f"ITEM-{n}")[0] for n in range(MANY)]
 
 
 def test_an_import_that_was_torn_off_goes_on_and_can_be_taken_back_whole(world: World, counted: File) -> None:
     """Torn off after its second chunk was booked, and before that was noted down."""
-    calls = 0
-
-    def torn(commands: Sequence[Command]) -> list[Any]:
-        nonlocal calls
-        calls += 1
-        results = ledger.run(world.db, world.merchant_id, commands, actor=ACTOR)
-        if calls == 2:
-            raise TornOff
-        return results
-
     with pytest.raises(TornOff):
-        do(desk_of(world, torn), counted)
+        do(desk_of(world, torn(world)), counted)
     assert on_hand(world) == [3, 3, 3, 3, 5, 5, 5]
     with world.db.begin(world.merchant_id, actor=ACTOR) as tx:
         (begun,) = recorded.newest(tx, 5)
@@ -99,18 +103,8 @@ def test_an_import_that_was_torn_off_goes_on_and_can_be_taken_back_whole(world: 
 def test_taking_back_that_was_torn_off_goes_on(world: World, counted: File, monkeypatch: pytest.MonkeyPatch) -> None:
     done = do(desk_of(world), counted)
     monkeypatch.setattr(recorded, "to_take_back", with_limit(recorded.to_take_back, 2))
-    calls = 0
-
-    def torn(commands: Sequence[Command]) -> list[Any]:
-        nonlocal calls
-        calls += 1
-        results = ledger.run(world.db, world.merchant_id, commands, actor=ACTOR)
-        if calls == 2:
-            raise TornOff
-        return results
-
     with pytest.raises(TornOff):
-        undoing.undo(KINDS["stock"], desk_of(world, torn), done.row, "mistake", dry_run=False)
+        undoing.undo(KINDS["stock"], desk_of(world, torn(world)), done.row, "mistake", dry_run=False)
     told = undoing.undo(KINDS["stock"], desk_of(world), done.row, "mistake", dry_run=False)
 
     assert told.kept == 0

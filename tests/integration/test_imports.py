@@ -8,16 +8,7 @@ import pytest
 from core import catalog
 from tests import supply_world as sup
 from tests.builders import World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
+from tests.integration.command_line import Holdfast
 
 
 def file(folder: Path, text: str, name: str = "rows.csv", encoding: str = "utf-8") -> str:
@@ -266,6 +257,63 @@ def test_an_order_that_is_here_and_otherwise_is_refused_with_its_neighbours(
     assert refused.json["made"] == 1
     corrections = Path(refused.json["refused_file"]).read_text(encoding="utf-8-sig")
     assert "it stands or falls with row 2" in corrections
+
+
+ALL_WRONG = {
+    "purchases": (
+        "number,supplier,warehouse,sku,quantity,unit,state,cost,expected_on\n"
+        "PO-G,NOBODY,MARS,NOPE,abc,pallet,castle,1.234,02/01/2027\n",
+        {"supplier", "warehouse", "sku", "quantity", "unit", "state", "cost", "expected_on"},
+    ),
+    "purchases, whose cells are right": (
+        "number,supplier,warehouse,sku,quantity,cost\nPO-G,NOBODY,MARS,NOPE,1,1.234\n",
+        {"supplier", "warehouse", "sku", "cost"},
+    ),
+    "supplier-items": (
+        "supplier,sku,cost,pack_size\nNOBODY,NOPE,1.234,0\n",
+        {"supplier", "sku", "cost", "pack_size"},
+    ),
+    "supplier-items, whose cells are right": ("supplier,sku,cost\nACME,MUG,3.2.1\n", {"cost"}),
+    "receipts": ("order,warehouse,sku,good\nPO-NONE,MARS,NOPE,abc\n", {"order", "warehouse", "sku", "good"}),
+    "receipts, whose cells are right": (
+        "order,warehouse,sku,good\nPO-NONE,MARS,NOPE,1\n",
+        {"order", "warehouse", "sku"},
+    ),
+    "transfers": ("number,from,to,sku,quantity\nT-9,MARS,VENUS,NOPE,abc\n", {"from", "to", "sku", "quantity"}),
+    "locks": (
+        "key,sku,quantity,type,store,warehouse\nfair,NOPE,abc,castle,Nowhere,MARS\n",
+        {"sku", "quantity", "type", "store", "warehouse"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ALL_WRONG)
+def test_all_wrong_columns_of_a_row_are_named_at_once(
+    world: World, holdfast: Holdfast, tmp_path: Path, name: str
+) -> None:
+    world.stocked("MUG", units=1)
+    sup.supplier(world, "ACME")
+    rows, wrong = ALL_WRONG[name]
+
+    tried = holdfast("import", name.partition(",")[0], file(tmp_path, rows), "--dry-run", "--json").json
+
+    columns = [one["column"] for one in tried["problems"]]
+    assert set(columns) == wrong
+    assert len(columns) == len(wrong)
+
+
+def test_a_number_of_two_suppliers_is_the_one_of_who_sends_the_goods_whatever_else_is_wrong(
+    world: World, holdfast: Holdfast, tmp_path: Path
+) -> None:
+    world.stocked("MUG", "POT", units=1)
+    for code, sku in (("ACME", "MUG"), ("OTHER", "POT")):
+        sup.supplier(world, code, currency="KWD")
+        holdfast("supplier", "item", code, sku, "--code", "4711")
+    rows = "number,supplier,sku,quantity,cost\nPO-7,ACME,4711,abc,\nPO-7,,4711,1,1.234\n"
+
+    tried = holdfast("import", "purchases", file(tmp_path, rows), "--dry-run", "--json").json
+
+    assert [(one["row"], one["column"]) for one in tried["problems"]] == [(2, "quantity")]
 
 
 def test_receipts_transfers_and_locks_are_read_and_taken_back(world: World, holdfast: Holdfast, tmp_path: Path) -> None:

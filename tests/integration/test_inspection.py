@@ -23,7 +23,7 @@ from core.supply.lines import Came
 from core.warehouse.moves import PutAway
 from tests import supply_world as sup
 from tests.builders import World, line, order
-from tests.integration.test_places import in_bin, place, receive
+from tests.integration.place_acts import in_bin, place, receive
 
 _keys = itertools.count(1)
 

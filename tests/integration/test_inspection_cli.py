@@ -1,22 +1,9 @@
 """``holdfast apart`` as a merchant types it."""
 
-from pathlib import Path
-
-import pytest
-
 from core.supply.lines import Came
 from tests import supply_world as sup
 from tests.builders import World
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
+from tests.integration.command_line import Holdfast
 
 
 def test_units_are_held_back_looked_at_and_let_out(world: World, holdfast: Holdfast) -> None:
@@ -42,7 +29,7 @@ def test_units_are_held_back_looked_at_and_let_out(world: World, holdfast: Holdf
         "apart", "inspect", number, "--good", "2", "--minor-defect", "1", "--reason", "tried them", "--key", "i"
     ).out  # fmt: skip
     shown = holdfast("apart", "show", number)
-    assert "1 of 4 units of MUG (good) lie in MAIN/DEFAULT" in shown.out
+    assert "1 of 4 units of MUG (good) lie there since" in shown.out
     assert "inspection" in shown.out
     assert "held back: lid comes off" in shown.out
     assert world.on_hand("MUG")[1] == 1

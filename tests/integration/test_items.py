@@ -16,7 +16,7 @@ from core.stock import GOOD, MINOR_DEFECT
 from core.supply import suppliers
 from tests import supply_world
 from tests.builders import FAR_OFF, Units, World, line, order
-from tests.integration.test_places import in_bin, place, receive, tell
+from tests.integration.place_acts import in_bin, place, receive, tell
 from tests.pool_world import shared
 
 

@@ -10,9 +10,10 @@ from core.goods.splitting import Piece, SplitOff, Wish
 from core.stock import GOOD
 from core.transaction import Transaction
 from tests.builders import World
+from tests.integration.place_acts import place, tell
+from tests.integration.race_acts import somebody_waits
 from tests.integration.test_costs import wait_until
-from tests.integration.test_places import place, tell
-from tests.integration.test_stocktake_races import at_once, waits_for_a_lock
+from tests.integration.test_stocktake_races import at_once
 
 
 def test_a_split_said_twice_at_once_is_done_once(world: World) -> None:
@@ -42,7 +43,7 @@ def while_renaming(world: World, act: Callable[[Transaction], Any]) -> list[obje
     with world.db.begin(1, actor="test") as tx:
         renames.rename(tx, "mug", "X-1")
         thread.start()
-        wait_until(lambda: waits_for_a_lock(world) or bool(told))
+        wait_until(lambda: somebody_waits(world) or bool(told))
     thread.join()
     return told
 

@@ -1,23 +1,12 @@
 """``holdfast item`` and ``holdfast stock value``, as a planner uses them."""
 
-from pathlib import Path
-
 import pytest
 
 from core.goods.receiving import Receive
 from core.stock import DocumentKind
 from tests.builders import World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
 from tests.pool_world import shared
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 def test_an_item_is_renamed_and_says_what_it_was(world: World, holdfast: Holdfast) -> None:

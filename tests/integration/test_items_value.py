@@ -7,6 +7,7 @@ import pytest
 
 from core.errors import Refused
 from core.goods import costs, merging, splitting
+from core.goods.adjusting import Lose
 from core.goods.costs import Cost
 from core.goods.receiving import Receive
 from core.goods.splitting import Piece, Wish
@@ -16,7 +17,7 @@ from core.stock import GOOD, DocumentKind
 from core.supply import placing, taking_back
 from tests import supply_world
 from tests.builders import World, line, order
-from tests.integration.test_places import place, tell
+from tests.integration.place_acts import place, tell
 
 
 def bring(world: World, sku: str, units: int, minor: int | None = None, currency: str = "EUR", at: str = "MAIN") -> int:
@@ -86,6 +87,31 @@ def test_the_parts_of_warehouses_add_up_to_the_whole(world: World) -> None:
 
     assert (parts["MAIN"].units, parts["HAMBURG"].units) == (1, 2)
     assert sum(part.minor["EUR"] for part in parts.values()) == 302
+
+
+def test_no_warehouse_is_told_a_cent_more_than_its_share(world: World) -> None:
+    world.stocked("mug", units=0)
+    bring(world, "mug", 195, 286)
+    bring(world, "mug", 40, 284, at="HAMBURG")
+
+    parts = by_warehouse(world)
+
+    assert worth(world).minor == {"EUR": 67_130}  # 557.036 and 114.264
+    assert (parts["MAIN"].minor, parts["HAMBURG"].minor) == ({"EUR": 55_704}, {"EUR": 11_426})
+
+
+def test_what_comes_back_makes_up_for_what_left_since_the_last_cost(world: World) -> None:
+    world.stocked("mug", units=0)
+    bring(world, "mug", 10)
+    bring(world, "mug", 10, 100)
+    bring(world, "mug", 10, 200)
+
+    world.do(Lose("l1", "gone", DocumentKind.MISSING, {world.item("mug"): 1}))
+    bring(world, "mug", 8)
+    assert worth(world) == Value(37, 10, {"EUR": 4050})
+    world.do(Lose("l2", "gone", DocumentKind.MISSING, {world.item("mug"): 14}))
+
+    assert worth(world) == Value(23, 3, {"EUR": 3000})
 
 
 def test_a_value_is_told_as_of_any_instant(world: World) -> None:

@@ -12,8 +12,8 @@ from core.rows import Part
 from core.sales.holds import Hold
 from core.stock import Stocked
 from tests.builders import FAR_OFF, Units, World, line, order
-from tests.integration.bundle_acts import both, item, made_of, somebody_waits, tea_shop
-from tests.integration.test_races import together
+from tests.integration.bundle_acts import both, item, made_of, tea_shop
+from tests.integration.race_acts import somebody_waits, together
 
 
 def kit(world: World) -> Stocked:

@@ -13,8 +13,8 @@ from core.sales.holds import Hold
 from core.transaction import wall_clock
 from core.work import Want
 from tests.builders import FAR_OFF, World, at
+from tests.integration.race_acts import crosswise
 from tests.integration.test_pushes import claim, outcome, settle
-from tests.integration.test_races import crosswise
 
 
 def known_until(world: World, store: int) -> Any:

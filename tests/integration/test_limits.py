@@ -1,60 +1,19 @@
-"""Purchase limits, how long holds last, and holds that give way to their own holder."""
+"""Purchase limits, and holds that give way to their own holder."""
 
-import threading
-from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
-from core import catalog, ledger
-from core.combiner import Combiner
 from core.errors import InsufficientStock, LimitExceeded, NotFound, Refused
-from core.ledger import Batch
 from core.rows import LimitRow
-from core.sales import hold_rules, limit_rules
-from core.sales.hold_rules import HoldRule, ttl_of
+from core.sales import limit_rules
 from core.sales.holds import EndHold, Held, Hold, PayHold
 from core.sales.limits import Per, day_began, words_of
-from core.stock import MINOR_DEFECT, PoolKind, Stocked
-from core.transaction import Database
+from core.stock import MINOR_DEFECT, PoolKind
 from tests.builders import FAR_OFF, Clock, Units, World, line, order
+from tests.integration.limit_acts import buy, hold, limit, refusal
 from tests.integration.lock_acts import bundle
 from tests.pool_world import open_pool
-
-MINUTES = timedelta(minutes=1)
-
-
-@pytest.fixture
-def clock(db: Database) -> Clock:
-    held = Clock()
-    db.clock = held
-    return held
-
-
-def limit(world: World, per: Per, units: int, sku: str = "", *, pool_id: int | None = None) -> None:
-    with world.db.begin(1, actor="test") as tx:
-        item_id = catalog.item_id_of(tx, sku) if sku else None
-        limit_rules.put(tx, per, units, item_id=item_id, pool_id=pool_id)
-
-
-def hold(world: World, key: str, units: int, sku: str = "mug", holder: str = "c-1", **told: Any) -> Hold:
-    return Hold(key, {world.item(sku): units}, FAR_OFF, holder=holder, **told)
-
-
-def buy(world: World, key: str, units: int, sku: str = "mug", holder: str = "c-1", **told: Any) -> None:
-    """A hold that is paid, so that it gives way to nobody."""
-    world.do(hold(world, key, units, sku, holder, **told))
-    world.do(PayHold(key, "paid"))
-
-
-def refusal(world: World, command: Hold) -> tuple[int, int, int]:
-    """Limit, used and asked of the refusal of a hold."""
-    with pytest.raises(LimitExceeded) as error:
-        world.do(command)
-    return error.value.limit, error.value.used, error.value.asked
-
 
 # ---- limits
 
@@ -317,93 +276,6 @@ def test_a_holder_with_very_many_holds_slows_nobody_down(world: World) -> None:
         world.do(hold(world, "more", 90, holder="guest"))
 
 
-# ---- races
-
-
-def together(commands: Sequence[Hold], world: World) -> list[Any]:
-    start = threading.Barrier(len(commands))
-
-    def run(command: Hold) -> Any:
-        start.wait(20)
-        return world.run(command)[0]
-
-    with ThreadPoolExecutor(len(commands)) as pool:
-        return list(pool.map(run, commands))
-
-
-def promised(world: World, holder: str = "c-1") -> int:
-    return int(
-        world.scalar("SELECT coalesce(sum(wanted - released), 0) FROM promise WHERE holder = :holder", holder=holder)
-    )
-
-
-def test_many_holds_of_one_customer_at_once_never_pass_a_limit_over_all_items(world: World) -> None:
-    skus = [f"sku-{n}" for n in range(12)]
-    world.stocked(*skus, units=9)
-    limit(world, Per.CUSTOMER, 3)
-    buy(world, "first", 1, skus[0])
-    results = together([hold(world, f"h{n}", 2, sku) for n, sku in enumerate(skus)], world)
-    assert {type(result) for result in results} <= {Held, LimitExceeded}
-    assert promised(world) == 3
-
-
-def test_holds_of_one_customer_in_two_grades_at_once_never_pass_a_limit_of_the_item(world: World) -> None:
-    world.stocked("mug", units=9)
-    flawed = world.item("mug")._replace(grade=MINOR_DEFECT)
-    limit(world, Per.CUSTOMER, 2, "mug")
-    for n in range(6):
-        results = together(
-            [
-                Hold(f"{n}-{grade}", {Stocked(flawed.item_id, grade): 2}, FAR_OFF, holder=f"c-{n}", best_effort=True)
-                for grade in ("good", "minor_defect")
-            ],
-            world,
-        )
-        assert any(isinstance(result, Held | InsufficientStock) for result in results)
-        assert promised(world, f"c-{n}") <= 2
-
-
-class _TakesNoTurn(Batch):
-    """What limits would be if nobody waited for the other: both have counted before either writes."""
-
-    both_have_counted = threading.Barrier(2)
-
-    def _take_turns(self, _holders: Collection[str]) -> None:
-        return
-
-    def _decide(self, *given: Any) -> Any:
-        self.both_have_counted.wait(timeout=20)
-        return super()._decide(*given)
-
-
-def test_without_turns_two_holds_of_one_customer_pass_the_limit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control of the tests above."""
-    world.stocked("mug", "cup", units=9)
-    limit(world, Per.CUSTOMER, 2)
-    world.run(hold(world, "warm", 1, holder="c-9"))
-    monkeypatch.setattr(ledger, "Batch", _TakesNoTurn)
-    results = together([hold(world, "h", 2, "mug"), hold(world, "i", 2, "cup")], world)
-    assert [type(result) for result in results] == [Held, Held]
-    assert promised(world) == 4
-
-
-def test_customers_who_buy_each_others_items_in_opposite_order_do_not_deadlock(world: World) -> None:
-    skus = [f"sku-{n}" for n in range(8)]
-    world.stocked(*skus, units=400)
-    limit(world, Per.DAY, 1_000)
-    combiner = Combiner(world.db)
-
-    def act(n: int) -> list[Any]:
-        named = skus if n % 2 else skus[::-1]
-        holds = [hold(world, f"{n}-{sku}", 1, sku, holder=f"c-{(n + k) % 5}") for k, sku in enumerate(named)]
-        return combiner.run(1, holds, actor="test") if n % 3 else world.run(*holds)
-
-    with ThreadPoolExecutor(8) as pool:
-        results = [result for part in pool.map(act, range(24)) for result in part]
-    assert {type(result) for result in results} == {Held}
-    assert {world.units(sku) for sku in skus} == {Units(400 - 24, 24)}
-
-
 # ---- cost
 
 
@@ -430,44 +302,6 @@ def _read_of_promises(world: World) -> int:
 
 
 # ---- how long holds last
-
-
-def rule(store_id: int | None, payment: str, minutes: int) -> HoldRule:
-    return HoldRule(store_id, payment, minutes * MINUTES)
-
-
-RULES = [rule(None, "", 20), rule(5, "", 30), rule(None, "bank_transfer", 60), rule(5, "bank_transfer", 90)]
-
-
-@pytest.mark.parametrize(
-    ("store_id", "payment", "minutes"),
-    [(0, "", 20), (0, "card", 20), (5, "card", 30), (0, "bank_transfer", 60), (5, "bank_transfer", 90)],
-)
-def test_the_most_specific_rule_says_how_long_a_hold_lasts(store_id: int, payment: str, minutes: int) -> None:
-    assert ttl_of(RULES, store_id, payment) == minutes * MINUTES
-
-
-def test_without_a_rule_a_hold_lasts_15_minutes() -> None:
-    assert ttl_of([rule(5, "", 30), rule(None, "card", 60)], 0, "") == 15 * MINUTES
-
-
-def test_rules_are_set_changed_and_taken_back(world: World) -> None:
-    with world.db.begin(1, actor="test") as tx:
-        hold_rules.put(tx, rule(None, "Bank transfer", 60))
-        hold_rules.put(tx, rule(None, "bank-transfer", 90))
-        hold_rules.put(tx, rule(0, "", 30))
-        assert hold_rules.every(tx) == [rule(0, "", 30), rule(None, "bank_transfer", 90)]
-        assert hold_rules.ttl(tx, 7, "BANK TRANSFER") == 90 * MINUTES
-        hold_rules.remove(tx, None, "bank transfer")
-        assert hold_rules.ttl(tx, 7, "bank_transfer") == 15 * MINUTES
-        with pytest.raises(NotFound):
-            hold_rules.remove(tx, None, "bank transfer")
-
-
-@pytest.mark.parametrize("ttl", [timedelta(seconds=9), timedelta(days=91)])
-def test_a_time_that_makes_no_sense_is_refused(world: World, ttl: timedelta) -> None:
-    with world.db.begin(1, actor="test") as tx, pytest.raises(Refused, match="from 10 seconds to 90 days"):
-        hold_rules.put(tx, HoldRule(None, "", ttl))
 
 
 def test_words_of_each_kind_of_limit() -> None:

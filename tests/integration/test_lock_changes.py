@@ -11,18 +11,10 @@ from core.sales.lock_limits import EVERYBODY
 from core.sales.lock_requests import ChangeLock, Changes
 from core.sales.lock_terms import LockLimit
 from core.sales.locks import Done, ExpireLock, ReleaseLock, StartLock
-from core.transaction import Database
 from tests.builders import FAR_OFF, Clock, Units, World, line, order
 from tests.integration.lock_acts import BUYER, PLANNER, approve, ask, do, lock, named, pool, row, shared
 
 # ---- changing
-
-
-@pytest.fixture
-def clock(db: Database) -> Clock:
-    held = Clock()
-    db.clock = held
-    return held
 
 
 def test_raising_a_lock_takes_what_there_is_and_waits_for_the_rest(world: World) -> None:

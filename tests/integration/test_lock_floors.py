@@ -4,10 +4,12 @@ import pytest
 
 from core.errors import Refused
 from core.goods.bundles import ReturnBundle
+from core.orders import hold_views, views
+from core.sales.holds import Hold
 from core.sales.lock_floors import SetFloor, floor_key
 from core.sales.locks import Done
 from core.stock import MINOR_DEFECT
-from tests.builders import Units, World, line, order
+from tests.builders import FAR_OFF, Units, World, line, order
 from tests.integration.lock_acts import bundle, floor, pool, row, shared
 
 
@@ -118,3 +120,16 @@ def test_a_floor_follows_a_bundle_that_takes_its_units(world: World) -> None:
     floor(world, store, "mug", 4)
     world.hear(store, order(line("set", 1), paid=True))
     assert (pool(world, floor_key(store, world.item("mug"))), shared(world, "mug")) == (Units(4, 0, 2), Units(4))
+
+
+def test_orders_and_holds_name_a_floor_by_its_item_and_store(world: World) -> None:
+    store = world.stocked("mug", units=20)
+    floor(world, store, "mug", 5)
+    world.hear(store, order(line("mug", 3), paid=True))
+    world.do(Hold("web-1", {world.item("mug"): 1}, FAR_OFF, store_id=store))
+
+    with world.db.begin(1, actor="test") as tx:
+        (promised,) = views.view(tx, "1001").lines[0].promises
+        (held,) = hold_views.view(tx, "web-1").items
+
+    assert promised.pool == held.pool == "floor of mug for Main street"

@@ -1,18 +1,15 @@
 """Locks under threads on a real PostgreSQL: what is set apart is set apart once, and given back once."""
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
-from core import ledger
 from core.combiner import Combiner
 from core.command import Command
 from core.errors import InsufficientStock, KeyReused, Refused
 from core.goods.receiving import Receive
-from core.ledger import Batch
 from core.orders.apply import ApplyOrder
 from core.sales.holds import EndHold, Hold
 from core.sales.lock_floors import SetFloor, floor_key
@@ -20,11 +17,11 @@ from core.sales.lock_migration import MigrateLock, move_promises
 from core.sales.lock_requests import ChangeLock, Changes, DecideLock, RequestLock
 from core.sales.lock_terms import Terms
 from core.sales.locks import ConsumeLock, Done, ExpireLock, ReleaseLock
-from core.stock import BalanceKey, DocumentKind
+from core.stock import DocumentKind
 from tests.builders import FAR_OFF, Clock, Units, World, line, order
 from tests.conftest import Logins, violations
 from tests.integration.lock_acts import ask, dispatch, floor, lock, main, named, pool, pool_id, row, shared
-from tests.integration.test_races import kept, meanwhile, together
+from tests.integration.race_acts import forget_row_locks, kept, meanwhile, together
 
 
 @pytest.fixture
@@ -39,24 +36,6 @@ def many(world: World, command: Command, times: int = 8) -> list[Any]:
 
 def hold(world: World, n: int, key: str = "") -> Hold:
     return Hold(f"h{n}", {world.item("mug"): 1}, FAR_OFF, pool_id=pool_id(world, key) if key else None)
-
-
-class _ReadsWithoutLock(Batch):
-    """What the ledger would be without row locks: both batches have read before either writes."""
-
-    row_lock = ""
-    both_have_read: ClassVar[threading.Barrier]
-
-    def _lock_balances(self, keys: list[BalanceKey]) -> bool:
-        stands = super()._lock_balances(keys)
-        if stands:  # else it found pools that it did not know of, and reads again
-            self.both_have_read.wait(timeout=20)
-        return stands
-
-
-def forget_row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_ReadsWithoutLock, "both_have_read", threading.Barrier(2), raising=False)
-    monkeypatch.setattr(ledger, "Batch", _ReadsWithoutLock)
 
 
 def lock_and_hold(world: World) -> list[Any]:

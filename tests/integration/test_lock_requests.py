@@ -9,18 +9,10 @@ from core.sales.lock_requests import DecideLock, RequestLock
 from core.sales.lock_terms import Terms
 from core.sales.locks import Done, ExpireLock, StartLock, due
 from core.stock import MINOR_DEFECT, Stocked
-from core.transaction import Database
 from tests.builders import Clock, Units, World, line, order
 from tests.integration.lock_acts import BUYER, PLANNER, approve, ask, bundle, do, lock, pool, row, shared
 
 # ---- asking and deciding
-
-
-@pytest.fixture
-def clock(db: Database) -> Clock:
-    held = Clock()
-    db.clock = held
-    return held
 
 
 def test_a_request_moves_nothing_until_it_is_approved(world: World) -> None:

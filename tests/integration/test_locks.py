@@ -28,13 +28,6 @@ from tests.integration.lock_acts import (
 # ---- physical locks
 
 
-@pytest.fixture
-def clock(db: Database) -> Clock:
-    held = Clock()
-    db.clock = held
-    return held
-
-
 def test_a_physical_lock_sets_its_goods_apart_in_its_warehouse_too(world: World) -> None:
     world.stocked("mug", units=10)
     lock(world, "fair", "mug", 4, warehouse_id=main(world))

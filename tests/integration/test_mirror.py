@@ -11,15 +11,9 @@ from core.mirror.messages import BadRows
 from core.stock import DocumentKind
 from tests import mirror_world as mirror
 from tests.builders import Clock, Units, World, line, order
-from tests.integration.test_places import in_bin, receive
-from tests.integration.test_places import tell as told
+from tests.integration.place_acts import in_bin, receive
+from tests.integration.place_acts import tell as told
 from tests.mirror_world import row, shelf, shipped, tell, tell_all
-
-
-@pytest.fixture
-def clock(world: World) -> Clock:
-    world.db.clock = clock = Clock()
-    return clock
 
 
 def test_the_difference_is_found_or_missing(world: World) -> None:

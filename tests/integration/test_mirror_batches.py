@@ -1,5 +1,7 @@
 """Full batches of an outside system: item by item in its order, and beyond a bound only when a person says so."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from core.errors import Refused
@@ -7,15 +9,9 @@ from core.mirror import full, sources, views
 from core.mirror.known import Outcome
 from core.mirror.messages import BadRows
 from tests import mirror_world as mirror
-from tests.builders import Clock, World
-from tests.integration.test_places import tell as told
+from tests.builders import Clock, World, line, order
+from tests.integration.place_acts import tell as told
 from tests.mirror_world import row, shelf, shipped, tell, tell_all
-
-
-@pytest.fixture
-def clock(world: World) -> Clock:
-    world.db.clock = clock = Clock()
-    return clock
 
 
 def test_a_full_batch_changes_only_items_without_a_newer_message(world: World) -> None:
@@ -108,6 +104,39 @@ def test_a_batch_that_takes_most_units_of_a_small_shop_waits(world: World) -> No
 
     assert (held.row.state, held.row.why) == ("held", "it takes away 60 of 70 units, more than half")
     assert shelf(world, "mug") == 70
+
+
+@pytest.mark.parametrize(
+    ("there", "promised", "waits"),
+    [
+        ({"cup": 5, "plate": 10}, 0, "it takes all that stands in the warehouse: units 15, items 2"),
+        ({"cup": 5}, 1, "it takes all that stands in the warehouse: units 5, items 1"),
+        ({"cup": 5}, 0, ""),
+        ({"cup": 5, "plate": 10, "mug": 1}, 1, ""),
+    ],
+    ids=["two items", "promised units", "one item that runs out", "not all"],
+)
+def test_a_batch_that_leaves_nothing_of_a_warehouse_waits_however_small_it_is(
+    world: World, there: Mapping[str, int], promised: int, waits: str
+) -> None:
+    store = world.stocked("cup", "plate", "mug", units=0)
+    for sku, units in there.items():
+        world.receive(sku, units)
+    if promised:
+        world.hear(store, order(line("cup", promised), paid=True))
+    mirror.source(world, most_percent=20, most_zeroed=20, most_units=5_000, zero_missing=True)
+
+    batch = tell_all(world, 1, {"mug": 4})
+
+    assert (batch.row.state, batch.row.why) == (("held", waits) if waits else ("done", ""))
+    assert shelf(world, "cup") == (5 if waits else 0)
+
+
+def test_who_asks_for_no_share_is_asked_of_no_empty_warehouse(world: World) -> None:
+    world.stocked("mug", "cup", units=5)
+    mirror.source(world, most_zeroed=20, most_units=5_000, zero_missing=True)
+
+    assert tell_all(world, 1, {"mug": 0}).row.state == "done"
 
 
 def test_an_approved_batch_is_booked_and_what_is_newer_by_then_stays(world: World) -> None:

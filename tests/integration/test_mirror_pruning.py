@@ -6,14 +6,14 @@ import pytest
 
 from config.wiring import App
 from core import work
-from core.mirror import pruning, sources, views
+from core.mirror import batches, full, pruning, sources, views
 from core.mirror.known import Outcome
 from core.mirror.telling import Answer
 from jobs import upkeep
 from tests import mirror_world as mirror
 from tests.builders import World
 from tests.hub import MERCHANT
-from tests.integration.test_places import tell as told
+from tests.integration.place_acts import tell as told
 from tests.mirror_world import row, shelf, tell
 
 
@@ -146,3 +146,84 @@ def test_the_nightly_job_does_it(app: App, world: World) -> None:
     upkeep.upkeep(app, MERCHANT, 0)
 
     assert messages(world) == 1
+
+
+# ---- full batches
+
+
+def batch_rows(world: World) -> tuple[int, int]:
+    """How many batches are kept, and how many of their items."""
+    return (
+        world.scalar("SELECT count(*) FROM mirror_batch WHERE merchant_id = :merchant_id"),
+        world.scalar("SELECT count(*) FROM mirror_batch_item WHERE merchant_id = :merchant_id"),
+    )
+
+
+def age_batches(world: World, days: int = 91) -> None:
+    world.tell("UPDATE mirror_batch SET received_at = received_at - make_interval(days => :days)", days=days)
+
+
+@pytest.mark.parametrize("zero_missing", [False, True])
+def test_batches_of_the_past_are_forgotten_and_told_again_change_nothing(world: World, zero_missing: bool) -> None:
+    world.stocked("mug", "cup", units=5)
+    mirror.source(world, zero_missing=zero_missing)
+    for version in (1, 2, 3):
+        mirror.tell_all(world, version, {"mug": version, "cup": 9 - version})
+        age_batches(world)
+    assert batch_rows(world) == (3, 6)
+
+    assert (prune(world), batch_rows(world)) == (2, (1, 2))
+
+    world.stocked("pot", units=4)
+    for version in (1, 2, 3):
+        mirror.tell_all(world, version, {"mug": version, "cup": 9 - version})
+    assert [shelf(world, sku) for sku in ("mug", "cup", "pot")] == [3, 6, 4]
+
+
+def test_a_batch_that_nothing_newer_covers_stays_where_what_is_not_named_is_none(world: World) -> None:
+    """Its source says since a while that what it does not name is not there; the batch would say so of the pot."""
+    world.stocked("mug", units=5)
+    mirror.source(world)
+    for version in (1, 2):
+        mirror.tell_all(world, version, {"mug": version})
+        age_batches(world)
+    with world.db.begin(1, actor="test") as tx:
+        sources.change(tx, "wms", {"zero_missing": True})
+
+    assert (prune(world), batch_rows(world)[0]) == (0, 2)
+
+    world.stocked("pot", units=4)
+    assert mirror.tell_all(world, 1, {"mug": 1}).repeated
+    assert shelf(world, "pot") == 4
+
+
+def test_what_waits_stays_and_what_was_rejected_is_never_booked(world: World) -> None:
+    world.stocked("mug", "cup", units=5)
+    mirror.source(world, most_units=3)
+    held, rejected = (mirror.tell_all(world, 1, {sku: 50}, key=sku).row for sku in ("mug", "cup"))
+    full.reject(world.db, 1, rejected.id, "a typing error", actor="test")
+    mirror.tell_all(world, 2, {"mug": 5})
+    age_batches(world)
+    mirror.tell_all(world, 3, {"mug": 5})
+
+    assert prune(world) == 1
+    again = mirror.tell_all(world, 1, {"cup": 50}, key="cup")
+
+    assert (again.repeated, again.row.state, shelf(world, "cup")) == (True, "rejected", 5)
+    with world.db.begin(1, actor="test") as tx:
+        assert [one.id for one in batches.waiting(tx, sources.find(tx, "wms"))] == [held.id]
+        assert len(batches.items(tx, held.id)) == 1
+        assert batches.items(tx, rejected.id) == []
+
+
+def test_very_many_items_of_batches_go_in_parts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.stocked(*(f"mug-{n}" for n in range(7)), units=5)
+    mirror.source(world)
+    for version in range(1, 6):
+        mirror.tell_all(world, version, {f"mug-{n}": version for n in range(7)})
+    age_batches(world)
+    mirror.tell_all(world, 6, {"mug-0": 9})
+    monkeypatch.setattr(pruning, "_AT_ONCE", 3)
+    monkeypatch.setattr(pruning, "_BATCHES", 2)
+
+    assert (prune(world), batch_rows(world)) == (5, (1, 1))

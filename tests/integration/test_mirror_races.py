@@ -14,8 +14,8 @@ from core.sales.holds import Hold
 from core.stock import Stocked
 from tests import mirror_world as mirror
 from tests.builders import FAR_OFF, World
-from tests.integration.test_places import tell as told
-from tests.integration.test_races import kept, together
+from tests.integration.place_acts import tell as told
+from tests.integration.race_acts import kept, together
 from tests.mirror_world import row, shelf, tell, tell_all
 
 THREADS = 8

@@ -7,15 +7,9 @@ from core.mirror import full, sources, views
 from core.mirror.known import Outcome
 from tests import mirror_world as mirror
 from tests.builders import Clock, World
-from tests.integration.test_places import place
-from tests.integration.test_places import tell as told
+from tests.integration.place_acts import place
+from tests.integration.place_acts import tell as told
 from tests.mirror_world import row, shelf, tell, tell_all
-
-
-@pytest.fixture
-def clock(world: World) -> Clock:
-    world.db.clock = clock = Clock()
-    return clock
 
 
 def test_one_system_is_the_truth_for_a_warehouse(world: World) -> None:

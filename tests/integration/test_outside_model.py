@@ -14,7 +14,8 @@ def judge(logins: Logins, told: dict[str, Change]) -> tuple[int, list[str]]:
     url = make_url(logins.superuser).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as database:
         model = OutsideModel(database, {}, {})
-        model.told = told
+        for key, change in told.items():
+            model.tell(key, change)
         said = list(model.check())
     return model.oversold, said
 

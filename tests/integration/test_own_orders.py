@@ -11,20 +11,11 @@ from core.errors import NotFound, Refused
 from core.orders import own as own_orders
 from core.sales.holds import EndHold, Hold, PayHold
 from tests.builders import FAR_OFF, Units, World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
 from tests.integration.lock_acts import bundle
 
 PLACED = "2026-11-20T12:00:00+01:00"
 Tell = Callable[..., bool]
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 def sold(sku: str, quantity: int, line_id: str = "1", **told: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
@@ -18,43 +18,12 @@ from core.pipe import Answer
 from core.reversing import Reverse, read_document
 from core.rows import Part
 from core.sales.holds import Hold
-from core.stock import BalanceKey, DocumentKind, Spot, Stocked
+from core.stock import BalanceKey, DocumentKind, Stocked
 from core.supply import sending, transfers
 from core.warehouse import bins, totals, warehouses
 from core.warehouse.moves import PutAway
 from tests.builders import FAR_OFF, World, line, order
-
-
-def place(world: World, name: str) -> Spot:
-    """The bin, made with its warehouse where there is none."""
-    code, _, bin_code = name.partition("/")
-    with world.db.begin(world.merchant_id, actor="test") as tx:
-        if code not in {one.code for one in warehouses.every(tx)}:
-            warehouses.add(tx, code, {})
-        if bin_code:
-            bins.add(tx, name)
-        return warehouses.spot_of(tx, name)
-
-
-def receive(world: World, sku: str, units: int, at: str, damaged: int = 0) -> None:
-    what = world.item(sku)
-    broken = {what: damaged} if damaged else {}
-    world.do(Receive(f"r/{sku}/{at}/{units}", DocumentKind.RECEIPT, {what: units}, "", broken, place(world, at)))
-
-
-def in_bin(world: World, sku: str, at: str) -> tuple[int, int, int]:
-    """Available, picking and unavailable units."""
-    rows = world.ask(
-        """SELECT available, picking, unavailable FROM warehouse_balance
-           WHERE merchant_id = :merchant_id AND item_id = :item_id AND bin_id = :bin_id""",
-        item_id=world.item(sku).item_id, bin_id=place(world, at).bin_id,
-    )  # fmt: skip
-    return tuple(rows[0]) if rows else (0, 0, 0)
-
-
-def tell(world: World, act: Any, *values: Any) -> Any:
-    with world.db.begin(world.merchant_id, actor="test") as tx:
-        return act(tx, *values)
+from tests.integration.place_acts import in_bin, place, receive, tell
 
 
 def test_goods_received_in_another_warehouse_can_be_sold_like_all_others(world: World) -> None:

@@ -1,6 +1,5 @@
 """Pools under many threads: no unit is set apart, sold or handed over twice while pools open, fill and close."""
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import pytest
 
 from config.processes import wait_until
-from core import ledger
 from core.combiner import Combiner
 from core.command import Command
 from core.errors import InsufficientStock, LimitExceeded, Refused
@@ -18,21 +16,13 @@ from core.rehearsal import rehearse
 from core.sales import presale
 from core.sales.holds import Hold
 from core.sales.pools import ClosePool, Collect, Deal, Preload
-from core.stock import BalanceKey, PoolKind
-from core.transaction import Database
+from core.stock import PoolKind
 from tests.builders import FAR_OFF, Clock, Units, World, line, order
 from tests.conftest import Logins, violations
-from tests.integration.test_races import somebody_waits, together
+from tests.integration.race_acts import forget_row_locks, somebody_waits, together
 from tests.pool_world import in_pool, open_pool, shared, stocked
 
 THREADS = 16
-
-
-@pytest.fixture
-def clock(db: Database) -> Clock:
-    held = Clock()
-    db.clock = held
-    return held
 
 
 @pytest.fixture
@@ -175,24 +165,11 @@ def test_no_item_enters_a_pool_while_it_is_closed(
 # ---- the controls: without row locks each of them goes wrong
 
 
-class _ReadsWithoutLock(Batch):
-    """What the ledger would be without row locks: both batches have read before either writes."""
-
-    row_lock = ""
-    both_have_read: threading.Barrier
-
-    def _lock_balances(self, keys: list[BalanceKey]) -> bool:
-        read = super()._lock_balances(keys)
-        self.both_have_read.wait(timeout=20)
-        return read
-
-
 def without_locks(world: World, monkeypatch: pytest.MonkeyPatch, one: Command, other: Command) -> list[Any]:
     """Both commands at once, each in its own batch; no row is locked."""
     for command in (one, other):
         rehearse(world.db, 1, command, actor="test")
-    monkeypatch.setattr(_ReadsWithoutLock, "both_have_read", threading.Barrier(2), raising=False)
-    monkeypatch.setattr(ledger, "Batch", _ReadsWithoutLock)
+    forget_row_locks(monkeypatch)
     return together(lambda command: world.run(command)[0], [one, other], 2)
 
 

@@ -1,28 +1,20 @@
 """Presales: sold before it is there, in a window and up to a cap, with deposits, and handed over when goods arrive."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from core.errors import InsufficientStock, LimitExceeded, NotFound, Refused
-from core.sales import expected, holds, pool_report, presale
+from core.errors import InsufficientStock, LimitExceeded, Refused
+from core.sales import holds, pool_report, presale
 from core.sales.holds import EndHold, ExtendHold, Hold, PayHold
-from core.sales.pools import ClosePool, Collect, Deal, OpenPool
+from core.sales.pools import ClosePool, Collect, Deal
 from core.sales.presale import PayDeposit
-from core.stock import Pool, PoolKind
-from core.transaction import Database
+from core.stock import PoolKind
 from tests.builders import FAR_OFF, Clock, Units, World, line, order
 from tests.pool_world import in_pool, is_open_in, open_pool, row_of, shared, stocked
 
 DAY = 86_400
-
-
-@pytest.fixture
-def clock(db: Database) -> Clock:
-    held = Clock()
-    db.clock = held
-    return held
 
 
 def open_presale(world: World, units: int = 10, sku: str = "mug", **told: Any) -> int:
@@ -378,38 +370,3 @@ def test_a_report_follows_what_a_presale_sold_beyond_its_pool(world: World, cloc
     result = told.items[0].result
     assert (result.dealt, result.ordered, result.sold, result.deposits, result.handed_over) == (10, 6, 3, 2, 3)
     assert told.total == result
-
-
-# ---- supply
-
-
-def expect(world: World, sku: str, units: int, reference: str = "PO-7") -> None:
-    with world.db.begin(1, actor="test") as tx:
-        expected.expect(tx, world.item(sku), units, date(2040, 5, 17), reference)
-
-
-def test_a_presale_names_supply_that_brings_enough(world: World) -> None:
-    world.stocked("mug", units=0)
-    expect(world, "mug", 10)
-    with world.db.begin(1, actor="test") as tx:
-        assert list(presale.supply_for(tx, "PO-7", stocked(world, {"mug": 10}))) == [world.item("mug")]
-        with pytest.raises(Refused, match="10 are left, not 11"):
-            presale.supply_for(tx, "PO-7", stocked(world, {"mug": 11}))
-        with pytest.raises(NotFound, match="backorder expect mug"):
-            presale.supply_for(tx, "PO-8", stocked(world, {"mug": 1}))
-
-
-def test_two_presales_share_what_one_supply_brings(world: World) -> None:
-    world.stocked("mug", units=0)
-    expect(world, "mug", 10)
-    some = stocked(world, {"mug": 6})
-    with world.db.begin(1, actor="test") as tx:
-        supply, pool_id = presale.supply_for(tx, "PO-7", some), tx.new_id()
-    world.do(OpenPool(Pool(pool_id, PoolKind.PRESALE, "FIRST"), some, supply))
-    with world.db.begin(1, actor="test") as tx:
-        with pytest.raises(Refused, match="4 are left"):
-            presale.supply_for(tx, "PO-7", stocked(world, {"mug": 5}))
-        presale.require_supply(tx, pool_id, stocked(world, {"mug": 4}))
-        with pytest.raises(Refused, match="4 are left"):
-            presale.require_supply(tx, pool_id, stocked(world, {"mug": 5}))
-    assert world.scalar("SELECT expected_id FROM pool_item WHERE merchant_id = :merchant_id") is not None

@@ -13,20 +13,12 @@ from core.sales.pools import OpenPool
 from core.stock import Pool, PoolKind
 from core.supply import counting, purchases
 from core.supply.lines import Came
-from core.transaction import Database
 from jobs.backorders import look_after_backorders
 from tests import supply_world as sup
 from tests.builders import FAR_OFF, Clock, Units, World, line, order
 from tests.integration.lock_acts import lock
 from tests.pool_world import shared
 from tests.supply_world import OnWay
-
-
-@pytest.fixture
-def clock(db: Database) -> Clock:
-    held = Clock()
-    db.clock = held
-    return held
 
 
 def test_goods_that_come_soon_are_on_sale_and_serve_who_waits(world: World) -> None:
@@ -93,8 +85,8 @@ def test_goods_of_an_order_go_to_the_presale_that_sold_them(world: World) -> Non
     with world.db.begin(1, actor="test") as tx:
         pool = Pool(tx.new_id(), PoolKind.PRESALE, "PRE")
         named = presale.supply_for(tx, "PO-7", {mug: 4})
-        with pytest.raises(Refused, match="10 are left, not 11"):
-            presale.supply_for(tx, "PO-7", {mug: 11})
+    with pytest.raises(Refused, match="10 are left, not 11"):
+        world.do(OpenPool(pool, {mug: 11}, supply=named))
     world.do(OpenPool(pool, {mug: 4}, supply=named))
     world.do(Hold("h", {mug: 3}, FAR_OFF, pool_id=pool.id))
     sup.receive(world, "PO-7", {"mug": 6})

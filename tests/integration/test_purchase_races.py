@@ -14,7 +14,7 @@ from core.transaction import Transaction
 from tests import supply_world as sup
 from tests.builders import Units, World, line, order
 from tests.conftest import Logins, violations
-from tests.integration.test_races import together
+from tests.integration.race_acts import together
 from tests.supply_world import OnWay
 
 THREADS = 8

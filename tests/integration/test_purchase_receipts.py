@@ -15,7 +15,7 @@ from core.warehouse import bins
 from tests import supply_world as sup
 from tests.builders import Units, World, line, order
 from tests.integration.lock_acts import lock
-from tests.integration.test_races import together
+from tests.integration.race_acts import together
 from tests.pool_world import shared
 from tests.supply_world import OnWay
 

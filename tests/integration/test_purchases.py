@@ -59,6 +59,23 @@ def test_lines_without_a_day_come_after_the_suppliers_lead_days(world: World) ->
     assert sorted(sup.supply(world)) == [("PO-7", "cup", 5, 0, 3), ("PO-7", "mug", 5, 0, 14)]
 
 
+def test_an_order_moved_to_another_day_takes_along_what_had_its_day_from_lead_days_alone(world: World) -> None:
+    world.stocked("mug", "cup", "plate", units=0)
+    sup.supplier(world, lead_days=14)
+    sup.draft(world, "PO-7", {"mug": 5, "cup": 5, "plate": 5}, in_days=None)
+    on = sup.today(world)
+    with world.db.begin(1, actor="test") as tx:
+        purchases.set_day(tx, "PO-7", on + timedelta(days=5), world.item("cup").item_id)
+    placing.place(world.db, 1, "PO-7", actor="test")
+    with world.db.begin(1, actor="test") as tx:
+        purchases.set_day(tx, "PO-7", on + timedelta(days=9), world.item("plate").item_id)
+    for days in (30, 2):
+        with world.db.begin(1, actor="test") as tx:
+            purchases.set_day(tx, "PO-7", on + timedelta(days=days))
+        expected = [("PO-7", "cup", 5, 0, 5), ("PO-7", "mug", 5, 0, days), ("PO-7", "plate", 5, 0, 9)]
+        assert sorted(sup.supply(world)) == expected
+
+
 def test_a_dry_run_says_what_would_be_and_leaves_everything_as_it_was(world: World) -> None:
     world.stocked("mug", units=0)
     sup.draft(world, "PO-7", {"mug": 10})

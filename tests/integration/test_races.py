@@ -2,37 +2,31 @@
 
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-from config.processes import wait_until
-from core import catalog, ledger, marks, pushes, work
+from core import catalog, marks, pushes, work
 from core.combiner import Combiner
 from core.command import Command
-from core.errors import InsufficientStock, Refused
+from core.errors import InsufficientStock
 from core.goods.receiving import Receive
-from core.ledger import Batch
 from core.model import PushOutcome, PushStatus, StoreListing
 from core.orders.apply import ApplyOrder
 from core.pushes import Timing
 from core.sales.holds import EndHold, Held, Hold
-from core.stock import BalanceKey, DocumentKind, Stocked
+from core.stock import DocumentKind, Stocked
 from core.transaction import Transaction
 from core.work import Lease, Want
 from tests.builders import FAR_OFF, Units, World, at, line, order
 from tests.conftest import Logins, violations
+from tests.integration.race_acts import crosswise, forget_row_locks, kept, meanwhile, together
 
 ROOT = Path(__file__).resolve().parents[2]
-THREADS = 16
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
-Act = Callable[[Transaction], object]
 
 HOLD_FROM_ANOTHER_PROCESS = """
 import sys
@@ -54,25 +48,8 @@ print(held)
 """
 
 
-def together(act: Callable[[Asked], Answer], asked: Sequence[Asked], threads: int = THREADS) -> list[Answer]:
-    """Answers to all questions, asked from many threads that start at one moment."""
-    start = threading.Barrier(min(threads, len(asked)))
-
-    def share(first: int) -> list[tuple[int, Answer]]:
-        start.wait()
-        return [(n, act(asked[n])) for n in range(first, len(asked), threads)]
-
-    with ThreadPoolExecutor(threads) as pool:
-        shares = pool.map(share, range(min(threads, len(asked))))
-        return [answer for _, answer in sorted((pair for done in shares for pair in done), key=lambda pair: pair[0])]
-
-
 def hold(stocked: Stocked, n: int) -> Hold:
     return Hold(f"hold-{n}", {stocked: 1}, FAR_OFF)
-
-
-def kept(results: Sequence[Any]) -> int:
-    return sum(not isinstance(result, Refused) for result in results)
 
 
 def test_single_unit_holds_in_transactions_of_their_own_never_promise_more_than_there_is(world: World) -> None:
@@ -132,18 +109,6 @@ def test_two_processes_never_promise_more_than_there_is(world: World, logins: Lo
     assert world.units("mug") == Units(free=0, reserved=25)
 
 
-class _ReadsWithoutLock(Batch):
-    """What the ledger would be without row locks: both batches have read before either writes."""
-
-    row_lock = ""
-    both_have_read = threading.Barrier(2)
-
-    def _lock_balances(self, keys: list[BalanceKey]) -> bool:
-        read = super()._lock_balances(keys)
-        self.both_have_read.wait(timeout=20)
-        return read
-
-
 @pytest.mark.broken_books
 def test_without_row_locks_the_last_unit_is_promised_twice(
     world: World, logins: Logins, monkeypatch: pytest.MonkeyPatch
@@ -151,7 +116,7 @@ def test_without_row_locks_the_last_unit_is_promised_twice(
     """The control of the tests above: they can fail, and it is the row lock that makes them pass."""
     world.stocked("mug", units=1)
     mug = world.item("mug")
-    monkeypatch.setattr(ledger, "Batch", _ReadsWithoutLock)
+    forget_row_locks(monkeypatch)
     results = together(lambda n: world.run(hold(mug, n))[0], range(2))
     assert kept(results) == 2
     assert world.scalar("SELECT sum(live) FROM promise WHERE merchant_id = :merchant_id") == 2
@@ -238,35 +203,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def somebody_waits(world: World) -> bool:
-    """True when another connection of this database waits for a row lock."""
-    return bool(
-        world.scalar(
-            """SELECT count(*) FROM pg_stat_activity
-               WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-        )
-    )
-
-
 # ---- rows are taken in one order everywhere
-
-
-def crosswise(world: World, pool: ThreadPoolExecutor, low: Act, high: Act, both: Act) -> None:
-    """One transaction takes the low row and then the high one; ``both`` wants the two in between.
-
-    PostgreSQL ends one of them as a deadlock unless ``both`` takes the low row first, too.
-    """
-
-    def take_both() -> None:
-        with world.db.begin(1, actor="both") as tx:
-            both(tx)
-
-    with world.db.begin(1, actor="test") as tx:
-        low(tx)
-        other = pool.submit(take_both)
-        assert wait_until(lambda: somebody_waits(world), 10)
-        high(tx)
-    other.result(30)
 
 
 def test_a_push_is_settled_while_an_order_marks_the_same_listings(world: World, pool: ThreadPoolExecutor) -> None:
@@ -317,15 +254,6 @@ def test_leases_end_while_a_poll_wants_the_same_orders(
 
 
 # ---- two batches in a chosen order: the second has read its orders before the first commits
-
-
-def meanwhile(world: World, pool: ThreadPoolExecutor, first: Command, second: Command) -> Any:
-    """The result of ``second``, which starts before ``first`` commits and has to wait for its rows."""
-    with world.db.begin(1, actor="test") as tx:
-        Batch(tx, ledger.home_of(world.db, 1)).apply({0: first}, {0: frozenset()})
-        later = pool.submit(world.run, second)
-        assert wait_until(lambda: somebody_waits(world), 10)
-    return later.result(30)[0]
 
 
 def test_units_that_came_in_while_an_order_was_being_cancelled_are_given_back(

@@ -16,6 +16,7 @@ from core.past.rebuild import Plan, Rebuild, Rebuilt
 from core.stock import BalanceKey, Bucket, DocumentKind
 from tests.builders import Units, World, line, order
 from tests.conftest import Logins, violations
+from tests.integration.race_acts import somebody_waits
 
 
 @pytest.fixture
@@ -167,15 +168,6 @@ class _Interrupted(Rebuild):
 
 class _WithoutLock(_Interrupted):
     row_lock = ""
-
-
-def somebody_waits(world: World) -> bool:
-    return bool(
-        world.scalar(
-            """SELECT count(*) FROM pg_stat_activity
-               WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-        )
-    )
 
 
 def interrupt(

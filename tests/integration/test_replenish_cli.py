@@ -1,7 +1,5 @@
 """``holdfast replenish`` as a planner uses it: a past of three weeks is played, then asked about."""
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import Engine
 
@@ -9,23 +7,14 @@ from core.replenish.settings import Defaults
 from tests import replenish_world as rep
 from tests import supply_world as sup
 from tests.builders import Clock, World, line, order
-from tests.conftest import Logins
 from tests.integration import lock_acts
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
 from tests.replenish_world import WINDOW, on_day, played, sold
 
 
 @pytest.fixture
 def clock(world: World, superuser: Engine) -> Clock:
     return rep.past(world, superuser)
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 def supplied(holdfast: Holdfast, *skus: str, lead: int = 10) -> None:
@@ -50,6 +39,9 @@ def test_what_to_order_is_suggested_drafted_and_then_on_its_way(holdfast: Holdfa
     assert [(one["supplier"], one["units"]) for one in drafted] == [("ACME", mug["order"])]
     shown = holdfast("purchase", "show", drafted[0]["number"], "--json").json
     assert (shown["state"], shown["ordered"]) == ("draft", mug["order"])
+    (noted,) = [one for one in holdfast("log", "--json").json if one["act"] == "replenish.draft"]
+    number = drafted[0]["number"]
+    assert (noted["subject"], noted["detail"]) == (f"purchase:{number}", {"lines": 1, "units": mug["order"]})
 
     again = holdfast("replenish", "suggest")
     assert "Nothing is to be ordered now" in again.out

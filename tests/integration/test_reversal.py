@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,17 +18,8 @@ from core.stock import DocumentKind, Pool, PoolKind
 from tests.builders import FAR_OFF, Units, World, line, order
 from tests.conftest import Logins, violations
 from tests.integration import lock_acts
-from tests.integration.command_line import Holdfast, runner, settle_in
 from tests.integration.lock_acts import main, shared
-from tests.integration.test_races import together
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
+from tests.integration.race_acts import together
 
 
 def posted(world: World, kind: str) -> int:
@@ -402,37 +392,3 @@ def test_a_receipt_taken_back_while_its_units_are_sold_leaves_books_that_agree(w
     assert isinstance(results[15], Reversed)
     assert (world.units("mug"), world.on_hand("mug")) == (Units(backordered=29), (0, 0))
     assert violations(logins) == []
-
-
-# ---- through the command line
-
-
-def test_a_reversal_is_tried_out_and_then_done(holdfast: Holdfast, world: World) -> None:
-    store = world.stocked("MUG", units=0)
-    document = str(holdfast("stock", "receive", "MUG", "400", "--json").json["document_id"])
-    world.hear(store, order(line("MUG", 3), paid=True))
-    why = ("--reason", "typed 400 for 40")
-
-    refused = holdfast("stock", "reverse", document, *why)
-    tried = holdfast("stock", "reverse", document, *why, "--dry-run")
-    told = holdfast("stock", "reverse", document, *why, "--dry-run", "--json").json
-    assert world.units("MUG") == Units(free=397, sold=3)
-    done = holdfast("stock", "reverse", document, *why, "--force")
-
-    assert refused.code == 1
-    assert "--dry-run" in refused.err
-    assert "--force instead of --dry-run" in tried.out
-    assert (told["needs_force"], told["kind"], told["document_id"]) == (True, "missing", None)
-    assert "corrected by a missing" in done.out
-    assert "order #1001 of Main street" in done.out
-    assert world.units("MUG") == Units(backordered=3)
-    assert holdfast("stock", "reverse", document, *why).err.startswith(f"holdfast: document {document} was taken back")
-
-
-def test_a_plain_reversal_says_that_movements_were_swapped(holdfast: Holdfast, world: World) -> None:
-    world.stocked("MUG", units=1)
-    document = str(holdfast("stock", "receive", "MUG", "4", "--json").json["document_id"])
-    said = holdfast("stock", "reverse", document, "--reason", "twice")
-    assert "its movements swapped" in said.out
-    assert world.units("MUG").free == 1
-    assert holdfast("stock", "reverse", "x", "--reason", "twice").code == 2

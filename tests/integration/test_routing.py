@@ -1,10 +1,9 @@
-"""Routing on real tables: what is read, what is kept, who wins when two decide, and the past tried again."""
+"""Routing on real tables: what is read, what is kept, and who wins when two decide."""
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any
 
 import pytest
@@ -12,64 +11,21 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from core import catalog
-from core.dispatch import comparing, decisions, rates, reading, regions, rules
-from core.dispatch.destinations import Destination, Point
-from core.dispatch.model import Exclusion, Line, Part, Route, Why
+from core.dispatch import decisions, rates, reading, regions, rules
+from core.dispatch.destinations import Point
+from core.dispatch.model import Exclusion, Part, Route, Why
 from core.dispatch.routing import decide
 from core.dispatch.strategies import named
 from core.dispatch.terms import Effect, Rule, Week
 from core.errors import HoldfastError, NotFound, Refused
 from core.goods import items, recipes
-from core.goods.receiving import Receive
 from core.rows import Part as Component
-from core.stock import DocumentKind, Stocked
+from core.stock import Stocked
 from core.transaction import Transaction
 from core.warehouse import warehouses
-from core.warehouse.warehouses import spot_of
 from tests.builders import World, at, line, order
 from tests.integration.lock_acts import lock
-
-MUNICH = Destination("DE", "BY", "80")
-
-
-@contextmanager
-def begin(world: World) -> Iterator[Transaction]:
-    with world.db.begin(world.merchant_id, actor="test") as tx:
-        yield tx
-
-
-def place(world: World, code: str, **terms: object) -> int:
-    with begin(world) as tx:
-        return warehouses.add(tx, code, terms)
-
-
-def put(world: World, code: str, **units: int) -> None:
-    with begin(world) as tx:
-        spot = spot_of(tx, code)
-    quantities = {world.item(sku): n for sku, n in units.items()}
-    world.do(Receive(f"receipt/{code}/{units}", DocumentKind.RECEIPT, quantities, spot=spot))
-
-
-def codes(world: World) -> Mapping[int, str]:
-    with begin(world) as tx:
-        return {one.id: one.code for one in warehouses.every(tx)}
-
-
-def order_id(world: World, external_id: str = "1001") -> int:
-    return int(world.scalar("SELECT id FROM store_order WHERE external_id = :id", id=external_id))
-
-
-def route(tx: Transaction, lines: Sequence[Line], strategy: str = "priority", **told: Any) -> Route:
-    laid, places = reading.terms(tx), warehouses.every(tx)
-    things = [part.stocked for one in lines for part in one.parts]
-    supply = reading.supply(tx, things, places, laid, tx.now)
-    return decide(lines, MUNICH, places, supply, laid, named(strategy), tx.now, **told)
-
-
-def sent(world: World, found: Route) -> dict[str, int]:
-    """Units by warehouse."""
-    names = codes(world)
-    return {names[leg.warehouse_id]: leg.units for leg in found.legs}
+from tests.integration.routing_acts import MUNICH, begin, order_id, place, put, route, sent
 
 
 def test_what_is_laid_down_is_read_as_it_was_said(world: World) -> None:
@@ -363,64 +319,3 @@ def test_many_orders_are_read_in_as_few_statements_as_one(world: World) -> None:
         return counted
 
     assert statements(ids[:1]) == statements(ids[1:])
-
-
-class TestThePast:
-    @pytest.fixture
-    def sold(self, world: World) -> World:
-        """MAIN sent the mug and BERLIN the cup, though BERLIN had both."""
-        place(world, "BERLIN", country="DE", subdivision="BE")
-        store = world.stocked("MUG", "CUP", units=0)
-        put(world, "MAIN", MUG=5)
-        put(world, "BERLIN", MUG=5, CUP=5)
-        with begin(world) as tx:
-            warehouses.change(tx, "MAIN", {"priority": 9})
-            rates.put_rate(tx, "Post", 9_000, 500, "EUR")
-            rates.put_transit(tx, 1, 2)
-        world.hear(store, order(line("MUG", 1), line("CUP", 1), placed_at=datetime.now(UTC), paid=True))
-        with begin(world) as tx:
-            found = route(tx, reading.lines_of_orders(tx, [order_id(world)])[order_id(world)])
-            decisions.record(tx, [decisions.New(order_id(world), found)])
-        return world
-
-    def test_another_strategy_is_tried_with_the_stock_of_then(self, sold: World) -> None:
-        with begin(sold) as tx:
-            cases = comparing.cases_decided(tx, tx.now - timedelta(hours=1))
-            (one,) = comparing.compare(tx, cases, named("fewest_parcels"))
-            sums = comparing.totals([one])
-        assert (one.was.parcels, one.would_be.parcels) == (2, 1)
-        assert (sums.cost_was, sums.cost_would_be, sums.priced, sums.timed) == (1_000, 500, 1, 1)
-
-    def test_what_came_or_went_since_does_not_count(self, sold: World) -> None:
-        with begin(sold) as tx:
-            cases = comparing.cases_decided(tx, tx.now - timedelta(hours=1))
-        before = self.compared(sold, cases)
-        put(sold, "MAIN", CUP=7)
-        assert self.compared(sold, cases) == before
-        later = [comparing.Case(**{**_fields(case), "at": datetime.now(UTC)}) for case in cases]
-        assert self.compared(sold, later) != before
-
-    def compared(self, world: World, cases: Sequence[comparing.Case]) -> list[tuple[int, int]]:
-        with begin(world) as tx:
-            return [
-                (one.was.parcels, one.would_be.parcels) for one in comparing.compare(tx, cases, named("fewest_parcels"))
-            ]
-
-    def test_orders_that_nobody_routed_are_tried_as_if_all_went_to_one_place(self, sold: World) -> None:
-        with begin(sold) as tx:
-            cases = comparing.cases_ordered(tx, tx.now - timedelta(hours=1), MUNICH)
-            (one,) = comparing.compare(tx, cases, named("cheapest"))
-        assert (one.order_id, one.strategy, one.destination) == (order_id(sold), "priority", MUNICH)
-        assert (one.was.cost, one.would_be.cost) == (1_000, 500)
-
-    def test_trying_changes_nothing(self, sold: World) -> None:
-        before = sold.ask("SELECT id, superseded_by FROM route_decision"), sold.ask("SELECT * FROM route_parcel")
-        with begin(sold) as tx:
-            comparing.compare(tx, comparing.cases_decided(tx, tx.now - timedelta(hours=1)), named("closest"))
-        assert (
-            sold.ask("SELECT id, superseded_by FROM route_decision"), sold.ask("SELECT * FROM route_parcel"),
-        ) == before  # fmt: skip
-
-
-def _fields(case: comparing.Case) -> dict[str, Any]:
-    return {name: getattr(case, name) for name in ("order_id", "at", "lines", "destination", "strategy")}

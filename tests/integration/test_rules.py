@@ -16,15 +16,8 @@ from core.selling.rules import Difference, Subject, item_subject, listing_subjec
 from core.transaction import connect
 from tests.builders import Clock, World, line, order
 from tests.conftest import Logins
-from tests.integration.test_facts import bundle, number
+from tests.integration.facts_acts import bundle, number
 from tests.integration.test_pushes import applied, claim, pushed, settle, wanted
-
-
-@pytest.fixture
-def clock(world: World) -> Clock:
-    """The hub's time, which stands still."""
-    world.db.clock = Clock()
-    return world.db.clock
 
 
 def store_of(world: World, name: str = "Main street") -> Subject:

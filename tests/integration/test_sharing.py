@@ -13,7 +13,7 @@ from core.pushes import Claimed
 from core.sales.holds import Hold
 from core.stock import DocumentKind, PoolKind
 from tests.builders import FAR_OFF, World, line, order
-from tests.integration.test_facts import bundle, set_apart
+from tests.integration.facts_acts import bundle, set_apart
 from tests.integration.test_pushes import applied, claim, outcome, pushed, settle, wanted
 
 

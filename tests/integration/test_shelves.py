@@ -7,9 +7,9 @@ from core.past import history, shelves
 from core.stock import DocumentKind, Layer
 from tests.builders import Clock, World, line, order
 from tests.integration import fulfilment_acts
+from tests.integration.place_acts import receive
 from tests.integration.test_checkpoints import cover, kept
 from tests.integration.test_inspection import hold_back, look
-from tests.integration.test_places import receive
 
 
 def told(world: World, at: datetime) -> dict[tuple[int, int], int]:

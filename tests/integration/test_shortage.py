@@ -1,27 +1,24 @@
 """Goods that are gone on a real database: who makes room, in which order, and what becomes of them."""
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from core import ledger
 from core.combiner import Combiner
 from core.command import Command
 from core.errors import InsufficientStock, Refused
 from core.goods.adjusting import Adjusted, Lose
-from core.ledger import Batch
 from core.orders.apply import ApplyOrder
 from core.sales.holds import EndHold, ExtendHold, Hold, PayHold
 from core.sales.locks import ReleaseLock
 from core.sales.pools import OpenPool
-from core.stock import BalanceKey, DocumentKind, Pool, PoolKind
+from core.stock import DocumentKind, Pool, PoolKind
 from tests.builders import FAR_OFF, Units, World, line, order
 from tests.conftest import Logins, violations
 from tests.integration import lock_acts
 from tests.integration.lock_acts import main, shared
-from tests.integration.test_races import together
+from tests.integration.race_acts import forget_row_locks, together
 
 
 def gone(world: World, sku: str, units: int, kind: DocumentKind = DocumentKind.MISSING, key: str = "") -> Adjusted:
@@ -361,18 +358,6 @@ def test_losses_and_orders_for_the_last_units_agree_on_what_is_left(world: World
     assert units.reserved + units.sold + units.backordered == held + 40
 
 
-class _ReadsWithoutLock(Batch):
-    """Both batches have read before either writes."""
-
-    row_lock = ""
-    both_have_read = threading.Barrier(2)
-
-    def _lock_balances(self, keys: list[BalanceKey]) -> bool:
-        read = super()._lock_balances(keys)
-        self.both_have_read.wait(timeout=20)
-        return read
-
-
 def last_unit(world: World) -> Sequence[Any]:
     """The last unit is promised and found missing at once."""
     world.stocked("mug", units=1)
@@ -395,7 +380,7 @@ def test_without_row_locks_a_missing_unit_stays_promised(
     """The control: it is the row lock that makes the test above pass."""
     world.stocked("mug", units=1)
     commands: list[Command] = [Hold("cart", {world.item("mug"): 1}, FAR_OFF), lose(world, "mug", 1)]
-    monkeypatch.setattr(ledger, "Batch", _ReadsWithoutLock)
+    forget_row_locks(monkeypatch)
     results = together(lambda n: world.run(commands[n])[0], range(2), threads=2)
     assert not any(isinstance(result, Refused) for result in results)
     assert world.scalar("SELECT sum(live) FROM promise WHERE merchant_id = :merchant_id") == 1

@@ -18,7 +18,7 @@ from core.stocktake.posting import Posted
 from core.warehouse.moves import PutAway
 from tests.builders import Clock, World, line, order
 from tests.integration.fulfilment_acts import act, dispatch
-from tests.integration.test_places import in_bin, place, receive, tell
+from tests.integration.place_acts import in_bin, place, receive, tell
 
 _keys = itertools.count(1)
 

@@ -6,16 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
+from tests.integration.command_line import Holdfast
 
 
 @pytest.fixture
@@ -222,3 +213,40 @@ def test_a_cancelled_stocktake_says_so(world: World, holdfast: Holdfast) -> None
     assert "No stocktake is open" in holdfast("count", "list").out
     assert holdfast("count", "list", "--all", "--json").json[0]["state"] == "cancelled"
     assert holdfast("bin", "list", "--json").json[0]["frozen"] is False
+
+
+def test_who_gave_units_up_is_told_by_item_and_not_without_end(
+    world: World, holdfast: Holdfast, tmp_path: Path
+) -> None:
+    skus = [f"P{nth:02}" for nth in range(25)]
+    store_id = world.stocked(*skus, units=10)
+    world.hear(store_id, order(line("P24", 9), paid=True))
+    sheet = tmp_path / "sheet.csv"
+    holdfast("count", "start", "S-7", "--at", "MAIN")
+    holdfast("count", "sheet", "S-7", "--file", str(sheet))
+    fill_in(sheet, **dict.fromkeys(skus, "4"))
+    holdfast("count", "enter", "S-7", "--file", str(sheet))
+
+    said = holdfast("count", "post", "S-7").out
+
+    rows = [one.split() for one in said.splitlines()]
+    assert rows[1][:2] == ["SKU", "units"]
+    assert rows[2][:2] == ["P24", "5"]  # who waits stands first
+    assert "waits for them again" in said.splitlines()[2]
+    assert rows[3][:2] == ["P00", "6"]
+    assert "and 6 more; --json tells all" in said
+    assert len(rows) == 1 + 1 + 20 + 1 + 1
+
+
+def test_a_bin_that_a_stocktake_froze_names_it_and_how_it_ends(world: World, holdfast: Holdfast) -> None:
+    world.stocked("MUG", units=10)
+    holdfast("count", "start", "S-7", "--at", "MAIN", "--freeze")
+
+    refused = holdfast("stock", "receive", "MUG", "1").err
+
+    assert "bin MAIN/DEFAULT is frozen for stocktake S-7" in refused
+    assert "`holdfast count post S-7`" in refused
+    assert "thaw" not in refused
+    holdfast("count", "cancel", "S-7")
+    holdfast("bin", "freeze", "MAIN/DEFAULT")
+    assert "`holdfast bin thaw MAIN/DEFAULT`" in holdfast("stock", "receive", "MUG", "1").err

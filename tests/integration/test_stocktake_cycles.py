@@ -7,7 +7,7 @@ from core.stocktake import papers, views
 from core.stocktake.entering import CannotEnter
 from core.stocktake.opening import Choice
 from tests.builders import World
-from tests.integration.test_places import tell
+from tests.integration.place_acts import tell
 from tests.integration.test_stocktake import enter, find, post, sell, start
 
 

@@ -20,7 +20,8 @@ from core.stocktake.opening import Choice
 from core.stocktake.papers import LineKey
 from core.stocktake.posting import Due, PostCounts
 from tests.builders import World
-from tests.integration.test_places import place, tell
+from tests.integration.place_acts import place, tell
+from tests.integration.race_acts import somebody_waits
 from tests.integration.test_stocktake import enter, find, post, sell, start
 
 SKUS = tuple(f"mug{n}" for n in range(8))
@@ -51,11 +52,6 @@ def count_all(world: World, units: int, *, number: str = "S-1", counter: str = "
     tell(world, entering.enter, number, [Counted(spot, world.item(sku), units) for sku in SKUS], counter)
 
 
-def waits_for_a_lock(world: World) -> bool:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    return int(world.scalar(waiting)) > 0
-
-
 def test_who_corrects_the_books_between_our_look_and_our_locks_is_not_overlooked(world: World) -> None:
     world.stocked("mug", units=10)
     start(world)
@@ -69,7 +65,7 @@ def test_who_corrects_the_books_between_our_look_and_our_locks_is_not_overlooked
         Batch(tx, home, careful=True).apply({0: correction}, {0: frozenset()})
         poster.start()
         for _ in range(1_000):
-            if waits_for_a_lock(world):
+            if somebody_waits(world):
                 break
             time.sleep(0.01)
         else:

@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,22 +16,13 @@ from core.stocktake.opening import Choice
 from core.stocktake.worth import Worth
 from core.transaction import Transaction
 from tests.builders import World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
+from tests.integration.place_acts import receive, tell
+from tests.integration.race_acts import somebody_waits
 from tests.integration.test_costs import wait_until
 from tests.integration.test_items_value import bring
 from tests.integration.test_items_value import worth as on_hand
-from tests.integration.test_places import receive, tell
 from tests.integration.test_stocktake import enter, find, post, sell, start
-from tests.integration.test_stocktake_races import waits_for_a_lock
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 def values(world: World, number: str = "S-1") -> dict[str, Worth]:
@@ -161,7 +151,7 @@ def both_start(world: World, begin: Callable[..., Any], *, waits: bool) -> list[
         begin(tx, "S-1", ("MAIN",))
         other.start()
         if waits:
-            wait_until(partial(waits_for_a_lock, world))
+            wait_until(partial(somebody_waits, world))
         else:
             other.join()
     other.join()

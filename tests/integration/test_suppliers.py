@@ -1,7 +1,6 @@
 """``holdfast supplier`` and ``holdfast purchase`` on a real database, as a planner and a warehouse use them."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -10,17 +9,8 @@ from core.money import from_minor, to_minor
 from core.supply import suppliers
 from tests import supply_world as sup
 from tests.builders import World, line, order
-from tests.conftest import Logins
-from tests.integration.command_line import Holdfast, runner, settle_in
+from tests.integration.command_line import Holdfast
 from tests.supply_world import OnWay
-
-
-@pytest.fixture
-def holdfast(
-    logins: Logins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Holdfast:
-    settle_in(monkeypatch, logins, tmp_path)
-    return runner(monkeypatch, capsys)
 
 
 def day(world: World, days: int) -> str:
@@ -146,6 +136,7 @@ def test_goods_are_booked_in_after_they_were_tried_out(holdfast: Holdfast, world
     assert holdfast("purchase", "list", "--json").json == []
     (shown,) = holdfast("purchase", "list", "--all", "--json").json
     assert (shown["state"], shown["came"]) == ("closed", 58)
+    holdfast("bin", "add", "MAIN/A-01")
     assert "MAIN/DEFAULT" in holdfast("purchase", "show", "PO-7").out
 
 

@@ -15,8 +15,8 @@ from jobs import backorders as job
 from tests.builders import FAR_OFF, World, line, order
 from tests.hub import MERCHANT
 from tests.integration import fulfilment_acts, lock_acts
-from tests.integration.test_places import tell
-from tests.integration.test_races import together
+from tests.integration.place_acts import tell
+from tests.integration.race_acts import together
 from tests.integration.test_transfers import asked, found, kept, send
 
 

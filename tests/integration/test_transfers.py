@@ -9,13 +9,13 @@ import pytest
 from core.errors import KeyReused, NotFound, Refused
 from core.goods.adjusting import Lose
 from core.stock import DocumentKind
-from core.supply import sending, transfers
+from core.supply import keeping, sending, transfers
 from core.supply.sending import Arrived, Moved
 from core.supply.transfers import Transfer
 from tests.builders import World, line, order
 from tests.integration import fulfilment_acts
-from tests.integration.test_places import in_bin, place, tell
-from tests.integration.test_races import together
+from tests.integration.place_acts import in_bin, place, tell
+from tests.integration.race_acts import together
 
 _keys = itertools.count(1)
 
@@ -325,6 +325,9 @@ def test_a_closed_transfer_sends_no_more_and_what_is_on_its_way_arrives(world: W
     asked(world, "T-8", mug=1)
     tell(world, transfers.close, "T-8")
     assert found(world, "T-8").state == "cancelled"
+    assert [tell(world, keeping.closed, found(world, number).row.id) for number in ("T-7", "T-8")] == [
+        {found(world, "T-7").lines[0].id: 2}, {found(world, "T-8").lines[0].id: 1}
+    ]  # fmt: skip
     assert tell(world, transfers.every) == []
 
 

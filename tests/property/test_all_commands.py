@@ -19,6 +19,7 @@ from tests.property.all_commands.life import LifeRules
 from tests.property.all_commands.machine import some_happening
 from tests.property.all_commands.mirroring import MirrorRules
 from tests.property.all_commands.placing import PlaceRules
+from tests.property.all_commands.preselling import PresaleRules
 from tests.property.all_commands.setting_apart import SetApartRules
 from tests.property.all_commands.stocktaking import StocktakeRules
 from tests.property.all_commands.transferring import TransferRules
@@ -33,7 +34,9 @@ PLAYED = (
 )
 
 
-class Everything(LifeRules, TransferRules, SetApartRules, PlaceRules, ConsumeRules, StocktakeRules, MirrorRules):
+class Everything(
+    LifeRules, TransferRules, SetApartRules, PlaceRules, ConsumeRules, StocktakeRules, MirrorRules, PresaleRules
+):
     @rule(happening=some_happening())
     def go_on(self, happening: tuple[str, dict[str, Any]]) -> None:
         name, values = happening
@@ -49,6 +52,9 @@ class Everything(LifeRules, TransferRules, SetApartRules, PlaceRules, ConsumeRul
         self.open_a_pool(1, PoolKind.ACTIVITY, {("plate", GOOD): 2}, 0, True, 0, 60, True)
         self.preload(1, 0, True, False)
         self.open_a_pool(1, PoolKind.PRESALE, {("plate", GOOD): 3}, 0, True, 0, 60, True)
+        for shop in (0, 1):
+            self.order_goods(shop, {("plate", GOOD): 9}, 3, 0, True)
+            self.sell_ordered_goods(shop, 0, 0, 7)
         self.receive(self.shops[0], DocumentKind.RECEIPT, {("cup", GOOD): 1}, {("mug", GOOD): 1})
         self.receive(self.shops[0], DocumentKind.RECEIPT, {("mug", GOOD): 4, ("cup", GOOD): 3}, {}, HAMBURG_BIN)
 

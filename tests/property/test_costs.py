@@ -1,5 +1,5 @@
-"""Random receipts, losses and returns to a supplier of one item, each of which may turn out to be a mistake: after each
-step its value by either method is that of a plain model.
+"""Random receipts at a cost and without one, losses, transfers and returns to a supplier of one item, most of which may
+turn out to be a mistake: after each step its value by either method is that of a plain model, in all and by warehouse.
 """
 
 import os
@@ -10,7 +10,14 @@ from itertools import count
 
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from core import audit, catalog
 from core.errors import Refused
@@ -20,7 +27,7 @@ from core.past import valuation
 from core.past.valuation import Method
 from core.reversing import Reverse, read_document
 from core.stock import DocumentKind
-from core.supply import going_back, placing, purchases
+from core.supply import going_back, placing, purchases, sending, transfers
 from core.supply.going_back import GoingBack
 from core.supply.lines import Came
 from core.transaction import Database
@@ -89,6 +96,7 @@ class Told:
     """What a plain model knows."""
 
     have: int = 0
+    elsewhere: int = 0  # of them, those in the second warehouse
     notes: list[Noted] = field(default_factory=list)
 
     @property
@@ -111,11 +119,12 @@ class Told:
         return found
 
     @property
-    def fifo(self) -> int:
-        """The units that are there came last."""
+    def fifo(self) -> tuple[int, int]:
+        """What the units that are there, which came last, are worth, and how many of them have no cost."""
         each = [n.cost for n in self.notes if n.units > 0 and not n.is_mistake and not n.is_again
                 for _ in range(n.units + sum(b.units for b in n.back if not b.is_mistake))]  # fmt: skip
-        return sum(each[len(each) - self.have :]) if self.have else 0
+        without = max(self.have - len(each), 0)
+        return sum(each[len(each) - self.have + without :]), without
 
 
 class Walk(RuleBasedStateMachine):
@@ -133,6 +142,9 @@ class Walk(RuleBasedStateMachine):
         self.world.tell(f"UPDATE purchase_line SET cost_minor = {ORDER_COST} WHERE merchant_id = :merchant_id")
         placing.place(self.database, merchant_id, "PO-1", actor="test")
         self.bought: list[Noted] = []
+        self.on_their_way: list[tuple[str, int]] = []
+        sup.warehouse(self.world, "SECOND")
+        self.main, self.second = sup.spot(self.world), sup.spot(self.world, "SECOND")
 
     def note(self, document_id: int, n: int, cost: int) -> Noted:
         one = Noted(n, cost, self.told.have)
@@ -146,6 +158,39 @@ class Walk(RuleBasedStateMachine):
         self.clock.pass_(1)
         command = Receive(f"r{next(self.keys)}", DocumentKind.RECEIPT, {self.world.item("mug"): n}, cost=(cost, "EUR"))
         self.note(self.world.do(command), n, cost)
+
+    @rule(n=units)
+    def find(self, n: int) -> None:
+        """Returned, found, or received of who says no price."""
+        self.clock.pass_(1)
+        document_id = self.world.do(Receive(f"f{next(self.keys)}", DocumentKind.RECEIPT, {self.world.item("mug"): n}))
+        self.told.have += n
+        self.posted[int(document_id)] = -n
+
+    @rule(n=units)
+    def send(self, n: int) -> None:
+        """To the second warehouse; what is on its way is on hand nowhere."""
+        self.clock.pass_(1)
+        number, mug = f"T-{next(self.keys)}", {self.world.item("mug"): n}
+        with self.database.begin(self.world.merchant_id, actor="test") as tx:
+            transfers.ask(tx, number, (self.main.warehouse_id, self.second.warehouse_id), mug)
+        try:
+            sending.send(self.database, self.world.merchant_id, number, None, self.main, "k", actor="test")
+        except Refused:
+            with self.database.begin(self.world.merchant_id, actor="test") as tx:
+                transfers.close(tx, number)
+            return
+        self.told.have -= n
+        self.on_their_way.append((number, n))
+
+    @precondition(lambda self: self.on_their_way)
+    @rule()
+    def arrive(self) -> None:
+        self.clock.pass_(1)
+        number, n = self.on_their_way.pop(0)
+        sending.receive(self.database, self.world.merchant_id, number, None, self.second, "k", actor="test")
+        self.told.have += n
+        self.told.elsewhere += n
 
     @rule(n=units)
     def buy(self, n: int) -> None:
@@ -206,13 +251,28 @@ class Walk(RuleBasedStateMachine):
     @invariant()
     def the_value_is_the_models(self) -> None:
         with self.database.begin(self.world.merchant_id, actor="test") as tx:
-            average, fifo = (valuation.values(tx, method=method) for method in (Method.AVERAGE, Method.FIFO))
-        assert sum(one.value.units for one in average) == self.told.have
-        assert sum(one.value.minor.get("EUR", 0) for one in fifo) == self.told.fifo
-        assert all(not one.value.without_cost for one in fifo)
+            found = {method: valuation.values(tx, method=method) for method in Method}
+        average, fifo = (valuation.total([one.value for one in found[method]]) for method in Method)
+        assert average.units == fifo.units == self.told.have
+        assert (fifo.minor.get("EUR", 0), fifo.without_cost) == self.told.fifo
         model = self.told.average
-        assert sum(one.value.without_cost for one in average) == model.unknown
-        assert abs(sum(one.value.minor.get("EUR", 0) for one in average) - model.known * model.each) <= 1
+        assert average.without_cost == model.unknown
+        assert abs(average.minor.get("EUR", 0) - model.known * model.each) <= 1
+
+    @invariant()
+    def each_warehouse_has_its_share(self) -> None:
+        here = {"MAIN": self.told.have - self.told.elsewhere, "SECOND": self.told.elsewhere}
+        for method in Method:
+            with self.database.begin(self.world.merchant_id, actor="test") as tx:
+                parts = {one.warehouse: one.value for one in valuation.values(tx, method=method)}
+            assert {code: one.units for code, one in parts.items()} == {code: n for code, n in here.items() if n}
+            whole = valuation.total(list(parts.values()))
+            for one in parts.values():
+                share = Fraction(one.units, whole.units)
+                assert abs(one.minor.get("EUR", 0) - whole.minor.get("EUR", 0) * share) < 1
+                assert abs(one.without_cost - whole.without_cost * share) < 1
+                # Of two parts, neither is off by more than half.
+                assert abs(one.minor.get("EUR", 0) - whole.minor.get("EUR", 0) * share) <= Fraction(1, 2)
 
     def teardown(self) -> None:
         with self.database.begin(self.world.merchant_id, actor="test") as tx:

@@ -62,7 +62,7 @@ def shops(draw: st.DrawFn) -> dict[str, list[Row]]:
         "stock": [("sku", "warehouse", "grade", "quantity")],
         "purchases": [("number", "supplier", "warehouse", "expected_on", "note", "state", "sku", "grade", "quantity",
                        "cost", "line_expected_on")],
-        "transfers": [("number", "from", "to", "expected_on", "note", "sku", "grade", "quantity")],
+        "transfers": [("number", "from", "to", "expected_on", "note", "sku", "grade", "quantity", "sent")],
         "locks": [("key", "sku", "grade", "quantity", "type", "warehouse", "owner", "priority", "until", "overflow",
                    "reason")],
     }  # fmt: skip
@@ -98,7 +98,9 @@ def shops(draw: st.DrawFn) -> dict[str, list[Row]]:
         ]
     for number in draw(st.lists(_code, max_size=2, unique_by=distinct)):
         asked = (number, *draw(st.permutations(["MAIN", "BERLIN"])), draw(due), draw(_note))
-        files["transfers"] += [(*asked, skus[n], grade, draw(_quantity)) for n, grade in draw(_goods)]
+        files["transfers"] += [
+            (*asked, skus[n], grade, draw(_quantity), draw(st.integers(0, 9))) for n, grade in draw(_goods)
+        ]
     files["locks"] += [
         (key, skus[draw(_plain)], draw(_grade), draw(_quantity), "business", draw(st.sampled_from(["", "MAIN"])),
          draw(st.sampled_from(["", "@fairs"])), draw(st.integers(0, 5)),

@@ -16,8 +16,8 @@ from core.supply import topping_up, transfers
 from core.transaction import Database, wall_clock
 from tests.builders import FAR_OFF, World
 from tests.integration import fulfilment_acts
-from tests.integration.test_places import place
-from tests.integration.test_places import tell as told
+from tests.integration.place_acts import place
+from tests.integration.place_acts import tell as told
 from tests.integration.test_topping_up import kept_by
 from tests.integration.test_transfers import asked, kept, send
 

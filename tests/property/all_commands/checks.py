@@ -25,6 +25,7 @@ def check(books: Books, step: Step, seen: Seen) -> None:
     for pool in books.pools.values():
         for kind in kinds:
             _pool(pool, step, seen, kind)
+    _presales_keep_to_supply(books)
 
 
 def _each_unit_once(seen: Seen, kind: Kind) -> None:
@@ -130,6 +131,15 @@ def _pool(pool: Pool, step: Step, seen: Seen, kind: Kind) -> None:
     may_leave = pool.units[kind] if pool.type == "presale" or not pool.is_open else step.left[kind]
     assert pool.units[kind] - may_leave <= stand.units <= pool.units[kind], (pool, kind, stand)
     pool.units[kind] = stand.units
+
+
+def _presales_keep_to_supply(books: Books) -> None:
+    """While a presale offers anything of a purchase order, that still brings it, and all that was sold of it."""
+    for pool in books.pools.values():
+        for kind, number in pool.supply.items():
+            assert not pool.is_open or (number, kind) in books.seen.presold, (pool, number)
+            if any(stand.free for stand in books.presales_of(number, kind)):
+                assert books.room(number, kind) >= 0, (pool, number, books.room(number, kind))
 
 
 def waits_for_nothing_it_may_have(books: Books, keys: Iterable[ClaimKey], before: Seen, step: Step) -> None:

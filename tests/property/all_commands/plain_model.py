@@ -95,7 +95,8 @@ class SeenLock:
 class Seen:
     """One merchant's books at one moment. ``pools``: their kinds by id; ``stood``: by warehouse.
 
-    ``bought``, ``sent``: the numbers that lines of purchase orders and transfers have.
+    ``bought``, ``sent``: the numbers that lines of purchase orders and transfers have. ``presold``: lines of purchase
+    orders that presales wait for.
     """
 
     shelf: Counter[Heap] = field(default_factory=Counter)
@@ -103,6 +104,7 @@ class Seen:
     apart: Counter[Heap] = field(default_factory=Counter)
     stood: dict[tuple[int, Kind], Stood] = field(default_factory=dict)
     bought: dict[tuple[str, Kind], tuple[int, ...]] = field(default_factory=dict)
+    presold: set[tuple[str, Kind]] = field(default_factory=set)
     sent: dict[tuple[str, Kind], tuple[int, ...]] = field(default_factory=dict)
     pools: dict[int, str] = field(default_factory=dict)
     stands: dict[tuple[int, Kind], Stand] = field(default_factory=dict)
@@ -208,7 +210,10 @@ class Lock:
 
 @dataclass(slots=True)
 class Pool:
-    """A pool that a planner made; ``units`` of each kind that it has, promised ones among them."""
+    """A pool that a planner made; ``units`` of each kind that it has, promised ones among them.
+
+    ``supply``: of a presale, the numbers of the purchase orders that it waits for.
+    """
 
     id: int
     type: str
@@ -217,6 +222,7 @@ class Pool:
     ends: datetime | None = None
     is_open: bool = True
     units: Counter[Kind] = field(default_factory=Counter)
+    supply: dict[Kind, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -292,6 +298,16 @@ class Books:
 
     def claims_of(self, owner: Owner) -> Iterator[tuple[ClaimKey, Claim]]:
         return ((key, claim) for key, claim in self.claims.items() if key[0] == owner)
+
+    def presales_of(self, number: str, kind: Kind) -> list[Stand]:
+        """What stands in presales that wait for a line of a purchase order."""
+        waiting = [pool.id for pool in self.pools.values() if pool.supply.get(kind) == number]
+        return [self.seen.stand(pool_id, kind) for pool_id in waiting]
+
+    def room(self, number: str, kind: Kind) -> int:
+        """Units of a line that presales may sell besides what they do: below 0 once fewer come than were sold."""
+        line = self.purchases[number].lines[kind]
+        return line.open - line.counted - sum(stand.units for stand in self.presales_of(number, kind))
 
     def lock_of_pool(self, pool_id: int) -> Lock | None:
         return next((lock for lock in self.locks.values() if lock.pool_id == pool_id), None)

@@ -108,6 +108,11 @@ class Purchase:
     def is_open(self) -> bool:
         return self.is_placed and any(line.open for line in self.lines.values())
 
+    @property
+    def is_expected(self) -> bool:
+        """Does anybody know when it comes?"""
+        return self.is_placed and self.on is not None
+
 
 @dataclass(slots=True)
 class Sent:

@@ -71,8 +71,10 @@ class PoolRules(LockRules, OrderRules):
         def note(result: Any) -> None:
             changes = {of: self.change(shop, pool, of, n, act) for of, n in units.items()}
             lacks = any(abs(self.possible(shop, pool, of, n)) < abs(n) for of, n in changes.items())
+            lacks_supply = any(n > 0 and n > shop.books.room(pool.supply[of], of) for of, n in changes.items()
+                               if of in pool.supply)  # fmt: skip
             has_ended = not pool.is_open or (pool.ends is not None and pool.ends <= self.clock.now)
-            if self.is_refused(result, has_ended or (lacks and not best)):
+            if self.is_refused(result, has_ended or lacks_supply or (lacks and not best)):
                 return
             dealt, collected = (
                 self.by_kind(shop, [*result.dealt.items()]),

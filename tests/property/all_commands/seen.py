@@ -21,6 +21,11 @@ _SENT = """
     FROM transfer t
     JOIN transfer_line l ON (l.merchant_id, l.transfer_id) = (t.merchant_id, t.id)
     JOIN item i ON (i.merchant_id, i.id) = (l.merchant_id, l.item_id) WHERE t.merchant_id = :merchant_id"""
+_PRESOLD = """
+    SELECT e.reference, t.sku, i.grade FROM pool_item i
+    JOIN expected e ON (e.merchant_id, e.id) = (i.merchant_id, i.expected_id)
+    JOIN item t ON (t.merchant_id, t.id) = (i.merchant_id, i.item_id)
+    WHERE i.merchant_id = :merchant_id AND i.is_open"""
 _STANDS = """
     SELECT b.pool_id, i.sku, b.grade, b.free, b.reserved, b.sold, b.backordered FROM sales_balance b
     JOIN item i ON (i.merchant_id, i.id) = (b.merchant_id, b.item_id)
@@ -62,6 +67,7 @@ def look(db: Database, merchant_id: int) -> Seen:
         for statement, lines in ((_BOUGHT, seen.bought), (_SENT, seen.sent)):
             for number, sku, grade, *units in tx.run(statement):
                 lines[number, (sku, grade)] = tuple(units)
+        seen.presold = {(row.reference, (row.sku, row.grade)) for row in tx.run(_PRESOLD)}
         for row in tx.run("SELECT id, kind FROM pool WHERE merchant_id = :merchant_id"):
             seen.pools[row.id] = row.kind
         for row in tx.run(_STANDS):

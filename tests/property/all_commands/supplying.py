@@ -256,7 +256,11 @@ class SupplyRules(GoodsRules):
         shop = self.shop(which)
         self.write_down(shop, counting.set_days, days)
         before = {
-            (number, kind): (line.counted, line.should_count(purchase.on, self.today(), days))
+            (number, kind): (
+                line.counted,
+                0 if (number, kind) in shop.books.seen.presold
+                else line.should_count(purchase.on, self.today(), days),
+            )
             for number, purchase in shop.books.purchases.items() if purchase.is_placed
             for kind, line in purchase.lines.items()
         }  # fmt: skip
