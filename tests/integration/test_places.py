@@ -257,7 +257,7 @@ def test_what_is_missing_or_damaged_elsewhere_leaves_that_bin(world: World) -> N
     assert in_bin(world, "mug", "HAMBURG/A-01") == (2, 0, 1)
     world.do(Unblock("m", "cleaned", DocumentKind.MEND, what, spot=spot))
     assert in_bin(world, "mug", "HAMBURG/A-01") == (3, 0, 0)
-    with pytest.raises(Refused, match="only 0"):
+    with pytest.raises(Refused, match="set apart as unavailable are 0"):
         world.do(Unblock("s", "broken", DocumentKind.SCRAP, what, spot=spot))
 
     assert in_bin(world, "mug", "MAIN") == (1, 0, 0)
