@@ -103,7 +103,7 @@ def _due(tx: Transaction, store_id: int, known_until: datetime | None, limit: in
         WHERE d.merchant_id = :merchant_id AND d.store_id = :store_id AND (d.not_before IS NULL OR d.not_before <= :now)
         ORDER BY (SELECT coalesce(sum(free), 0) FROM sales_balance WHERE merchant_id = :merchant_id
             AND item_id = l.item_id AND grade = l.grade) > 0, d.stale_since, d.listing_id LIMIT :window"""
-    due = facts.read(tx, source, store_id=store_id, window=_WINDOW * limit)
+    due = facts.read_with_marks(tx, source, store_id=store_id, window=_WINDOW * limit)
     return [_claimed(tx, row, told, known_until) for row, told in due]
 
 

@@ -65,7 +65,7 @@ def read(tx: Transaction) -> Channels:
         sharing=Sharing(first.sharing),
         share_below=first.share_below,
         shared_pool_id=first.shared_pool_id,
-        live=tuple(row.id for row in stores if row.live),
+        live=tuple(sorted(row.id for row in stores if row.live)),
         said=said,
         rules={store_id: resolve([told]) for store_id, told in said.items()},
         has_bundles=first.has_bundles,

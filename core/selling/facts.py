@@ -4,6 +4,7 @@ Push jobs ask for hundreds of numbers, over and over. So a listing of a plain it
 one statement that looks everything up by key; the few others are told by ``core.selling.compound_facts``.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -73,7 +74,24 @@ def read(tx: Transaction, source: str, **values: object) -> list[tuple[Any, Fact
 
     Args: source: a select from ``listing`` with at least the columns ``NEEDED``; ``values`` are bound in it.
     """
+    return _read(tx, channels.read(tx), source, values)
+
+
+def read_with_marks(tx: Transaction, source: str, **values: object) -> list[tuple[Any, Facts]]:
+    """The same, where ``source`` has marks of who wanted another look: no number is older than the mark beside it.
+
+    Stores and rules are read before the rows. Had they changed in between, a row would bear the mark of that change and
+    a number from before it, and nobody would look again; so all is read anew then.
+    """
     shops = channels.read(tx)
+    while True:
+        found = _read(tx, shops, source, values)
+        before, shops = shops, channels.read(tx)
+        if shops == before:
+            return found
+
+
+def _read(tx: Transaction, shops: Channels, source: str, values: Mapping[str, object]) -> list[tuple[Any, Facts]]:
     statement = _statement(source, shops.has_bundles, shops.has_pools, shops.has_item_rules)
     rows = tx.run(statement, shared_pool_id=shops.shared_pool_id, live=list(shops.live), **values).all()
     compound = compound_facts.read(tx, shops, [row for row in rows if row.is_compound])

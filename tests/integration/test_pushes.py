@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from core import pushes, stores
-from core.model import PushOutcome, PushStatus, StoreMode
+from core.model import PushOutcome, PushStatus, Sharing, StoreMode
 from core.pushes import Claimed, Timing
 from core.sales.holds import EndHold, Hold
-from core.transaction import wall_clock
+from core.selling import channels
+from core.selling.channels import Channels
+from core.transaction import Transaction, wall_clock
 from tests.builders import FAR_OFF, World, at, line, order
+from tests.integration.facts_acts import share
 
 
 def claim(world: World, store: int, limit: int = 100) -> list[Claimed]:
@@ -61,6 +64,29 @@ def test_ten_changes_are_one_push(world: World) -> None:
     assert wanted(claim(world, store)) == [("mug", 10)]
     pushed(world, store)
     assert claim(world, store) == []
+
+
+def test_a_store_that_goes_live_while_numbers_are_computed_is_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the first store would go on showing units that are the second one's, and nobody would look again."""
+    share(world, Sharing.ESCROW)
+    store, other = world.stocked("mug", units=2), world.store("another")
+    world.listings(other, "mug", shown=2)
+    with world.db.begin(1, actor="test") as tx:
+        stores.set_mode(tx, other, StoreMode.OBSERVE)
+    read = channels.read
+
+    def read_before_it_goes_live(tx: Transaction) -> Channels:
+        found = read(tx)
+        monkeypatch.setattr(channels, "read", read)
+        with world.db.begin(1, actor="test") as beside:
+            stores.set_mode(beside, other, StoreMode.LIVE)
+            pushes.mark_wrong(beside, store)
+        return found
+
+    monkeypatch.setattr(channels, "read", read_before_it_goes_live)
+    assert wanted(claim(world, store)) == [("mug", 1)]
 
 
 def test_each_attempt_has_a_key_of_its_own(world: World) -> None:
