@@ -25,9 +25,10 @@ from connectors.shopify.translate import Node, gid, number_of, reading
 from core.errors import ConnectorError, Malformed, Throttled, Unauthorized, Unreachable
 from core.model import PushIntent, PushOutcome, PushStatus
 
-PUSH_LIMIT = 120
+# About as many as the lanes carry in small batches.
+PUSH_LIMIT = 300
 # Shopify limits points, not calls under way; small batches side by side seldom meet a sale of its own.
-LANES = 8
+LANES = 12
 
 # A hot item can sell between our read and our write again and again; after this many reads the next job tries.
 _READS_PER_ROW = 2
