@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 _OBJECT, _LIST = "write an object, in { }", "write a list, in [ ]"
-_NUMBER, _TEXT = "write a whole number, like 3, without quotes", 'write text in quotes, like "mug"'
+_WHOLE, _TEXT = "write a whole number, like 3", 'write text in quotes, like "mug"'
+_NUMBER = f"{_WHOLE}, without quotes"
 _TIME = "write a time with its offset, like 2027-02-01T12:00:00+01:00"
 _WORDS: Mapping[str, str] = {
     "missing": "it is missing",
-    "int_type": _NUMBER, "int_parsing": _NUMBER, "int_from_float": _NUMBER, "int_parsing_size": _NUMBER,
+    "int_type": _NUMBER, "int_parsing": _WHOLE, "int_from_float": _WHOLE, "int_parsing_size": _WHOLE,
     "float_type": "write a number, like 1.5", "float_parsing": "write a number, like 1.5",
     "bool_type": "write true or false", "bool_parsing": "write true or false",
     "string_type": _TEXT, "string_unicode": _TEXT,

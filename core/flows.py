@@ -88,11 +88,6 @@ def promised(deducted: bool) -> Bucket:
     return _SOLD if deducted else _RESERVED
 
 
-def reserve(pool: Pool, stocked: Stocked, quantity: int, line_id: int | None = None) -> Movement:
-    """Free units become promised, and all of them are there."""
-    return Movement(stocked, _SALES, pool.at(_FREE), pool.at(_RESERVED), quantity, line_id)
-
-
 def hold(pool: Pool, stocked: Stocked, live: int, deducted: bool, line_id: int | None) -> list[Movement]:
     """Free units become promised, and deducted at once where the channel has it so."""
     return [_sales(stocked, pool.at(_FREE), pool.at(promised(deducted)), live, line_id)] if live else []
@@ -140,14 +135,11 @@ def fill(home: Home, stocked: Stocked, quantity: int, deducted: bool, line_id: i
 
 def ship(home: Home, pool: Pool, stocked: Stocked, quantity: int, line_id: int | None) -> list[Movement]:
     """Sold units leave: allocated, handed over and shipped in one document, as a store tells of it late."""
-    bin_, warehouse = home.bin, _at_warehouse(home, pool)
-    stood = _AVAILABLE if pool.warehouse_id is None else _LOCKED
+    spot = Spot(_at_warehouse(home, pool), home.bin_id)
     return [
-        Movement(stocked, _DISPATCH, At(warehouse, stood), At(warehouse, Bucket.ALLOCATED), quantity, line_id),
-        Movement(stocked, _WAREHOUSE, bin_(_AVAILABLE), bin_(Bucket.PICKING), quantity, line_id),
-        Movement(stocked, _WAREHOUSE, bin_(Bucket.PICKING), WORLD, quantity, line_id),
-        Movement(stocked, _DISPATCH, At(warehouse, Bucket.ALLOCATED), WORLD, quantity, line_id),
-        _sales(stocked, pool.at(_SOLD), WORLD, quantity, line_id),
+        *allocate(pool, spot.warehouse_id, stocked, quantity, line_id),
+        *pick(spot.bin_id, stocked, quantity, line_id),
+        *leave(spot, pool, stocked, quantity, line_id),
     ]
 
 
@@ -378,7 +370,7 @@ def _at_warehouse(home: Home, pool: Pool) -> int:
 
 def _leave(home: Home, pool: Pool, stocked: Stocked, quantity: int, damaged: bool) -> list[Movement]:
     """The goods behind units of a pool leave the house, or are set apart where they are."""
-    place, stood = _at_warehouse(home, pool), _AVAILABLE if pool.warehouse_id is None else _LOCKED
+    place, stood = _at_warehouse(home, pool), _stood(pool)
     return [
         Movement(stocked, _WAREHOUSE, home.bin(_AVAILABLE), home.bin(_UNAVAILABLE) if damaged else WORLD, quantity),
         Movement(stocked, _DISPATCH, At(place, stood), At(place, _UNAVAILABLE) if damaged else WORLD, quantity),

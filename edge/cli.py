@@ -61,6 +61,7 @@ from edge.commands import (
     warehouse_layers,
     warehouses,
 )
+from edge.commands.wording import Worded
 
 
 def _say_version(wanted: bool) -> None:
@@ -71,6 +72,7 @@ def _say_version(wanted: bool) -> None:
 
 app = typer.Typer(
     name="holdfast",
+    cls=Worded,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

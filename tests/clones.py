@@ -148,7 +148,8 @@ def _forgetful(engine: Engine) -> "psycopg.Connection[Any] | None":
     """A connection out of the pool without what a test told its session; None when the test has ended it."""
     try:
         connection = engine.connect()
-        raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, psycopg.Connection)
         with connection.begin() as transaction:
             raw.execute("SELECT")
             transaction.rollback()  # with it, all who prepare statements forget them

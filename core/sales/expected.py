@@ -195,11 +195,26 @@ def require(tx: Transaction, stocked: Collection[Stocked], reference: str) -> di
         sku = tx.run(
             "SELECT sku FROM item WHERE merchant_id = :merchant_id AND id = :id", id=lacking.item_id
         ).scalar_one()
-        raise NotFound(
-            f"no {sku} is expected with {reference}; say so first: "
-            f"`holdfast backorder expect {sku} N DATE --ref {reference}`"
-        )
+        raise NotFound(f"no {sku} is expected with {reference}; {_cure(tx, reference, lacking, sku)}")
     return found
+
+
+def _cure(tx: Transaction, reference: str, stocked: Stocked, sku: str) -> str:
+    """What to do so that the item is expected with the reference; a purchase order says by itself what it brings."""
+    purchase = tx.run(
+        """SELECT p.placed_at IS NOT NULL AS placed, p.cancelled_at IS NOT NULL AS dropped, EXISTS (
+               SELECT FROM purchase_line l WHERE l.merchant_id = :merchant_id AND l.purchase_id = p.id
+                 AND l.item_id = :item_id AND l.grade = :grade) AS ordered
+           FROM purchase p WHERE p.merchant_id = :merchant_id AND p.number = :number""",
+        number=reference.strip(), item_id=stocked.item_id, grade=stocked.grade,
+    ).one_or_none()  # fmt: skip
+    if purchase is None:
+        return f"say so first: `holdfast backorder expect {sku} N DATE --ref {reference}`"
+    if not purchase.ordered or purchase.dropped:
+        return f"`holdfast purchase show {reference}` tells what that purchase order brings"
+    if not purchase.placed:
+        return f"that purchase order is a draft: `holdfast purchase place {reference}`"
+    return f"say when that purchase order comes: `holdfast purchase date {reference} DATE`"
 
 
 def supply(tx: Transaction, stocked: Collection[Stocked] | None = None, *, all_of_it: bool = False) -> list[Expected]:

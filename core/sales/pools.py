@@ -17,7 +17,7 @@ from core.command import Command
 from core.errors import InsufficientStock, Refused
 from core.rows import PoolItemRow
 from core.sales.supplied import require_room
-from core.stock import BalanceKey, Bucket, DocumentKind, Layer, Movement, Pool, PoolKind, Stocked
+from core.stock import BalanceKey, Bucket, DocumentKind, Layer, Pool, PoolKind, Stocked
 
 Units = Mapping[Stocked, int]
 PLANNED = (PoolKind.CHANNEL, PoolKind.ACTIVITY, PoolKind.PRESALE)
@@ -96,16 +96,11 @@ class OpenPool(Command):
             cap = None if pool.kind is PoolKind.CHANNEL else units
             books.add_pool(pool, stocked, cap=cap, expected_id=self.supply.get(stocked))
         require_room(books, pool, self.quantities)
-        document = DocumentKind.DEAL
-        moves: list[Movement] = []
-        if pool.kind is PoolKind.PRESALE:
-            document = DocumentKind.PRESALE
-            moves = [move for stocked, units in self.quantities.items() for move in flows.presell(pool, stocked, units)]
-        elif pool.kind is PoolKind.CHANNEL:
-            dealt = split(self.quantities, {one: books.free(one) for one in self.quantities}, best_effort=False)
-            moves = [move for stocked, units in dealt.items() for move in flows.deal(books.home, pool, stocked, units)]
-        if moves:
-            books.post(document, self.key, moves, content=content, reason=f"pool {pool.code}")
+        entering: Units = {} if pool.kind is PoolKind.ACTIVITY else self.quantities
+        if pool.kind is PoolKind.CHANNEL:
+            entering = split(entering, {one: books.free(one) for one in entering}, best_effort=False)
+        if entering:
+            _post_entering(books, pool, entering, self.key, content)
         else:
             books.note_effect(self.key, content, None)
         books.note_result(json.dumps(pool.id))
@@ -293,10 +288,8 @@ class ClosePool(OnPool):
         if self.only_ended and pool.is_open and (pool.ends_at is None or pool.ends_at > books.now):
             return None
         items = books.items_in(pool.id)
-        back: dict[Stocked, int] = {}
-        if pool.is_open:
-            back = {stocked: units for stocked in items if (units := books.free(stocked, pool))}
-            leave(books, pool, back, f"pool/{pool.id}/end", self.reason)
+        back = {stocked: units for stocked in items if pool.is_open and (units := books.free(stocked, pool))}
+        leave(books, pool, back, f"pool/{pool.id}/end", self.reason)
         closed = pool._replace(closed_at=pool.closed_at or books.now)
         books.put(books.pools, pool.id, closed)
         for stocked, row in items.items():
@@ -313,21 +306,25 @@ def enter(books: Books, pool: Pool, units: Units, effect_key: str) -> None:
     if not units:
         return
     items = books.items_in(pool.id)
-    presale = pool.kind is PoolKind.PRESALE
     for stocked, n in units.items():
         row = items.get(stocked)
         if row is None:
             row = PoolItemRow(*stocked, pool.id, True, None if pool.kind is PoolKind.CHANNEL else n)
-        elif presale:
+        elif pool.kind is PoolKind.PRESALE:
             row = row._replace(cap=(row.cap or 0) + n)
         _put_item(books, pool, row._replace(is_open=True))
+    _post_entering(books, pool, units, effect_key)
+
+
+def _post_entering(books: Books, pool: Pool, units: Units, effect_key: str, content: object = None) -> None:
+    presale = pool.kind is PoolKind.PRESALE
     kind = DocumentKind.PRESALE if presale else DocumentKind.DEAL
     moves = [
         move
         for stocked, n in units.items()
         for move in (flows.presell(pool, stocked, n) if presale else flows.deal(books.home, pool, stocked, n))
     ]
-    books.post(kind, effect_key, moves, reason=f"pool {pool.code}")
+    books.post(kind, effect_key, moves, content=content, reason=f"pool {pool.code}")
 
 
 def leave(books: Books, pool: Pool, units: Units, effect_key: str, reason: str = "") -> None:
@@ -361,8 +358,7 @@ def _put_item(books: Books, pool: Pool, row: PoolItemRow) -> None:
 
 def keys_of(books: Books, pool: Pool, items: Iterable[Stocked]) -> set[BalanceKey]:
     """Rows that units on their way into or out of a pool concern."""
-    found = {key for stocked in items for key in books.sales_keys(stocked)}
-    return found.union(pool.key(stocked) for stocked in items)
+    return {key for stocked in items for key in (*books.sales_keys(stocked), pool.key(stocked))}
 
 
 def planned_pool(books: Books, pool_id: int) -> Pool:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import time
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -84,7 +84,8 @@ def _degrees(words: str) -> tuple[float, float]:
 
 def _clock(words: str) -> time:
     try:
-        return datetime.strptime(words, "%H:%M").time()  # noqa: DTZ007  a time of day has no zone
+        hours, minutes = (int(part) for part in words.split(":"))
+        return time(hours, minutes)
     except ValueError:
         raise typer.BadParameter(f"{words} is no time of day; write it like 14:00, or none") from None
 

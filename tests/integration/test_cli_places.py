@@ -40,7 +40,8 @@ def test_a_frozen_bin_says_how_to_thaw_it(world: World, holdfast: Holdfast) -> N
 
 def test_words_that_mean_nothing_are_refused_with_an_example(world: World, holdfast: Holdfast) -> None:
     assert "52.52,13.40" in holdfast("warehouse", "add", "X", "--at", "north").err
-    assert "14:00" in holdfast("warehouse", "add", "X", "--cut-off", "teatime").err
+    for words in ("teatime", "24:00", "14", "14:00:30"):
+        assert "14:00" in holdfast("warehouse", "add", "X", "--cut-off", words).err
     assert "what is to change" in holdfast("warehouse", "set", "MAIN").err
     assert "no warehouse NOWHERE" in holdfast("warehouse", "pause", "NOWHERE").err
 

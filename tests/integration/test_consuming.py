@@ -196,13 +196,17 @@ def test_without_row_locks_two_orders_get_the_same_goods(
     assert violations(logins) != []
 
 
-def test_parcels_of_a_consumed_lock_fill_a_day_and_those_given_back_make_room_again(shop: World) -> None:
-    """HAMBURG sends one parcel a day, and has one since goods were consumed."""
+def fill_a_day(shop: World) -> None:
+    """HAMBURG, asked first, sends one parcel a day and has it: goods of its lock. Both warehouses have three mugs."""
     shop.tell("UPDATE warehouse SET capacity_per_day = 1, priority = 9 WHERE code = 'HAMBURG'")
     put(shop, "MAIN", mug=3)
     put(shop, "HAMBURG", mug=3)
     paid(shop, 1)
     shop.do(consume(shop, 1))
+
+
+def test_parcels_of_a_consumed_lock_fill_a_day_and_those_given_back_make_room_again(shop: World) -> None:
+    fill_a_day(shop)
 
     for number in ("1002", "1003"):
         paid(shop, 1, number)
@@ -214,11 +218,7 @@ def test_parcels_of_a_consumed_lock_fill_a_day_and_those_given_back_make_room_ag
 
 
 def test_a_parcel_that_left_on_another_day_is_not_counted(shop: World) -> None:
-    shop.tell("UPDATE warehouse SET capacity_per_day = 1, priority = 9 WHERE code = 'HAMBURG'")
-    put(shop, "MAIN", mug=3)
-    put(shop, "HAMBURG", mug=3)
-    paid(shop, 1)
-    shop.do(consume(shop, 1))
+    fill_a_day(shop)
     act(shop, "ship")
     paid(shop, 1, "1002")
     paid(shop, 1, "1003")

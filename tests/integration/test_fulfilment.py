@@ -6,10 +6,10 @@ from core.dispatch import regions, rules
 from core.dispatch.terms import Effect
 from core.errors import KeyReused, NotFound, Refused
 from core.fulfilment.acts import Ship
-from core.goods import recipes
-from core.rows import Part, StoreKey
+from core.rows import StoreKey
 from core.stock import PoolKind
 from tests.builders import Units, World, line, order
+from tests.integration.bundle_acts import made_of
 from tests.integration.fulfilment_acts import act, dispatch, fulfilments, goods, place, put, spot
 from tests.pool_world import open_pool
 
@@ -264,9 +264,7 @@ class TestWhatIsDivided:
     def test_a_bundle_waits_for_its_last_component(self, world: World) -> None:
         store = world.stocked("mug", "cup", units=3)
         world.listings(store, "set")
-        with world.db.begin(1, actor="test") as tx:
-            parts = [Part(world.item("mug"), 1), Part(world.item("cup"), 2)]
-            recipes.set_recipe(tx, world.item("set").item_id, recipes.BUNDLE, parts)
+        made_of(world, "set", mug=1, cup=2)
         world.hear(store, order(line("set", 2), paid=True))
 
         dispatch(world)

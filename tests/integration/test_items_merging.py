@@ -5,19 +5,18 @@ from typing import Any
 import pytest
 
 from core import catalog
-from core.goods import item_views, items, lying, recipes
+from core.goods import item_views, items, lying
 from core.goods.adjusting import Lose, Regrade, Unblock
 from core.goods.inspection import ReturnToInspect
 from core.goods.merging import Merged
 from core.goods.receiving import Receive
 from core.past import history
-from core.rows import Part
 from core.sales.holds import EndHold, Hold
 from core.stock import MINOR_DEFECT, DocumentKind, PoolKind
 from core.transaction import Transaction
 from tests.builders import FAR_OFF, Units, World, at, line, order
 from tests.integration import fulfilment_acts, lock_acts
-from tests.integration.merge_acts import merge, raw_item
+from tests.integration.merge_acts import merge, raw_item, set_of_both
 from tests.integration.place_acts import in_bin, place
 from tests.pool_world import in_pool, is_open_in, open_pool, shared
 
@@ -148,12 +147,7 @@ def test_pools_of_both_become_pools_of_one(world: World) -> None:
 
 
 def test_a_bundle_of_the_one_becomes_a_bundle_of_the_other(world: World) -> None:
-    store_id = world.stocked("mug", "cup", "set", units=0)
-    world.receive("mug", 6)
-    world.receive("cup", 6)
-    with world.db.begin(1, actor="test") as tx:
-        parts = [Part(world.item("mug"), 2), Part(world.item("cup"), 1)]
-        recipes.set_recipe(tx, world.item("set").item_id, "bundle", parts)
+    store_id = set_of_both(world)
 
     merge(world, "mug", "cup")
 

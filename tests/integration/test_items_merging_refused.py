@@ -3,29 +3,24 @@
 import pytest
 
 from core.errors import Refused
-from core.goods import items, recipes
+from core.goods import items
 from core.goods.adjusting import Lose
 from core.goods.receiving import Receive
 from core.reversing import Reverse, read_document
-from core.rows import Part
 from core.stock import DocumentKind, PoolKind
 from core.stocktake import opening
 from core.supply import transfers
 from tests import supply_world
 from tests.builders import Units, World, line, order
 from tests.integration import fulfilment_acts
-from tests.integration.merge_acts import merge
+from tests.integration.bundle_acts import made_of
+from tests.integration.merge_acts import merge, set_of_both
 from tests.integration.place_acts import place, tell
 from tests.pool_world import open_pool, shared
 
 
 def test_an_open_order_that_wants_both_is_settled_first(world: World) -> None:
-    store_id = world.stocked("mug", "cup", "set", units=0)
-    world.receive("mug", 6)
-    world.receive("cup", 6)
-    with world.db.begin(1, actor="test") as tx:
-        parts = [Part(world.item("mug"), 2), Part(world.item("cup"), 1)]
-        recipes.set_recipe(tx, world.item("set").item_id, "bundle", parts)
+    store_id = set_of_both(world)
     world.hear(store_id, order(line("set", 2), paid=True))
 
     with pytest.raises(Refused, match="#1001 wants units of both"):
@@ -44,8 +39,7 @@ def test_an_open_order_that_wants_both_is_settled_first(world: World) -> None:
 )  # fmt: skip
 def test_what_cannot_become_one_is_refused(world: World, before: str, after: str, why: str) -> None:
     world.stocked("mug", "set", units=0)
-    with world.db.begin(1, actor="test") as tx:
-        recipes.set_recipe(tx, world.item("set").item_id, "bundle", [Part(world.item("mug"), 2)])
+    made_of(world, "set", mug=2)
 
     with pytest.raises(Refused, match=why):
         merge(world, before, after)
@@ -88,8 +82,7 @@ def test_a_presale_ends_first(world: World) -> None:
 
 def test_a_kit_that_is_made_of_it_is_not_the_same_item(world: World) -> None:
     world.stocked("mug", "kit", units=0)
-    with world.db.begin(1, actor="test") as tx:
-        recipes.set_recipe(tx, world.item("kit").item_id, "kit", [Part(world.item("mug"), 2)])
+    made_of(world, "kit", "kit", mug=2)
 
     with pytest.raises(Refused, match="kit is made of the other"):
         merge(world, "mug", "kit")

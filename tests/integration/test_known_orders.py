@@ -224,6 +224,9 @@ def test_a_mode_is_changed_while_a_round_of_pushes_asks_for_orders(
         lambda tx: pushes.claim(tx, shop, limit=9),
         lambda tx: stores.set_mode(tx, shop, StoreMode.DRY_RUN),
     )
+    with world.db.begin(1, actor="test") as tx:
+        assert stores.get(tx, shop).mode is StoreMode.DRY_RUN
+    assert world.scalar("SELECT revision FROM work WHERE topic = 'poll'") == 2, "both want the orders"
 
 
 def test_a_poll_ends_waits_while_an_order_marks_the_same_listings(world: World, pool: ThreadPoolExecutor) -> None:

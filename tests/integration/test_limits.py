@@ -123,8 +123,10 @@ def test_what_is_released_counts_no_more(world: World) -> None:
     world.stocked("mug", units=20)
     limit(world, Per.CUSTOMER, 5, "mug")
     buy(world, "h", 5)
+    assert refusal(world, hold(world, "i", 1)) == (5, 5, 1)
     world.do(EndHold("h"))
     world.do(hold(world, "i", 5))
+    assert world.units("mug") == Units(15, 5)
 
 
 def test_two_holds_in_one_batch_count_each_other(world: World) -> None:

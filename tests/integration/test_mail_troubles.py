@@ -1,5 +1,7 @@
 """Mail that fails, over real SMTP: killed half-way, refused or away, nothing is lost and nothing is told of secrets."""
 
+from types import ModuleType
+
 import pytest
 from pydantic import SecretStr
 
@@ -21,14 +23,23 @@ class _Died(BaseException):
     pass
 
 
+def _die_in(mailing: App, monkeypatch: pytest.MonkeyPatch, module: ModuleType, step: str) -> None:
+    """The process is gone when it comes to this step of sending mail."""
+
+    def die(*_told: object) -> None:
+        raise _Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, step, die)
+        with pytest.raises(_Died):
+            send(mailing)
+
+
 def test_killed_before_the_server_took_it_a_mail_is_sent_once(
     mailing: App, world: World, postbox: Postbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take(world, "a", 3)
-    with monkeypatch.context() as patch:
-        patch.setattr(mail, "_deliver", die)
-        with pytest.raises(_Died):
-            send(mailing)
+    _die_in(mailing, monkeypatch, mail, "_deliver")
 
     skip(mailing, LEASE_S + 1)
     send(mailing)
@@ -40,10 +51,7 @@ def test_killed_after_the_server_took_it_a_mail_is_repeated_under_the_same_id_wi
     mailing: App, world: World, postbox: Postbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take(world, "a", 3)
-    with monkeypatch.context() as patch:
-        patch.setattr(alert_mail, "sent", die)
-        with pytest.raises(_Died):
-            send(mailing)
+    _die_in(mailing, monkeypatch, alert_mail, "sent")
     oversell(world, 1)
 
     skip(mailing, LEASE_S + 1)
@@ -56,10 +64,6 @@ def test_killed_after_the_server_took_it_a_mail_is_repeated_under_the_same_id_wi
     assert part(first, "plain") == part(again, "plain")
     assert other["Message-ID"] != first["Message-ID"]
     assert other["Subject"].startswith("Oversold")
-
-
-def die(*_told: object) -> None:
-    raise _Died
 
 
 # ---- trouble

@@ -3,30 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core import catalog
-from core.goods import recipes
 from core.goods.adjusting import Lose
 from core.orders.apply import ApplyOrder
-from core.rows import Part
 from core.sales.holds import Hold
 from core.sales.pools import ClosePool
 from core.stock import DocumentKind, PoolKind
 from tests.builders import FAR_OFF, Units, World, line, order
 from tests.integration import lock_acts
+from tests.integration.bundle_acts import made_of, tea_shop
 from tests.pool_world import in_pool, open_pool, shared
-
-
-def tea_shop(world: World, *, mugs: int, pots: int = 10) -> int:
-    """A store that lists mugs, pots, and a tea set of two mugs and a pot."""
-    store = world.stocked("mug", "pot", units=0)
-    for sku, units in (("mug", mugs), ("pot", pots)):
-        if units:
-            world.receive(sku, units, DocumentKind.OPENING)
-    world.listings(store, "set")
-    with world.db.begin(1, actor="test") as tx:
-        recipe = [Part(world.item("mug"), 2), Part(world.item("pot"), 1)]
-        recipes.set_recipe(tx, catalog.item_id_of(tx, "set"), recipes.BUNDLE, recipe)
-    return store
 
 
 def lines(world: World, sku: str = "mug") -> dict[str, tuple[int, int, int]]:
@@ -237,8 +222,7 @@ def test_a_pack_of_bundles_keeps_both(world: World) -> None:
     world.tell("UPDATE listing SET pack_size = 2 WHERE merchant_id = :merchant_id AND sku = 'set'")
     tell(world, store, sets(2))
     world.tell("UPDATE listing SET pack_size = 1 WHERE merchant_id = :merchant_id AND sku = 'set'")
-    with world.db.begin(1, actor="test") as tx:
-        recipes.set_recipe(tx, catalog.item_id_of(tx, "set"), recipes.BUNDLE, [Part(world.item("mug"), 1)])
+    made_of(world, "set", mug=1)
     tell(world, store, sets(3, shipped=1))
     assert (lines(world), lines(world, "pot")) == ({"1": (8, 0, 4)}, {"1": (4, 0, 2)})
 

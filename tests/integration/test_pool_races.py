@@ -218,7 +218,10 @@ def test_without_row_locks_the_books_break(
 @pytest.mark.parametrize(
     "race", [end_against_an_order, preload_against_an_order, two_of_the_last_presold_unit, deal_against_close]
 )
-def test_with_row_locks_the_same_two_leave_the_books_right(world: World, clock: Clock, race: Race) -> None:
-    """The books are audited when the test ends."""
+def test_with_row_locks_the_same_two_leave_the_books_right(
+    world: World, logins: Logins, clock: Clock, race: Race
+) -> None:
     one, other = race(world, clock)
-    together(lambda command: world.run(command)[0], [one, other], 2)
+    results = together(lambda command: world.run(command)[0], [one, other], 2)
+    assert kept(results) > 0
+    assert violations(logins) == []

@@ -1,6 +1,6 @@
 """A presale names the supply that brings its goods, and sells no more than that, whatever becomes of the supply."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, timedelta
 
 import pytest
@@ -10,7 +10,7 @@ from core.goods.receiving import Receive
 from core.orders.views import Attention, orders
 from core.sales import expected, presale
 from core.sales.pools import Collect, Deal, OpenPool, Resize
-from core.stock import DocumentKind, Pool, PoolKind
+from core.stock import DocumentKind, Pool, PoolKind, Stocked
 from core.supply import placing, purchases, taking_back
 from core.supply.lines import Came
 from tests import supply_world as sup
@@ -31,6 +31,13 @@ def presell(world: World, units: int, reference: str = "PO-7", code: str = "PRE"
     return int(world.do(OpenPool(Pool(pool_id, PoolKind.PRESALE, code), some, supply)))
 
 
+def presold(world: World, units: int = 10) -> tuple[int, int]:
+    """A store of mugs that have not come, and a presale of so many of the ten that are ordered."""
+    store_id = world.stocked("mug", units=0)
+    sup.placed(world, "PO-7", {"mug": 10})
+    return store_id, presell(world, units)
+
+
 def test_a_presale_names_supply_that_brings_enough(world: World) -> None:
     world.stocked("mug", units=0)
     expect(world, "mug", 10)
@@ -39,6 +46,25 @@ def test_a_presale_names_supply_that_brings_enough(world: World) -> None:
     with pytest.raises(Refused, match="10 are left, not 11"):
         presell(world, 11)
     assert in_pool(world, presell(world, 10, code="SECOND"), "mug") == Units(10)
+
+
+def test_a_purchase_order_that_nobody_expects_yet_is_named_with_its_own_cure(world: World) -> None:
+    world.stocked("mug", "cup", units=0)
+    some = stocked(world, {"mug": 1})
+
+    def told(items: Collection[Stocked] = tuple(some)) -> str:
+        with world.db.begin(1, actor="test") as tx, pytest.raises(NotFound) as error:
+            presale.supply_for(tx, "PO-7", items)
+        return str(error.value)
+
+    sup.draft(world, "PO-7", {"mug": 10}, in_days=None)
+    assert "`holdfast purchase place PO-7`" in told()
+    placing.place(world.db, 1, "PO-7", actor="test")
+    assert "`holdfast purchase date PO-7 DATE`" in told()
+    assert "`holdfast purchase show PO-7`" in told(stocked(world, {"cup": 1}))
+    with world.db.begin(1, actor="test") as tx:
+        purchases.set_day(tx, "PO-7", sup.today(world) + timedelta(days=3))
+        assert set(presale.supply_for(tx, "PO-7", some)) == set(some)
 
 
 def test_two_presales_share_what_one_supply_brings(world: World) -> None:
@@ -58,9 +84,7 @@ def test_two_presales_share_what_one_supply_brings(world: World) -> None:
 
 
 def test_what_was_handed_over_leaves_room_for_what_is_still_to_come(world: World) -> None:
-    store = world.stocked("mug", units=0)
-    sup.placed(world, "PO-7", {"mug": 10})
-    pool = presell(world, 4)
+    store, pool = presold(world, 4)
     world.hear(store, order(line("mug", 4), paid=True))
     sup.receive(world, "PO-7", {"mug": 4})
     world.do(Deal(pool, "more", stocked(world, {"mug": 6})))
@@ -71,9 +95,7 @@ def test_what_was_handed_over_leaves_room_for_what_is_still_to_come(world: World
 
 
 def test_goods_that_came_are_sold_once(world: World) -> None:
-    store = world.stocked("mug", units=0)
-    sup.placed(world, "PO-7", {"mug": 10})
-    pool = presell(world, 10)
+    store, pool = presold(world)
     world.hear(store, order(line("mug", 2), external_id="A1", paid=True))
     sup.receive(world, "PO-7", None)
     assert (in_pool(world, pool, "mug"), shared(world, "mug")) == (Units(), Units(free=8, sold=2))
@@ -83,9 +105,7 @@ def test_goods_that_came_are_sold_once(world: World) -> None:
 
 
 def test_each_part_that_comes_ends_so_much_of_the_presale(world: World) -> None:
-    store = world.stocked("mug", units=0)
-    sup.placed(world, "PO-7", {"mug": 10})
-    pool = presell(world, 10)
+    store, pool = presold(world)
     world.hear(store, order(line("mug", 2), paid=True))
     sup.receive(world, "PO-7", {"mug": 4}, "a")
     assert (in_pool(world, pool, "mug"), shared(world, "mug")) == (Units(6), Units(free=2, sold=2))
@@ -121,9 +141,7 @@ def _lose(world: World) -> None:
 def test_units_that_will_not_come_are_offered_no_more(
     world: World, shrinks: Callable[[World], object], left: int
 ) -> None:
-    store = world.stocked("mug", units=0)
-    sup.placed(world, "PO-7", {"mug": 10})
-    pool = presell(world, 10)
+    store, pool = presold(world)
     world.hear(store, order(line("mug", 2), paid=True))
     shrinks(world)
     assert in_pool(world, pool, "mug") == Units(left, sold=2)
@@ -154,9 +172,7 @@ def test_supply_that_is_to_bring_less_or_has_come_is_offered_no_more(world: Worl
 
 
 def test_a_receipt_taken_back_brings_no_offer_back_but_lets_it_be_made_again(world: World) -> None:
-    world.stocked("mug", units=0)
-    sup.placed(world, "PO-7", {"mug": 10})
-    pool = presell(world, 10)
+    _, pool = presold(world)
     (document_id,) = sup.receive(world, "PO-7", {"mug": 6}).document_ids
     taking_back.take_back(world.db, 1, "PO-7", document_id, actor="test", reason="typed")
     assert in_pool(world, pool, "mug") == Units(4)
@@ -165,9 +181,7 @@ def test_a_receipt_taken_back_brings_no_offer_back_but_lets_it_be_made_again(wor
 
 
 def test_units_given_back_of_supply_that_does_not_come_are_not_sold_again(world: World) -> None:
-    store = world.stocked("mug", units=0)
-    sup.placed(world, "PO-7", {"mug": 10})
-    pool = presell(world, 10)
+    store, pool = presold(world)
     world.hear(store, order(line("mug", 9), paid=True))
     sup.cut(world, "PO-7", {"mug": 4})
     assert in_pool(world, pool, "mug") == Units(sold=9)
@@ -185,9 +199,7 @@ def test_of_two_presales_the_newer_gives_up_first(world: World) -> None:
 
 
 def test_an_order_that_a_presale_sold_is_listed_as_waiting_until_its_goods_are_here(world: World) -> None:
-    store = world.stocked("mug", units=0)
-    sup.placed(world, "PO-7", {"mug": 10})
-    presell(world, 10)
+    store, _ = presold(world)
     world.hear(store, order(line("mug", 2), paid=True))
     with world.db.begin(1, actor="test") as tx:
         assert [(one.number, one.waiting, one.sold) for one in orders(tx, Attention.WAITING)] == [("#1001", 2, 2)]

@@ -4,11 +4,9 @@ Two merchants in one database; alone and in batches; orders late, doubled and in
 books are what the model is certain of, and what else changed is lawful; at the end of each history the audit is empty.
 """
 
-import os
 from typing import Any
 
 import pytest
-from hypothesis import Phase, settings
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from core.stock import DocumentKind, PoolKind
@@ -16,22 +14,18 @@ from core.transaction import Database
 from tests.property.all_commands.consuming import ConsumeRules
 from tests.property.all_commands.kinds import GOOD
 from tests.property.all_commands.life import LifeRules
-from tests.property.all_commands.machine import some_happening
+from tests.property.all_commands.machine import Shop, some_happening
 from tests.property.all_commands.mirroring import MirrorRules
 from tests.property.all_commands.placing import PlaceRules
 from tests.property.all_commands.preselling import PresaleRules
+from tests.property.all_commands.seen import look
 from tests.property.all_commands.setting_apart import SetApartRules
 from tests.property.all_commands.stocktaking import StocktakeRules
 from tests.property.all_commands.transferring import TransferRules
+from tests.property.histories import SOAK, played
 
 HAMBURG_BIN = 3  # which of the bins
-SOAK = bool(os.environ.get("HOLDFAST_SOAK"))
-# A desk is told the failing history as it was found; making it short takes minutes and is for the soak.
-PLAYED = (
-    settings(max_examples=250, stateful_step_count=80)
-    if SOAK
-    else settings(max_examples=10, stateful_step_count=40, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-)
+PLAYED = played(10, soak=250, steps=(40, 80))
 
 
 class Everything(
@@ -62,8 +56,16 @@ class Everything(
 @pytest.mark.parametrize("_part", range(4 if SOAK else 1))
 def test_random_histories_of_everything_agree_with_the_plain_model(db: Database, _part: int) -> None:
     """A soak plays its parts side by side, each with histories of its own."""
+    ended: list[Shop] = []
 
     class Bound(Everything):
         database = db
 
+        def teardown(self) -> None:
+            super().teardown()
+            ended.extend(getattr(self, "shops", ()))
+
     run_state_machine_as_test(Bound, settings=PLAYED)
+
+    assert ended
+    assert [look(db, shop.world.merchant_id) for shop in ended] == [shop.books.seen for shop in ended]

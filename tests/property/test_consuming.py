@@ -1,14 +1,12 @@
 """Random histories of orders and a pure lock whose goods go to them, against what plain arithmetic says of each act."""
 
-import os
 from itertools import count
 from typing import Any, NamedTuple
 
-from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from core import audit, catalog
+from core import audit
 from core.errors import Refused
 from core.fulfilment.consuming import ConsumeFor
 from core.goods.adjusting import Lose
@@ -16,17 +14,13 @@ from core.rows import StoreKey
 from core.sales.locks import ConsumeLock
 from core.stock import DocumentKind
 from core.transaction import Database
-from tests.builders import World, line, order
+from tests.builders import line, order
 from tests.integration import lock_acts
 from tests.integration.fulfilment_acts import act, dispatch, fulfilments, place, put, spot
+from tests.property.histories import played, random_shop
 
-PLAYED = (
-    settings(max_examples=300, stateful_step_count=50)
-    if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=8, stateful_step_count=25, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-)
+PLAYED = played(8, soak=300, steps=(25, 50))
 ORDERS, PLACES = ("1", "2", "3"), ("MAIN", "HAMBURG")
-_MERCHANTS = count(7400)
 _ORDER, _PLACE, _UNITS = map(st.sampled_from, (ORDERS, PLACES, (1, 2, 3, 5)))
 
 
@@ -42,9 +36,7 @@ class Consuming(RuleBasedStateMachine):
 
     @initialize(size=st.integers(2, 6), there=st.integers(0, 6))
     def open_shop(self, size: int, there: int) -> None:
-        merchant_id = next(_MERCHANTS)
-        catalog.ensure_merchant(self.database, merchant_id, name="Random shop")
-        self.world, self.numbers = World(self.database, merchant_id), count(1)
+        self.world, self.numbers = random_shop(self.database), count(1)
         hamburg = place(self.world, "HAMBURG")
         self.store = self.world.stocked("mug", units=2)
         if there:

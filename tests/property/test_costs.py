@@ -2,13 +2,11 @@
 turn out to be a mistake: after each step its value by either method is that of a plain model, in all and by warehouse.
 """
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count
 
-from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -19,12 +17,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from core import audit, catalog
+from core import audit
 from core.errors import Refused
 from core.goods.adjusting import Lose
 from core.goods.receiving import Receive
 from core.past import valuation
-from core.past.valuation import Method
+from core.past.valuation import Method, Value
 from core.reversing import Reverse, read_document
 from core.stock import DocumentKind
 from core.supply import going_back, placing, purchases, sending, transfers
@@ -32,14 +30,10 @@ from core.supply.going_back import GoingBack
 from core.supply.lines import Came
 from core.transaction import Database
 from tests import supply_world as sup
-from tests.builders import Clock, World
+from tests.builders import Clock
+from tests.property.histories import played, random_shop
 
-WALKED = (
-    settings(max_examples=600, stateful_step_count=40)
-    if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=8, stateful_step_count=25, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-)
-_MERCHANTS = count(100)
+WALKED = played(8, soak=600, steps=(25, 40))
 ORDER_COST = 700  # of one unit that comes with the purchase order
 units, costs, nths = st.integers(1, 9), st.sampled_from([0, 100, 333, 900]), st.integers(0, 99)
 
@@ -132,15 +126,13 @@ class Walk(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        merchant_id = next(_MERCHANTS)
-        catalog.ensure_merchant(self.database, merchant_id, name="Random shop")
         self.database.clock = self.clock = Clock()
-        self.world, self.keys, self.told = World(self.database, merchant_id), count(1), Told()
+        self.world, self.keys, self.told = random_shop(self.database), count(1), Told()
         self.world.listings(self.world.store(), "mug")
         self.posted: dict[int, Noted | int] = {}  # by document: what it noted, or units that it lost
         sup.draft(self.world, "PO-1", {"mug": 1000})
         self.world.tell(f"UPDATE purchase_line SET cost_minor = {ORDER_COST} WHERE merchant_id = :merchant_id")
-        placing.place(self.database, merchant_id, "PO-1", actor="test")
+        placing.place(self.database, self.world.merchant_id, "PO-1", actor="test")
         self.bought: list[Noted] = []
         self.on_their_way: list[tuple[str, int]] = []
         sup.warehouse(self.world, "SECOND")
@@ -248,11 +240,13 @@ class Walk(RuleBasedStateMachine):
                 self.told.notes.append(Noted(0, 0, self.told.have))
             self.told.have -= gone.units
 
+    def worth(self, method: Method) -> Value:
+        with self.database.begin(self.world.merchant_id, actor="test") as tx:
+            return valuation.total([one.value for one in valuation.values(tx, method=method)])
+
     @invariant()
     def the_value_is_the_models(self) -> None:
-        with self.database.begin(self.world.merchant_id, actor="test") as tx:
-            found = {method: valuation.values(tx, method=method) for method in Method}
-        average, fifo = (valuation.total([one.value for one in found[method]]) for method in Method)
+        average, fifo = self.worth(Method.AVERAGE), self.worth(Method.FIFO)
         assert average.units == fifo.units == self.told.have
         assert (fifo.minor.get("EUR", 0), fifo.without_cost) == self.told.fifo
         model = self.told.average
@@ -281,7 +275,19 @@ class Walk(RuleBasedStateMachine):
 
 
 def test_what_goods_are_worth_is_what_a_plain_model_says(db: Database) -> None:
+    ended: list[Walk] = []
+
     class OnThisDatabase(Walk):
         database = db
 
+        def teardown(self) -> None:
+            super().teardown()
+            ended.append(self)
+
     run_state_machine_as_test(OnThisDatabase, settings=WALKED)
+
+    assert ended
+    worth = [walk.worth(Method.FIFO) for walk in ended]
+    assert [(one.units, one.minor.get("EUR", 0), one.without_cost) for one in worth] == [
+        (walk.told.have, *walk.told.fifo) for walk in ended
+    ]

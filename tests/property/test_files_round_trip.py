@@ -3,24 +3,20 @@ is taken over once more, and reading it where it came from changes nothing.
 """
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hypothesis import Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core import audit
 from core.files.kinds import KINDS
 from core.goods.barcodes import check_digit
 from core.transaction import Database
+from tests.property.histories import played
 from tests.property.test_import_export import ACTOR, exported, merchant, read, write
 
-WALKED = (
-    settings(max_examples=150)
-    if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=3, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-)
+WALKED = played(3, soak=150)
 SKUS = 6  # three plain ones, a kit, a bundle, and a bundle of these
 # In the order in which each finds what it names. Receipts are left out: goods that came elsewhere are a file of stock.
 TAKEN_OVER = ("items", "bundles", "suppliers", "supplier-items", "stock", "purchases", "transfers", "locks")

@@ -2,15 +2,12 @@
 in all warehouses together, what has left for each order, and the audit after each step.
 """
 
-import os
-from itertools import count
 from typing import Any
 
-from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from core import audit, catalog
+from core import audit
 from core.errors import Refused
 from core.fulfilment import automatic
 from core.goods.adjusting import Lose
@@ -19,18 +16,14 @@ from core.stock import DocumentKind
 from core.supply import sending, transfers
 from core.transaction import Database
 from core.warehouse import bins, warehouses
-from tests.builders import World, line, order
+from tests.builders import line, order
 from tests.integration import lock_acts
 from tests.integration.fulfilment_acts import act, dispatch, fulfilments, place, put, spot
+from tests.property.histories import played, random_shop
 
-PLAYED = (
-    settings(max_examples=400, stateful_step_count=60)
-    if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=8, stateful_step_count=25, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-)
+PLAYED = played(8, soak=400, steps=(25, 60))
 SKUS, ORDERS = ("mug", "cup"), ("1", "2", "3", "4")
 PLACES = ("MAIN", "MAIN/A", "HAMBURG")
-_MERCHANTS = count(700)
 _PLACE, _SKU, _ORDER, _UNITS = map(st.sampled_from, (PLACES, SKUS, ORDERS, (1, 2, 3, 5)))
 _ACT = st.sampled_from(["hand", "put back", "ship", "give back", "reject"])
 
@@ -40,11 +33,9 @@ class Sending(RuleBasedStateMachine):
 
     @initialize(locked=st.booleans(), auto=st.booleans())
     def open_shop(self, locked: bool, auto: bool) -> None:
-        merchant_id = next(_MERCHANTS)
-        catalog.ensure_merchant(self.database, merchant_id, name="Random shop")
-        self.world = World(self.database, merchant_id)
+        self.world = random_shop(self.database)
         place(self.world, "HAMBURG")
-        with self.database.begin(merchant_id, actor="test") as tx:
+        with self.database.begin(self.world.merchant_id, actor="test") as tx:
             bins.add(tx, "MAIN/A")
             automatic.switch(tx, auto)
         self.store = self.world.stocked(*SKUS, units=4)

@@ -4,15 +4,13 @@ exported says it again, and taking a file back leaves what was there before.
 
 import csv
 import io
-import os
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 
-from hypothesis import Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from core import audit, catalog, ledger
+from core import audit, ledger
 from core.files import running, undoing
 from core.files.columns import find_columns
 from core.files.desk import Desk
@@ -21,17 +19,13 @@ from core.files.running import Done
 from core.transaction import Database
 from core.warehouse import warehouses
 from edge.csv_files import opened, written
+from tests.property.histories import played, random_shop
 
 ACTOR = "test"
 PLACES = ("MAIN", "BERLIN")
 GRADES = ("good", "minor_defect")
 FORMULAS = ("=", "+", "-", "@")
-WALKED = (
-    settings(max_examples=400)
-    if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=12, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-)
-_MERCHANTS = count(5_000)
+WALKED = played(12, soak=400)
 Cell = tuple[str, str, str]  # SKU, warehouse, grade
 
 # Codes as people choose them who never heard of CSV.
@@ -49,8 +43,7 @@ _counts = st.dictionaries(
 
 
 def merchant(db: Database) -> int:
-    merchant_id = next(_MERCHANTS)
-    catalog.ensure_merchant(db, merchant_id, name="Random shop")
+    merchant_id = random_shop(db).merchant_id
     with db.begin(merchant_id, actor=ACTOR) as tx:
         warehouses.add(tx, "BERLIN", {})
     return merchant_id

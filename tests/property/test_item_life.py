@@ -2,17 +2,15 @@
 that it should, and units, promises and values are those of a plain model.
 """
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count
 
-from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from core import audit, catalog, ledger
+from core import audit, ledger
 from core.errors import Refused
 from core.goods import costs, merging, renames, skus, splitting
 from core.goods.costs import Cost
@@ -22,16 +20,12 @@ from core.past import valuation
 from core.past.valuation import Method
 from core.stock import DocumentKind
 from core.transaction import Database
-from tests.builders import Clock, Units, World, line, order
+from tests.builders import Clock, Units, line, order
+from tests.property.histories import played, random_shop
 
 LISTED = ("a", "b", "c")
 CODES = (*LISTED, "d", "e", "f", "g")
-WALKED = (
-    settings(max_examples=600, stateful_step_count=60)
-    if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=6, stateful_step_count=30, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-)
-_MERCHANTS = count(100)
+WALKED = played(6, soak=600, steps=(30, 60))
 codes, listed, some = st.sampled_from(CODES), st.sampled_from(LISTED), st.integers(1, 9)
 nths = st.integers(0, 99)
 priced = st.one_of(st.none(), st.tuples(st.integers(0, 500), st.sampled_from(["EUR", "USD"])))
@@ -80,10 +74,8 @@ class Walk(RuleBasedStateMachine):
 
     @initialize(began=st.lists(some, max_size=3))
     def list_items(self, began: list[int]) -> None:
-        merchant_id = next(_MERCHANTS)
-        catalog.ensure_merchant(self.database, merchant_id, name="Random shop")
         self.database.clock = self.clock = Clock()
-        self.world, self.keys = World(self.database, merchant_id), count(1)
+        self.world, self.keys = random_shop(self.database), count(1)
         self.store = self.world.store()
         self.world.listings(self.store, *LISTED)
         self.sells = {sku: Told(sku) for sku in LISTED}

@@ -1,11 +1,9 @@
 """Random histories against a plain model that shares no code with the core: the totals agree and the audit is empty."""
 
-import os
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -16,27 +14,18 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from core import audit, catalog
+from core import audit
 from core.errors import InsufficientStock
 from core.orders.apply import ApplyOrder
 from core.sales import holds
 from core.sales.holds import EndHold, Hold
 from core.transaction import Database
-from tests.builders import Clock, Units, World, line, order
+from tests.builders import Clock, Units, line, order
+from tests.property.histories import played, random_shop
 
 SKUS = {"mug": 1, "six-pack": 3}  # sku -> units of the item that one listing takes
 ORDERS = ("1001", "1002", "1003", "1004")
-# A desk is told the failing history as it was found; making it short takes minutes and is for the soak.
-PLAYED = (
-    settings(max_examples=2_000, stateful_step_count=60)
-    if os.environ.get("HOLDFAST_SOAK")
-    else settings(
-        max_examples=10,
-        stateful_step_count=25,
-        phases=(Phase.explicit, Phase.reuse, Phase.generate),
-    )
-)
-_MERCHANTS = count(100)
+PLAYED = played(10, soak=2_000, steps=(25, 60))
 
 
 @dataclass
@@ -226,11 +215,9 @@ class Ledger(RuleBasedStateMachine):
 
     @initialize()
     def open_shop(self) -> None:
-        merchant_id = next(_MERCHANTS)
-        catalog.ensure_merchant(self.database, merchant_id, name="Random shop")
         self.clock = Clock()
         self.database.clock = self.clock
-        self.world, self.model = World(self.database, merchant_id), Model()
+        self.world, self.model = random_shop(self.database), Model()
         self.shop = self.world.store()
         for sku, pack in SKUS.items():
             self.world.listings(self.shop, sku, pack_size=pack)

@@ -1,15 +1,13 @@
 """Random walks through all that locks can do, in batches of several acts: the books stay right after each of them."""
 
-import os
 from contextlib import suppress
 from itertools import count
 from typing import Any
 
-from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from core import audit, catalog
+from core import audit
 from core.command import Command
 from core.errors import Refused
 from core.goods.receiving import Receive
@@ -22,17 +20,13 @@ from core.sales.lock_terms import Terms
 from core.sales.locks import ConsumeLock, ExpireLock, ReleaseLock, StartLock
 from core.stock import DocumentKind
 from core.transaction import Database
-from tests.builders import Clock, World, line, order
+from tests.builders import Clock, line, order
+from tests.property.histories import played, random_shop
 
 SKUS = ("mug", "cup")
 ORDERS = ("1001", "1002", "1003", "1004", "1005")
 # A desk is told the failing walk as it was found; making it short takes minutes and is for the soak.
-WALKED = (
-    settings(max_examples=1_500, stateful_step_count=50)
-    if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=12, stateful_step_count=25, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-)
-_MERCHANTS = count(100)
+WALKED = played(12, soak=1_500, steps=(25, 50))
 units = st.integers(1, 6)
 which = st.integers(0, 99)  # a lock, counted from the newest
 times = st.none() | st.integers(1, 60)
@@ -45,11 +39,9 @@ class Walk(RuleBasedStateMachine):
 
     @initialize(stock=st.lists(st.integers(0, 20), min_size=2, max_size=2))
     def open_shop(self, stock: list[int]) -> None:
-        merchant_id = next(_MERCHANTS)
-        catalog.ensure_merchant(self.database, merchant_id, name="Random shop")
         self.clock = Clock()
         self.database.clock = self.clock
-        self.world, self.numbers = World(self.database, merchant_id), count(1)
+        self.world, self.numbers = random_shop(self.database), count(1)
         self.stores = [self.world.store(name) for name in ("Main street", "Side street")]
         for store in self.stores:
             self.world.listings(store, *SKUS)

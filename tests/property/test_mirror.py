@@ -2,29 +2,22 @@
 and the shelf is never thought to have more than it has.
 """
 
-import os
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import catalog
 from core.mirror import full
 from core.transaction import Database, wall_clock
 from tests import mirror_world as mirror
 from tests.builders import Clock, World, line, order
 from tests.mirror_world import row, shelf, tell, tell_all
+from tests.property.histories import played, random_shop
 
 SKUS = ("mug", "cup", "pot")
-PLAYED = settings(
-    settings(max_examples=1_000)
-    if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=15, phases=(Phase.explicit, Phase.reuse, Phase.generate)),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-_MERCHANTS = count(500)
+PLAYED = settings(played(15, soak=1_000), suppress_health_check=[HealthCheck.function_scoped_fixture])
 counts = st.dictionaries(st.sampled_from(SKUS), st.integers(0, 9), min_size=1)
 
 
@@ -59,10 +52,8 @@ def histories(draw: st.DrawFn) -> tuple[list[Event], bool, list[tuple[int, int]]
 
 def shop(db: Database, units: dict[str, int], **terms: Any) -> tuple[World, int]:
     """A merchant of its own, with a store."""
-    merchant_id = next(_MERCHANTS)
-    catalog.ensure_merchant(db, merchant_id, name="Random shop")
+    world = random_shop(db)
     db.clock = wall_clock
-    world = World(db, merchant_id)
     store_id = world.stocked(*SKUS, units=0)
     for sku, n in units.items():
         if n:

@@ -1,13 +1,11 @@
 """Whatever order fetched states arrive in, and however often, the books end as if only the newest had come."""
 
 import contextlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import count
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import audit, catalog
@@ -21,15 +19,9 @@ from core.transaction import Database
 from tests.builders import FAR_OFF, NOON, World, line, order
 from tests.integration import fulfilment_acts, lock_acts
 from tests.pool_world import open_pool
+from tests.property.histories import played, random_shop
 
-# A desk is told the failing history as it was found; making it short takes minutes and is for the soak.
-PLAYED = settings(
-    settings(max_examples=2_000)
-    if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=12, phases=(Phase.explicit, Phase.reuse, Phase.generate)),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-_MERCHANTS = count(100)
+PLAYED = settings(played(12, soak=2_000), suppress_health_check=[HealthCheck.function_scoped_fixture])
 ITEMS = ("mug", "cup", "plate")
 # Lines of an order by the store's id, each with the listing that it sells; units of an item stand on several.
 LINES = {
@@ -86,13 +78,11 @@ def arrivals(draw: st.DrawFn, *, scarce: bool) -> tuple[list[StoreOrder], list[i
 
 def shop(db: Database, stock: Mapping[str, int], apart: Sequence[tuple[str, str, int]] = ()) -> tuple[World, int]:
     """A new merchant with units of each item, some of them ``apart``: in which kind of pool, of what, how many."""
-    merchant_id = next(_MERCHANTS)
-    catalog.ensure_merchant(db, merchant_id, name="Random shop")
-    world = World(db, merchant_id)
+    world = random_shop(db)
     store = world.store()
     world.listings(store, *ITEMS, "set", shown=50)
     world.listings(store, "six-pack", shown=50, pack_size=6)
-    with db.begin(merchant_id, actor="test") as tx:
+    with db.begin(world.merchant_id, actor="test") as tx:
         recipes.set_recipe(
             tx, catalog.item_id_of(tx, "set"), recipes.BUNDLE, [Part(world.item("mug"), 2), Part(world.item("cup"), 1)]
         )

@@ -2,13 +2,11 @@
 the core: units per pool agree after every step, and the audit is empty.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 
-from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -19,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from core import audit, catalog
+from core import audit
 from core.errors import Refused
 from core.sales.holds import EndHold, Hold, PayHold
 from core.sales.pools import ClosePool, Collect, Deal, OpenPool, Preload, Resize
@@ -27,16 +25,12 @@ from core.sales.presale import PayDeposit
 from core.sales.waiting import HoldPriority
 from core.stock import Pool, PoolKind
 from core.transaction import Database
-from tests.builders import FAR_OFF, Clock, Units, World
+from tests.builders import FAR_OFF, Clock, Units
 from tests.pool_world import in_pool, shared
+from tests.property.histories import played, random_shop
 
 SKUS = ("mug", "cup")
-PLAYED = (
-    settings(max_examples=1_000, stateful_step_count=60)
-    if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=7, stateful_step_count=25, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-)
-_MERCHANTS = count(300)
+PLAYED = played(7, soak=1_000, steps=(25, 60))
 _AMOUNT = st.integers(1, 6)
 _SKU = st.sampled_from(SKUS)
 
@@ -170,11 +164,9 @@ class Pools(RuleBasedStateMachine):
 
     @initialize()
     def open_shop(self) -> None:
-        merchant_id = next(_MERCHANTS)
-        catalog.ensure_merchant(self.database, merchant_id, name="Random shop")
         self.clock = Clock()
         self.database.clock = self.clock
-        self.world, self.model = World(self.database, merchant_id), Model()
+        self.world, self.model = random_shop(self.database), Model()
         self.world.listings(self.world.store(), *SKUS)
         self.ids: dict[str, int] = {}
         self.names = count(1)

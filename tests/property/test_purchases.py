@@ -2,35 +2,29 @@
 is lost or comes twice.
 """
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 
-from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from core import audit, catalog
+from core import audit
 from core.errors import Refused
 from core.orders.apply import ApplyOrder
 from core.supply import placing, purchases, taking_back
 from core.supply.lines import Came
 from core.transaction import Database
 from tests import supply_world as sup
-from tests.builders import Clock, World, line, order
+from tests.builders import Clock, line, order
+from tests.property.histories import played, random_shop
 from tests.supply_world import ACTOR
 
 SKUS = ("mug", "cup")
 NUMBERS = ("PO-7", "PO-8")
 PLACES = ("MAIN", "BERLIN")
-WALKED = (
-    settings(max_examples=800, stateful_step_count=40)
-    if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=6, stateful_step_count=20, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-)
-_MERCHANTS = count(100)
+WALKED = played(6, soak=800, steps=(20, 40))
 numbers, skus, units = st.sampled_from(NUMBERS), st.sampled_from(SKUS), st.integers(1, 9)
 
 
@@ -54,10 +48,8 @@ class Walk(RuleBasedStateMachine):
 
     @initialize(ordered=st.lists(st.integers(1, 20), min_size=4, max_size=4))
     def order_goods(self, ordered: list[int]) -> None:
-        merchant_id = next(_MERCHANTS)
-        catalog.ensure_merchant(self.database, merchant_id, name="Random shop")
         self.database.clock = self.clock = Clock()
-        self.world, self.keys = World(self.database, merchant_id), count(1)
+        self.world, self.keys = random_shop(self.database), count(1)
         self.store = self.world.store()
         self.world.listings(self.store, *SKUS)
         sup.warehouse(self.world, "BERLIN")

@@ -3,16 +3,14 @@
 The plain model knows what really stands in each bin. The books began with something else.
 """
 
-import os
 from contextlib import suppress
 from datetime import datetime
 from itertools import count
 
-from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from core import audit, catalog
+from core import audit
 from core.errors import Refused
 from core.goods.adjusting import SetOnShelf
 from core.goods.receiving import Receive
@@ -23,17 +21,13 @@ from core.stocktake.opening import Terms
 from core.transaction import Database
 from core.warehouse import bins, warehouses
 from core.warehouse.moves import PutAway
-from tests.builders import Clock, World, line, order
+from tests.builders import Clock, line, order
+from tests.property.histories import played, random_shop
 
 SKUS = ("mug", "cup")
 PLACES = ("MAIN", "MAIN/A-01", "BERLIN")
 CELLS = [(place, sku) for place in PLACES for sku in SKUS]
-WALKED = (
-    settings(max_examples=800, stateful_step_count=50)
-    if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=10, stateful_step_count=25, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-)
-_MERCHANTS = count(100)
+WALKED = played(10, soak=800, steps=(25, 50))
 cells, skus, places = st.sampled_from(CELLS), st.sampled_from(SKUS), st.sampled_from(PLACES)
 counters = st.sampled_from(["ann", "bob"])
 
@@ -47,13 +41,11 @@ class Walk(RuleBasedStateMachine):
         at_once=st.integers(1, 4),
     )
     def open(self, booked: list[int], wrong: list[int], at_once: int) -> None:
-        merchant_id = next(_MERCHANTS)
-        catalog.ensure_merchant(self.database, merchant_id, name="Random shop")
         self.database.clock = self.clock = Clock()
-        self.world, self.keys, self.at_once = World(self.database, merchant_id), count(1), at_once
+        self.world, self.keys, self.at_once = random_shop(self.database), count(1), at_once
         self.store = self.world.store()
         self.world.listings(self.store, *SKUS)
-        with self.database.begin(merchant_id, actor="test") as tx:
+        with self.database.begin(self.world.merchant_id, actor="test") as tx:
             warehouses.add(tx, "BERLIN", {})
             bins.add(tx, "MAIN/A-01")
             self.spots: dict[str, Spot] = {place: warehouses.spot_of(tx, place) for place in PLACES}
@@ -65,7 +57,7 @@ class Walk(RuleBasedStateMachine):
             self.stands[cell] = max(self.stands[cell] + error, 0)
         self.counted: set[tuple[str, str]] = set()
         self.noted: list[tuple[tuple[str, str], int, datetime]] = []  # on paper, not entered yet
-        with self.database.begin(merchant_id, actor="test") as tx:
+        with self.database.begin(self.world.merchant_id, actor="test") as tx:
             opening.start(tx, "S-1", ["MAIN", "BERLIN"], Terms())
 
     def bring(self, cell: tuple[str, str], units: int) -> None:

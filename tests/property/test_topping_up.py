@@ -3,14 +3,12 @@
 Against plain sums that share no code with the core.
 """
 
-import os
 from dataclasses import dataclass, field
 from itertools import count
 
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from core import catalog
 from core.sales.holds import EndHold, Hold
 from core.supply import topping_up, transfers
 from core.transaction import Database, wall_clock
@@ -20,14 +18,9 @@ from tests.integration.place_acts import place
 from tests.integration.place_acts import tell as told
 from tests.integration.test_topping_up import kept_by
 from tests.integration.test_transfers import asked, kept, send
+from tests.property.histories import played, random_shop
 
-_MERCHANTS = count(700)
-PLAYED = settings(
-    settings(max_examples=500)
-    if os.environ.get("HOLDFAST_SOAK")
-    else settings(max_examples=15, phases=(Phase.explicit, Phase.reuse, Phase.generate)),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+PLAYED = settings(played(15, soak=500), suppress_health_check=[HealthCheck.function_scoped_fixture])
 steps = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(["MAIN", "HAMBURG"]), st.integers(1, 6)),
@@ -80,10 +73,8 @@ ON_THEIR_WAY = [("MAIN", 3), ("asks", 4), ("sends", 0), ("asks", 3), ("MAIN", 3)
 @given(steps=steps)
 @example(steps=ON_THEIR_WAY)
 def test_what_is_kept_is_what_the_rule_says(db: Database, steps: list[tuple[str, int]]) -> None:
-    merchant_id = next(_MERCHANTS)
-    catalog.ensure_merchant(db, merchant_id, name="Random shop")
     db.clock = wall_clock
-    world, plain, names = World(db, merchant_id), Plain(), count(1)
+    world, plain, names = random_shop(db), Plain(), count(1)
     world.stocked("mug", units=1)
     place(world, "HAMBURG")
 

@@ -100,8 +100,6 @@ def promises() -> Iterator[Case]:
     yield Case(flows.wait, (HOME, MUG, UNITS, LINE))
     yield Case(flows.stop_waiting, (HOME, MUG, UNITS, LINE))
     for pool in EVERY:
-        if pool.is_open:
-            yield Case(flows.reserve, (pool, MUG, UNITS, LINE))
         yield Case(flows.deduct, (pool, MUG, UNITS, LINE))
         yield Case(flows.undeduct, (pool, MUG, UNITS, LINE))
     for pool, deducted in product(EVERY, (False, True)):
