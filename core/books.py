@@ -119,10 +119,10 @@ class Books:
     ours_since: datetime | None = None
     _undo: list[tuple[dict[Any, Any], Any, Any]] = field(default_factory=list)
     _lines_of: dict[int, dict[str, int]] = field(default_factory=dict)
-    _promises_of: dict[int, list[int]] = field(default_factory=dict)
+    _promises_of: dict[int, dict[int, None]] = field(default_factory=dict)  # ids in the order they came
     _waited: dict[Stocked, set[int]] = field(default_factory=dict)
     _promised_to: dict[str, set[int]] = field(default_factory=dict)
-    _sent_for: dict[int, list[int]] = field(default_factory=dict)  # fulfilment lines by promise
+    _sent_for: dict[int, dict[int, None]] = field(default_factory=dict)  # fulfilment lines by promise, likewise
     _logs: tuple[list[Any], ...] = field(init=False)
 
     def put(self, rows: dict[K, V], key: K, value: V) -> None:
@@ -291,7 +291,7 @@ class Books:
     def add_promise(self, promise: PromiseRow) -> None:
         """Add or replace a promise of a line."""
         if promise.id not in self.promises:
-            self._promises_of.setdefault(promise.owner_id, []).append(promise.id)
+            self._promises_of.setdefault(promise.owner_id, {})[promise.id] = None
         if promise.waiting or promise.presale:
             self._waited.setdefault(promise.stocked, set()).add(promise.id)
         if promise.holder:
@@ -313,13 +313,13 @@ class Books:
     def add_fulfilment_line(self, row: FulfilmentLineRow) -> None:
         """Add or replace a line of a fulfilment order."""
         if row.id not in self.fulfilment_lines:
-            self._sent_for.setdefault(row.promise_id, []).append(row.id)
+            self._sent_for.setdefault(row.promise_id, {})[row.id] = None
         self.put(self.fulfilment_lines, row.id, row)
 
     def fulfilment_lines_of(self, promise_id: int) -> list[FulfilmentLineRow]:
         """Lines by which warehouses are, or were, to send units of a promise."""
-        known = dict.fromkeys(self._sent_for.get(promise_id, ()))
-        return [self.fulfilment_lines[line_id] for line_id in known if line_id in self.fulfilment_lines]
+        rows = self.fulfilment_lines
+        return [rows[line_id] for line_id in self._sent_for.get(promise_id, ()) if line_id in rows]
 
     def add_pool(
         self,
@@ -350,11 +350,10 @@ class Books:
             if line_id in self.lines:
                 yield self.lines[line_id]
 
-    def promises_of(self, line_id: int) -> Iterator[PromiseRow]:
+    def promises_of(self, line_id: int) -> list[PromiseRow]:
         """Of an order line, or of a hold by its document's id; oldest first."""
-        for promise_id in dict.fromkeys(self._promises_of.get(line_id, [])):
-            if promise_id in self.promises:
-                yield self.promises[promise_id]
+        rows = self.promises
+        return [rows[promise_id] for promise_id in self._promises_of.get(line_id, ()) if promise_id in rows]
 
     def promised_to(self, holder: str) -> Iterator[PromiseRow]:
         """Promises to one holder, of those that this batch knows."""

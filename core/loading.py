@@ -72,6 +72,8 @@ class Loader:
 
     def _new_id(self) -> int:
         if not self._ids:
+            self._ids = self.tx.ids_at_hand(_IDS_AT_ONCE)[::-1]
+        if not self._ids:
             with self._sent.paused():
                 self._keep_ids(_IDS_AT_ONCE)
         return self._ids.pop()

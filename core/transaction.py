@@ -71,6 +71,12 @@ class IdSource:
         """The next id; asks the database once for a block."""
         return self.take_many(connection, 1)[0]
 
+    def at_hand(self, most: int) -> list[int]:
+        """The next ids, rising: as many as are left of a block, so that nobody is asked."""
+        with self._lock:
+            first, self._next = self._next, min(self._next + most, self._end)
+            return list(range(first, self._next))
+
     def take_many(self, connection: Connection, count: int) -> list[int]:
         """The next ids, rising."""
         taken: list[int] = []
@@ -108,6 +114,10 @@ class Transaction:
     def new_ids(self, count: int) -> list[int]:
         """As many ids, rising."""
         return self._ids.take_many(self.connection, count)
+
+    def ids_at_hand(self, most: int) -> list[int]:
+        """As many as can be had without a statement, rising; perhaps none."""
+        return self._ids.at_hand(most)
 
     def run(self, statement: str, /, **values: object) -> Any:
         """Execute a text statement with ``:merchant_id`` and ``:now`` always bound."""

@@ -141,7 +141,7 @@ class ApplyOrder(Command):
 
     def _parts(self, books: Books, told: StoreOrderLine, known: LineRow | None) -> Iterator[tuple[Stocked, int]]:
         """What a line is made of, and units of it for one that the store sold."""
-        promises = list(books.promises_of(known.id)) if known else []
+        promises = books.promises_of(known.id) if known else []
         for promise in promises:
             yield promise.stocked, promise.per_unit
         listing = books.listings.get(StoreKey(self.store_id, told.external_id or ""))
@@ -259,7 +259,7 @@ class ApplyOrder(Command):
         """
         if line.item_id is None:
             raise Broken(f"line {line.id} has no item")
-        promises = list(books.promises_of(line.id))
+        promises = books.promises_of(line.id)
         if promises:
             per_unit = {promise.stocked: promise.per_unit for promise in promises}
             return Work(line.id, [self._part(books, line, *part) for part in per_unit.items()], target)

@@ -18,7 +18,7 @@ def end_of_hold(key: str) -> str:
 
 def promises_of_hold(books: Books, key: str) -> list[PromiseRow]:
     document_id = books.holds.get(key)
-    return [] if document_id is None else list(books.promises_of(document_id))
+    return [] if document_id is None else books.promises_of(document_id)
 
 
 def is_made(books: Books, key: str) -> bool:
