@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 
 from core.pipe import Runner
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped there
 
 
 def insert(tx: Runner, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
