@@ -9,17 +9,16 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from core import tables
+from core import plans, tables
 from core.pipe import Answer, Runner
 from core.rows import EffectRow, LineRow, ListingRow, LockRow, OrderRow, Part, PoolItemRow, PromiseRow, StoreKey
 from core.stock import BalanceKey, Home, Layer, Pool, PoolKind, Spot, Stocked
 from core.writing import BALANCES, balance_columns
 
-# The tenant's wall; and plans that need not be made anew for each batch, none of which was right only while a table
-# was small.
-SETTINGS = """SELECT set_config('holdfast.merchant_id', CAST(CAST(:merchant_id AS bigint) AS text), true),
-    set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
-    set_config('enable_bitmapscan', 'off', true)"""
+# The tenant's wall, and plans that need not be made anew for each batch.
+SETTINGS = (
+    f"""SELECT set_config('holdfast.merchant_id', CAST(CAST(:merchant_id AS bigint) AS text), true), {plans.KEPT}"""
+)
 # SQL of why the document ``d`` was posted: what was said, else the hold whose it is.
 REASON = """CASE WHEN d.reason = '' AND starts_with(d.effect_key, 'hold/') THEN 'hold ' || substr(d.effect_key, 6)
     ELSE d.reason END AS reason"""

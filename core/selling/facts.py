@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from core import plans
 from core.selling import channels, compound_facts
 from core.selling.availability import Facts
 from core.selling.channels import Channels
@@ -18,9 +19,8 @@ from core.transaction import Transaction
 NEEDED = ("id", "store_id", "item_id", "grade", "pack_size", *INHERITED)
 
 # ``source`` selects from ``listing``. Subqueries are looked up row by row, by key: no statistics, however old, can turn
-# them into joins over whole tables. What a merchant has nothing of is not in the statement at all: it is planned anew
-# each time that it runs, which takes longer than to run it. ``elsewhere``: units of the item that other live stores may
-# show at this moment, by what we believe and by what is being written there.
+# them into joins over whole tables. What a merchant has nothing of is not in the statement at all. ``elsewhere``: units
+# of the item that other live stores may show at this moment, by what we believe and by what is being written there.
 _OWN_RULES = ", ".join(f"l.{name}" for name in INHERITED)
 _FACTS = """
     SELECT l.*, num_nonnulls({own_rules}) > 0 AS has_own_rules,
@@ -74,7 +74,8 @@ def read(tx: Transaction, source: str, **values: object) -> list[tuple[Any, Fact
 
     Args: source: a select from ``listing`` with at least the columns ``NEEDED``; ``values`` are bound in it.
     """
-    return _read(tx, channels.read(tx), source, values)
+    with plans.kept(tx):
+        return _read(tx, channels.read(tx), source, values)
 
 
 def read_with_marks(tx: Transaction, source: str, **values: object) -> list[tuple[Any, Facts]]:
@@ -83,12 +84,13 @@ def read_with_marks(tx: Transaction, source: str, **values: object) -> list[tupl
     Stores and rules are read before the rows. Had they changed in between, a row would bear the mark of that change and
     a number from before it, and nobody would look again; so all is read anew then.
     """
-    shops = channels.read(tx)
-    while True:
-        found = _read(tx, shops, source, values)
-        before, shops = shops, channels.read(tx)
-        if shops == before:
-            return found
+    with plans.kept(tx):
+        shops = channels.read(tx)
+        while True:
+            found = _read(tx, shops, source, values)
+            before, shops = shops, channels.read(tx)
+            if shops == before:
+                return found
 
 
 def _read(tx: Transaction, shops: Channels, source: str, values: Mapping[str, object]) -> list[tuple[Any, Facts]]:
