@@ -106,13 +106,14 @@ class Facts:
 
     @property
     def deep(self) -> bool:
-        """True when several stores may show the same units: orders of the time that news takes cannot use them up."""
+        """True when several stores may show the same units: orders of the time that news takes cannot use them up.
+
+        What is there, a presale, or what may wait: where one of these is enough, whatever the others show is covered.
+        """
         if self.parts is not None:
             return all(part.facts.deep for part in self.parts)
-        if self.sharers <= 1:
-            return True
-        more = (self.units(Reach.EVERY, presale=True), self.may_wait)
-        return self.is_deep(self.units(Reach.EVERY)) and all(self.is_deep(units) for units in more if units)
+        common = (self.units(Reach.EVERY), self.units(Reach.EVERY, presale=True), self.may_wait)
+        return any(self.is_deep(units) for units in common)
 
     def is_deep(self, units: int, sharers: int | None = None) -> bool:
         """The same for some of the units, and some of the listings that sell them."""

@@ -362,3 +362,21 @@ def test_the_page_on_numbers_names_every_step_and_every_rule() -> None:
     assert set(named) == {*SENTENCES, *RULES_THERE_ARE}
     in_order = [name for name in SENTENCES if name not in RULES_THERE_ARE]
     assert [name for name in named if name in in_order] == in_order
+
+
+@given(st.integers(0, 500), st.integers(0, 100), st.integers(0, 300), st.integers(2, 4), st.integers(0, 20))
+def test_stores_that_rise_one_after_another_all_reach_their_number(
+    free: int, limit: int, presale: int, sharers: int, largest: int
+) -> None:
+    base = ruled(free, backorder=Backorder.YES, backorder_limit=limit)
+    sources = (Source("LAMP-2027", "presale", presale, Reach.EVERY),) if presale else ()
+    stores = [
+        replace(base, sources=sources, sharers=sharers, place=place, largest=largest, share_below=50)
+        for place in range(sharers)
+    ]
+    targets, shown = [number_to_write(one) for one in stores], [0] * sharers
+
+    for place, told in enumerate(stores):
+        shown[place] = affordable(replace(told, elsewhere=sum(shown)), targets[place], 0)
+
+    assert shown == targets
