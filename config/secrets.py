@@ -33,7 +33,8 @@ class Secrets:
         except InvalidToken as error:
             raise ConfigError(
                 "stored credentials were sealed with a key that is not here; bring back the old key in "
-                "HOLDFAST_SECRET_KEYS (several keys, separated by commas, may stand there), or add the store again"
+                "HOLDFAST_SECRET_KEYS (several keys, separated by commas, may stand there), or give the store its keys "
+                "again: `holdfast store renew`"
             ) from error
         return opened
 

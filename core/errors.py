@@ -67,14 +67,14 @@ class LockShort(InsufficientStock):
         self.asks = asks
 
     def __str__(self) -> str:
-        lacks = sum(self.missing.values())
+        lacks = f"{(short := sum(self.missing.values()))} unit{'s' if short != 1 else ''}"
         raise_it = f"raise it with `holdfast lock change {self.key} --quantity N`"
         if self.asks:
             return (
-                f"lock {self.key} lacks {lacks} units and asks first: hold again with overflow to take them from what "
+                f"lock {self.key} lacks {lacks} and asks first: hold again with overflow to take them from what "
                 f"everybody shares, or {raise_it}"
             )
-        return f"lock {self.key} lacks {lacks} units, and its orders may not take what everybody shares; {raise_it}"
+        return f"lock {self.key} lacks {lacks}, and its orders may not take what everybody shares; {raise_it}"
 
 
 class KeyReused(Refused):

@@ -19,9 +19,9 @@ from core.writing import BALANCES, balance_columns
 SETTINGS = (
     f"""SELECT set_config('holdfast.merchant_id', CAST(CAST(:merchant_id AS bigint) AS text), true), {plans.KEPT}"""
 )
-# SQL of why the document ``d`` was posted: what was said, else the hold whose it is.
-REASON = """CASE WHEN d.reason = '' AND starts_with(d.effect_key, 'hold/') THEN 'hold ' || substr(d.effect_key, 6)
-    ELSE d.reason END AS reason"""
+# SQL of why the document ``d`` was posted: the hold whose it is, and what was said.
+REASON = """concat_ws(': ', 'hold ' || (regexp_match(d.effect_key, '^(end-of-|payment-of-)?hold/(.*)$'))[2],
+    nullif(d.reason, '')) AS reason"""
 
 
 def lock_orders(sent: Runner, keys: Sequence[StoreKey], row_lock: str) -> list[OrderRow]:

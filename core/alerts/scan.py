@@ -52,7 +52,8 @@ _TOLD = """
 
 def next_items(tx: Transaction, after: int, *, limit: int) -> Sequence[int]:
     """The next items by id that a rule on free units, or on those of a warehouse, is about."""
-    every = "SELECT id FROM item WHERE merchant_id = :merchant_id AND id > :after ORDER BY id LIMIT :limit"
+    every = """SELECT id FROM item WHERE merchant_id = :merchant_id AND id > :after AND merged_into IS NULL
+        ORDER BY id LIMIT :limit"""
     named = """SELECT DISTINCT item_id FROM alert_rule WHERE merchant_id = :merchant_id AND item_id > :after
         AND kind = 'low_stock' AND store_id = 0 ORDER BY item_id LIMIT :limit"""
     found: Sequence[int] = tx.run(every if _is_for_every(tx) else named, after=after, limit=limit).scalars().all()

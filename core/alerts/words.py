@@ -146,7 +146,7 @@ def _lock_idle(facts: Facts, _zone: ZoneInfo) -> str:
 
 
 def _lock_used_up(facts: Facts, _zone: ZoneInfo) -> str:
-    return f"Lock {facts['lock']} is used up: {_units(facts, 'quantity')} of {_named(facts)} are drawn"
+    return f"Lock {facts['lock']} is used up: drawn are {_units(facts, 'quantity')} of {_named(facts)}"
 
 
 def _not_preloaded(facts: Facts, _zone: ZoneInfo) -> str:

@@ -142,9 +142,12 @@ def warn_no_more(tx: Transaction, item_id: int) -> None:
     tx.run(
         """INSERT INTO alert_rule (merchant_id, item_id, kind, warehouse_id, store_id, grade, level, changed_at,
                changed_by)
-           SELECT :merchant_id, :item_id, kind, 0, 0, grade, NULL, :now, :actor
-           FROM unnest(ARRAY['low_stock', 'low_cover', 'backorder_waits', 'backorder_filled']) kind
-           CROSS JOIN unnest(ARRAY['good', 'minor_defect']) grade
+           SELECT :merchant_id, :item_id, kind, warehouse_id, store_id, grade, NULL, :now, :actor FROM (
+               SELECT kind, 0 AS warehouse_id, 0 AS store_id, grade
+               FROM unnest(ARRAY['low_stock', 'low_cover', 'backorder_waits', 'backorder_filled']) kind
+               CROSS JOIN unnest(ARRAY['good', 'minor_defect']) grade
+               UNION SELECT kind, warehouse_id, store_id, grade FROM alert_rule
+               WHERE merchant_id = :merchant_id AND item_id = 0) every
            ON CONFLICT DO NOTHING""",
         item_id=item_id, actor=tx.actor,
     )  # fmt: skip

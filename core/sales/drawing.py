@@ -77,6 +77,8 @@ def draws_of_hold(
         if overflow and lock.overflow == "no":
             raise Refused(f"lock {lock.key} lets nothing come from other pools; ask for what it has, or do not name it")
         overflow = _may_overflow([lock], overflow)
+        if not overflow and lock.stocked != stocked:
+            raise Refused(f"lock {lock.key} is for another item or grade; hold what is not of it without the lock")
     elif not may_draw(pool, None, store_id, holder, books.now):
         raise Refused(f"pool {pool.code or pool.id} is for another channel; its units are sold there alone")
     others = draws(books, stocked, store_id, holder) if overflow else ()

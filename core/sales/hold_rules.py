@@ -59,7 +59,7 @@ def ttl(tx: Transaction, store_id: int, payment: str) -> timedelta:
 def put(tx: Transaction, rule: HoldRule) -> None:
     """Set a rule for holds to come; those that are there keep their time. Raises: Refused."""
     if not LEAST <= rule.ttl <= MOST:
-        raise Refused(f"a hold lasts from {int(LEAST.total_seconds())} seconds to {MOST.days} days, not {rule.ttl}")
+        raise Refused(f"a hold lasts from {int(LEAST.total_seconds())} seconds to {MOST.days} days; say one of these")
     tx.run(
         """INSERT INTO hold_rule (merchant_id, store_id, payment, ttl_s)
            VALUES (:merchant_id, :store_id, :payment, :ttl_s)

@@ -312,10 +312,12 @@ def _asked_for(tx: Transaction, names: Mapping[int, str]) -> dict[int, int]:
 
 def _of_record(view: LockView, asked_for: int | None) -> Iterable[Event]:
     units = f"{view.quantity if asked_for is None else asked_for} units of {view.sku}"
-    if not view.migrated_from:
+    # A lock that a migration made was asked for as another one; one that took more in was asked for itself.
+    is_own = asked_for is not None or not view.migrated_from
+    if is_own:
         what = f"floor set, by now {units}" if view.standing else f"requested: {units}"
         yield Event(view.requested_at, view.key, what, view.requested_by)
-    if view.decided_at is not None and not view.standing and not view.migrated_from:
+    if view.decided_at is not None and not view.standing and is_own:
         decided = "refused" if view.status == "refused" else "approved"
         yield Event(view.decided_at, view.key, decided, view.decided_by, view.reason)
 

@@ -52,8 +52,8 @@ class OnItsWay:
 
 @dataclass(frozen=True, slots=True)
 class Mover:
-    """A document that changed how many units of a grade are free; ``free`` by how many, over all pools (0: between
-    pools). ``reason`` is what was said, or the hold whose document it is.
+    """A document that changed how many units of a grade are free; ``free`` by how many in the pools that the listing's
+    store draws on (0: between those, or in others). ``reason`` is what was said, and the hold whose document it is.
 
     ``is_told``  the newest push to the store was computed after it.
     """
@@ -174,7 +174,7 @@ def _explanation(
         observed_at=row.observed_at,
         proven_at=row.proven_equal_at,
         on_its_way=_on_its_way(row, told),
-        movers=[_mover(one, row.claimed_at) for one in moved],
+        movers=[_mover(one, row.store_id, row.claimed_at) for one in moved],
         rule_changes=sorted(changes, key=lambda change: change.changed_at, reverse=True)[:_RULE_CHANGES],
         ways=None if make is None else what_would_make(told, make),
     )
@@ -208,6 +208,8 @@ def _counted_items(tx: Transaction, item_id: int) -> list[int]:
 def _movers(tx: Transaction, item_ids: Collection[int], *, look_at: int) -> Sequence[Any]:
     """What documents did to free or waiting units, newest first, a row for each item and grade.
 
+    ``moves`` of a row: the store whose pool it is (None: every store's), and the units that came into it or left.
+
     Args: look_at: the newest movements of each item that are looked at.
     """
     rows: Sequence[Any] = tx.run(
@@ -222,11 +224,14 @@ def _movers(tx: Transaction, item_ids: Collection[int], *, look_at: int) -> Sequ
            SELECT d.id, d.recorded_at, d.kind, d.actor, coalesce(o.number, '') AS order,
                {reading.REASON},
                coalesce(s.name, '') AS store, i.sku, n.grade,
-               (SELECT coalesce(sum(CASE 'free' WHEN m.to_bucket THEN m.quantity
-                   WHEN m.from_bucket THEN -m.quantity END), 0)::bigint FROM movement m
+               (SELECT coalesce(jsonb_agg(jsonb_build_array(e.store_id, e.units)), '[]') FROM (
+                   SELECT p.store_id, e.units FROM movement m
+                   CROSS JOIN LATERAL (VALUES (m.to_place, m.to_bucket, m.quantity),
+                       (m.from_place, m.from_bucket, -m.quantity)) e (pool_id, bucket, units)
+                   JOIN pool p ON p.merchant_id = :merchant_id AND p.id = e.pool_id
                    WHERE m.merchant_id = :merchant_id AND m.document_id = d.id AND m.recorded_at = d.recorded_at
-                     AND m.item_id = n.item_id AND m.grade = n.grade AND 'free' IN (m.from_bucket, m.to_bucket)
-                     AND m.from_bucket <> m.to_bucket) AS free
+                     AND m.item_id = n.item_id AND m.grade = n.grade AND m.layer = 'sales' AND e.bucket = 'free'
+                     AND NOT p.pure AND (p.kind <> 'lock' OR p.store_id IS NOT NULL)) e) AS moves
            FROM newest n
            JOIN document d ON d.merchant_id = :merchant_id AND d.id = n.document_id AND d.recorded_at = n.recorded_at
            JOIN item i ON i.merchant_id = :merchant_id AND i.id = n.item_id
@@ -239,8 +244,10 @@ def _movers(tx: Transaction, item_ids: Collection[int], *, look_at: int) -> Sequ
     return rows
 
 
-def _mover(row: Any, pushed_from: datetime | None) -> Mover:
-    return Mover(**row._mapping, is_told=pushed_from is not None and row.recorded_at <= pushed_from)
+def _mover(row: Any, store_id: int, pushed_from: datetime | None) -> Mover:
+    told = dict(row._mapping)
+    free = sum(units for whose, units in told.pop("moves") if whose in (None, store_id))
+    return Mover(**told, free=free, is_told=pushed_from is not None and row.recorded_at <= pushed_from)
 
 
 def as_data(one: Explanation) -> dict[str, Any]:

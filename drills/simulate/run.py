@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 
 from config.embedded import start_postgres
 from config.embedded.postgres import OWNER
+from config.processes import settle_memory
 from core import schema
 from core.errors import HoldfastError
 from core.transaction import Database, connect
@@ -69,7 +70,6 @@ class Server:
 
 def run(options: Options) -> int:
     """Play, tell of progress on stderr, end with one line on stdout. Returns: 0 when nothing was found, else 1."""
-    logging.disable(logging.WARNING)  # the hub says at length what it lives through
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     outcomes: list[Outcome] = []
@@ -140,10 +140,11 @@ def _prepare(owner_url: str, app_url: str) -> None:
 def _play_all(server: Server, options: Options) -> Iterator[Outcome]:
     processes = min(options.processes or os.cpu_count() or 1, len(options.seeds))
     if processes == 1:
+        _settle_down()
         for seed in options.seeds:
             yield server.play(seed, options.events)
         return
-    with ProcessPoolExecutor(processes, get_context("spawn"), logging.disable, (logging.WARNING,)) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _settle_down) as pool:
         try:
             waiting = {pool.submit(server.play, seed, options.events) for seed in options.seeds}
             while waiting:
@@ -152,6 +153,12 @@ def _play_all(server: Server, options: Options) -> Iterator[Outcome]:
                     yield one.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _settle_down() -> None:
+    """What every process that plays does first: the hub tells at length what it meets, and leaves much garbage."""
+    logging.disable(logging.WARNING)
+    settle_memory()
 
 
 class _Progress:

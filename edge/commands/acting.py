@@ -155,5 +155,6 @@ def say_losses(views: "Sequence[LossView]", *, dry_run: bool) -> None:
     if broken:
         promised = counted(broken, "promised unit")
         say(
-            f"{promised} {'would be' if dry_run else 'are'} missing now; `holdfast receive` fills the oldest gap first."
+            f"{promised} {'would be' if dry_run else 'are'} missing now; "
+            "`holdfast stock receive` fills the oldest gap first."
         )

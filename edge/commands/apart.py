@@ -48,7 +48,7 @@ Record = Annotated[
 def list_(
     sku: Annotated[str, typer.Argument(metavar="[SKU]", help="of one item; else of all")] = "",
     at: Annotated[str, typer.Option("--at", metavar="PLACE", help="in a warehouse, or a bin like MAIN/A-01")] = "",
-    to_inspect: Annotated[bool, typer.Option("--to-inspect", help="only what nobody has looked at yet")] = False,
+    to_inspect: Annotated[bool, typer.Option("--to-inspect", help="only returns nobody has looked at yet")] = False,
     *,
     call: Call,
 ) -> None:

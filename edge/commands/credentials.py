@@ -83,9 +83,8 @@ def gather(platform: Platform, source: str, known: Mapping[str, str] | None = No
     try:
         return complete(platform, parse(Path(source).read_text()), known)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{source} cannot be read: {error.__class__.__name__}; name a text file, or - for stdin"
-        ) from error
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigError(f"{source} cannot be read: {why}; name a text file, or - for stdin") from error
 
 
 def parse(text: str) -> Mapping[str, str]:

@@ -30,27 +30,34 @@ Sku = Annotated[str, typer.Argument(metavar="SKU", help="the item's code; upper 
 def at(sku: Sku, when: Annotated[str, typer.Argument(metavar="WHEN", help=HELP)], *, call: Call) -> None:
     """Show what there was at an instant, and what each store showed.
 
-    What was recorded up to then counts, whenever it happened.
+    What was recorded up to then counts, whenever it happened. By the SKU of an item that became a part of another, its
+    own units are shown for the time before.
 
     \b
     Example: holdfast stock at MUG-RED 2026-11-20
              holdfast stock at MUG-RED "2 hours ago"
     """
     from core import catalog
-    from core.goods import item_views
+    from core.goods import item_life, item_views, skus
     from core.past import history
 
     with call.door(Right.STOCK_VIEW) as entered, entered.begin() as tx:
         zone = _zone(tx)
         instant = read_instant(when, tx.now, zone)
-        item = item_views.item_view(tx, catalog.item_id_of(tx, sku))
+        own_id = skus.own(tx, sku)
+        became = None if own_id is None else item_life.became(tx, own_id)
+        stood_alone = became is not None and instant < became.at
+        item = item_views.item_view(tx, own_id if own_id and stood_alone else catalog.item_id_of(tx, sku))
         balances = history.item_at(tx, item.id, instant)
         numbers, places = history.numbers_at(tx, item.id, instant), Places.of(tx)
     if call.as_json:
         layers, stores = (list(map(dataclasses.asdict, part)) for part in (balances, numbers))
+        part = None if became is None else dataclasses.asdict(became)
         say_json({"id": item.id, "sku": item.sku, "title": item.title, "at": instant, "layers": layers,
-                  "stores": stores})  # fmt: skip
+                  "stores": stores, "became": part})  # fmt: skip
         return
+    if became is not None:
+        _say_became(sku, became, zone, "stock at")
     say(f"{item.sku}  {item.title}, as of {local(instant, zone, seconds=True)} ({zone.key})")
     if balances:
         say_balances(balances, places)
@@ -111,7 +118,7 @@ def card(
                   "became": part})  # fmt: skip
         return
     if became is not None:
-        _say_became(sku, became, zone)
+        _say_became(sku, became, zone, "stock card")
     if not page.lines:
         say("No document moved it in that time.")
         return
@@ -120,12 +127,12 @@ def card(
         say(f"Older ones: --after {page.next}")
 
 
-def _say_became(sku: str, became: "Became", zone: ZoneInfo) -> None:
+def _say_became(sku: str, became: "Became", zone: ZoneInfo, command: str) -> None:
     further = "" if became.now == became.sku else f", and that of {became.now}"
     say(
         f"{sku} became a part of {became.sku} with document {became.document_id}, "
         f"{local(became.at, zone, seconds=True)}{further}. "
-        f"What moved since is told by `holdfast stock card {became.now}`."
+        f"What became of its units is told by `holdfast {command} {became.now}`."
     )
 
 

@@ -115,7 +115,8 @@ def request(
         elif call.as_json:
             say_json({"key": key, "id": asked.lock_id, "status": asked.status})
         else:
-            say(f"Lock {key} is {asked.status}; `holdfast lock approve {key}` moves its units.")
+            cure = f"; `holdfast lock approve {key}` moves its units" if asked.status == "requested" else ""
+            say(f"Lock {key} is {asked.status}{cure}.")
 
 
 @commands.command()

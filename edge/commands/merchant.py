@@ -55,4 +55,5 @@ def merchant(
         say_json(dataclasses.asdict(view))
     else:
         warned = f"warnings go to {view.alert_email}" if view.alert_email else "nobody is warned (--email says who)"
-        say(f"Merchant {view.id}: {view.name}, {view.time_zone}; {warned}; stock is shared: {view.sharing}.")
+        below = f", dealt out below {view.share_below} units" if view.share_below else ""
+        say(f"Merchant {view.id}: {view.name}, {view.time_zone}; {warned}; stock is shared: {view.sharing}{below}.")

@@ -275,5 +275,6 @@ def _say_waits(units: int, *, dry_run: bool) -> None:
     if units:
         promised = counted(units, "promised unit")
         say(
-            f"{promised} {'would be' if dry_run else 'are'} missing now; `holdfast receive` fills the oldest gap first."
+            f"{promised} {'would be' if dry_run else 'are'} missing now; "
+            "`holdfast stock receive` fills the oldest gap first."
         )

@@ -255,5 +255,5 @@ def undo(
     elif acted.repeated:
         say(f"Document {document} was taken back before; nothing was changed.")
     else:
-        say(f"Document {document} {'could be' if dry_run else 'is'} taken back: its units are on their way again.")
+        say(f"Document {document} {'could be' if dry_run else 'is'} taken back; what is still to come is on its way.")
         say_moved(moved)

@@ -162,6 +162,37 @@ def test_the_history_tells_what_was_requested_and_what_it_became(holdfast: Holdf
     assert "Ends 2090-03-01 24:00" in holdfast("lock", "show", "fair").out
 
 
+def test_a_lock_that_took_more_in_tells_its_own_request_too(holdfast: Holdfast, world: World) -> None:
+    world.stocked("MUG", units=90)
+    holdfast("lock", "request", "fair", "MUG", "30", "--approve")
+    holdfast("lock", "request", "web", "MUG", "5", "--approve")
+    holdfast("lock", "migrate", "fair", "web", "10")
+    holdfast("lock", "migrate", "fair", "made", "1")
+
+    told = [(one["lock"], one["what"]) for one in holdfast("lock", "history", "web", "--json").json["events"]]
+    made = [(one["lock"], one["what"]) for one in holdfast("lock", "history", "made", "--json").json["events"]]
+
+    assert {("fair", "requested: 30 units of MUG"), ("web", "requested: 5 units of MUG"), ("web", "approved")} < {*told}
+    assert [lock for lock, what in made if what.startswith(("requested", "approved"))] == ["fair", "fair"]
+
+
+def test_a_request_that_is_repeated_asks_for_no_approval_that_was_given(holdfast: Holdfast, world: World) -> None:
+    world.stocked("MUG", units=9)
+    assert "`holdfast lock approve fair`" in holdfast("lock", "request", "fair", "MUG", "3").out
+    holdfast("lock", "approve", "fair")
+
+    assert holdfast("lock", "request", "fair", "MUG", "3").out == "Lock fair is active.\n"
+
+
+def test_a_hold_of_another_item_is_not_told_to_raise_the_lock(holdfast: Holdfast, world: World) -> None:
+    world.stocked("MUG", "CUP", units=9)
+    holdfast("lock", "request", "fair", "MUG", "3", "--overflow", "no", "--approve")
+
+    said = holdfast("reserve", "make", "h", "CUP=1", "--lock", "fair")
+
+    assert (said.code, "lock fair is for another item or grade" in said.err) == (1, True)
+
+
 def test_the_history_of_a_lock_from_a_file_tells_what_the_file_requested(
     holdfast: Holdfast, world: World, tmp_path: Path
 ) -> None:

@@ -73,6 +73,32 @@ def test_what_moved_a_number_is_of_its_grade_and_names_the_hold(holdfast: Holdfa
     assert "hold web-7" in holdfast("stock", "card", "MUG").out
 
 
+def test_what_a_lock_takes_away_is_less_for_who_may_not_draw_on_it(holdfast: Holdfast, world: World) -> None:
+    world.stocked("MUG", units=20)
+    ours = ("--type", "channel", "--store", "Main street")
+    holdfast("lock", "request", "web", "MUG", "5", *ours, "--approve")
+    holdfast("lock", "request", "fair", "MUG", "3", "--approve")
+
+    (told,) = holdfast("explain", "MUG", "--json").json
+
+    assert [(one["reason"], one["free"]) for one in told["movers"]] == [
+        ("lock fair begins", -3), ("lock web begins", 0), ("", 20),
+    ]  # fmt: skip
+
+
+def test_what_became_of_a_hold_names_it_wherever_its_documents_stand(holdfast: Holdfast, world: World) -> None:
+    world.stocked("MUG", units=20)
+    holdfast("reserve", "make", "web/7", "MUG=4")
+    holdfast("reserve", "paid", "web/7")
+    holdfast("reserve", "release", "web/7")
+
+    card = holdfast("stock", "card", "MUG", "--json").json
+
+    assert [(one["kind"], one["reason"]) for one in card["documents"]] == [
+        ("release", "hold web/7"), ("deduction", "hold web/7"), ("reservation", "hold web/7"), ("opening", ""),
+    ]  # fmt: skip
+
+
 def test_a_bundle_is_explained_by_its_components(holdfast: Holdfast, world: World) -> None:
     store = world.stocked("cup", "lid", units=9)
     bundle(world, "pair", store, cup=2, lid=1)

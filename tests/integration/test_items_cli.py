@@ -4,7 +4,7 @@ import pytest
 
 from core.goods.receiving import Receive
 from core.stock import DocumentKind
-from tests.builders import World, line, order
+from tests.builders import Clock, World, line, order
 from tests.integration.command_line import Holdfast
 from tests.pool_world import shared
 
@@ -162,6 +162,26 @@ def test_the_card_of_what_became_a_part_of_another_is_found_by_its_own_sku(world
     again = holdfast("stock", "card", "MUG").out.replace("\n", " ")
     assert "and that of POT" in again
     assert "`holdfast stock card POT`" in again
+
+
+def test_what_there_was_of_an_item_before_it_became_a_part_of_another_is_told(world: World, holdfast: Holdfast) -> None:
+    clock = Clock()
+    now, world.db.clock = clock.now, clock
+    clock.pass_(-7200)
+    world.stocked("MUG", "CUP", units=5)
+    world.receive("MUG", 2)
+    clock.now = now
+    holdfast("item", "merge", "MUG", "--into", "CUP")
+
+    before = holdfast("stock", "at", "MUG", "1 hour ago", "--json").json
+    after = holdfast("stock", "at", "MUG", "now", "--json").json
+    said = holdfast("stock", "at", "MUG", "1 hour ago").out
+
+    assert (before["sku"], before["became"]["sku"]) == ("MUG", "CUP")
+    assert [one["buckets"]["available"] for one in before["layers"][:2]] == [7, 7]
+    assert (after["sku"], after["layers"][0]["buckets"]["available"]) == ("CUP", 12)
+    assert "MUG became a part of CUP with document" in said
+    assert holdfast("stock", "at", "CUP", "1 hour ago", "--json").json["layers"][0]["buckets"]["available"] == 5
 
 
 def test_a_merge_is_not_reversed_and_the_way_back_is_named(world: World, holdfast: Holdfast) -> None:

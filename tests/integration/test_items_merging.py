@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from core import catalog
+from core import catalog, ledger
+from core.alerts import rules, scan
+from core.alerts.kinds import AlertKind
 from core.goods import item_views, items, lying
 from core.goods.adjusting import Lose, Regrade, Unblock
 from core.goods.inspection import ReturnToInspect
@@ -224,6 +226,30 @@ def test_no_alert_is_raised_for_what_became_another(world: World) -> None:
 
     merge(world, "mug", "cup")
 
+    assert world.ask("SELECT * FROM alert WHERE merchant_id = :merchant_id AND closed_at IS NULL") == []
+
+
+@pytest.mark.parametrize("is_rule_first", [True, False])
+def test_a_rule_for_every_item_of_a_warehouse_is_not_about_what_became_another(
+    world: World, is_rule_first: bool
+) -> None:
+    def warn() -> None:
+        with world.db.begin(1, actor="test") as tx:
+            home = ledger.home_in(tx)
+            rules.set_rule(tx, AlertKind.LOW_STOCK, rules.Scope(warehouse_id=home.warehouse_id), 2)
+
+    world.stocked("mug", "cup", units=4)
+    if is_rule_first:
+        warn()
+    merge(world, "mug", "cup")
+    if not is_rule_first:
+        warn()
+
+    with world.db.begin(1, actor="test") as tx:
+        items = scan.next_items(tx, 0, limit=10)
+        fallen = scan.fallen(tx, ledger.home_in(tx), items)
+
+    assert fallen == []
     assert world.ask("SELECT * FROM alert WHERE merchant_id = :merchant_id AND closed_at IS NULL") == []
 
 

@@ -1,6 +1,7 @@
 """The help and the pages for people name all that there is, and nothing else."""
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from pydantic import SecretStr
 
 from config.settings import Settings
 from edge.cli import app
@@ -25,6 +27,9 @@ def commands(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 COMMANDS = dict(commands(typer.main.get_command(app)))
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def page(name: str) -> str:
@@ -46,10 +51,46 @@ def unknown(text: str, before: str = "") -> set[str]:
 
 
 def test_the_pages_name_no_command_that_does_not_exist() -> None:
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-
-    assert [found for one in pages if (found := (one.name, unknown(one.read_text(), "`")))[1]] == []
+    assert [found for one in PAGES if (found := (one.name, unknown(one.read_text(), "`")))[1]] == []
     assert unknown(page("cli.md") + page("settings.md") + (ROOT / "README.md").read_text()) <= {"demo.py"}
+
+
+def complaint(shown: str) -> str:
+    """Why the command line would not take what a page shows; empty where it would, and for a mere name or word.
+
+    Raises: what the command line raises for an option or a word that it does not know.
+    """
+    group, words = typer.main.get_command(app), shlex.split(shown, comments=True)[1:]
+    while hasattr(group, "commands") and words and words[0] in group.commands:
+        group = group.commands[words.pop(0)]
+    if hasattr(group, "commands") or "--help" in words:
+        return ""
+    try:
+        group.make_context(shown, words).close()
+    except typer.BadParameter as error:
+        is_left_out = error.param is not None and error.param.param_type_name == "option" and not error.message
+        return error.format_message() if is_left_out else ""
+    return ""
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_what_a_page_shows_is_understood(path: Path) -> None:
+    text = path.read_text()
+    blocks = [line.strip() for line in text.splitlines() if re.match(r"\s*(\$ |\.venv/bin/)?holdfast ", line)]
+    shown = [re.sub(r"^(\$ |\.venv/bin/)", "", line) for line in blocks if "`" not in line]
+    shown += [" ".join(words.split()) for words in re.findall(r"`(holdfast [^`]*)`", text)]
+
+    assert {line: why for line in shown if (why := complaint(line))} == {}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_links_of_a_page_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\((?!http)([^)\s]+)\)", path.read_text()):
+        file, _, part = target.partition("#")
+        other = path.parent / file if file else path
+        assert other.exists(), target
+        headings = re.findall(r"^#+ (.*)$", other.read_text(), re.MULTILINE) if part else []
+        assert not part or part in {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}, target
 
 
 @pytest.mark.parametrize("room", ["core", "config", "connectors", "edge", "jobs", "drills"])
@@ -63,6 +104,17 @@ def test_the_page_on_settings_names_every_variable_and_no_other() -> None:
     named = set(re.findall(r"^\| `(HOLDFAST_[A-Z_]+)` \|", page("settings.md"), re.MULTILINE))
 
     assert named == {f"HOLDFAST_{field.upper()}" for field in Settings.model_fields}
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - {"owner_database_url"}))
+def test_the_page_on_settings_tells_each_default(name: str) -> None:
+    default = Settings.model_fields[name].default
+    value = default.get_secret_value() if isinstance(default, SecretStr) else str(default)
+
+    row = re.search(rf"^\| `HOLDFAST_{name.upper()}` \| (.*?) ?\|", page("settings.md"), re.MULTILINE)
+
+    assert row is not None
+    assert row.group(1).strip("`") == (value.lower() if isinstance(default, bool) else value)
 
 
 @pytest.mark.parametrize("path", list(COMMANDS))
