@@ -193,7 +193,7 @@ def decide_all(world: World, strategy: str) -> None:
         ("weight CUP", 2, "MUG-RED=350"),
         ("strategy set", 1, "strategy show"),
         ("rules remove 4711", 1, "rules list"),
-        ("rules remove 99999999999999999999", 2, "9223372036854775807"),
+        ("rules remove 99999999999999999999", 2, "9,223,372,036,854,775,807"),
         ("try CUP:000000000000005 --to DE", 2, "MUG-RED:2"),
         ("weight SET=100", 1, "holdfast item show SET"),
         ("rules add deny MAIN --item SET", 1, "what is sent are its components"),

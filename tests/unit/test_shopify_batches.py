@@ -6,6 +6,7 @@ from typing import Any
 
 from connectors.shopify.batches import BatchSize
 from connectors.shopify.client import ShopifyConnector
+from connectors.shopify.push import LANES
 from core.model import PushStatus
 from tests.shopify_answers import WRITTEN, Shopify, at_row, failed, intent, keys, refused
 
@@ -91,7 +92,7 @@ def test_answers_to_smaller_batches_do_not_change_the_size() -> None:
 
 
 def test_a_busy_shop_gets_smaller_batches_in_the_next_push(shopify: Shopify, connector: ShopifyConnector) -> None:
-    items = [str(item) for item in range(1, 401)]
+    items = [str(item) for item in range(1, 40 * LANES + 1)]
     shelf = Shelf(dict.fromkeys(items, 10), sells=items)
     shopify.will(shelf)
     connector.push([intent(int(item), 11, 3) for item in items])
