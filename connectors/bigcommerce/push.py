@@ -25,7 +25,7 @@ from core.errors import ConnectorError, Malformed, Rejected, Throttled, Unauthor
 from core.model import PushIntent, PushOutcome, PushStatus
 
 # Small enough that what sells out meanwhile need not wait long for the next round.
-PUSH_LIMIT = 400
+PUSH_LIMIT = 240
 # A write that is not seen by then is looked for again in a later round: what sells out meanwhile must not wait for it.
 _READ_BACK_S = 0.8
 _READ_BACK_WAITS_S = (0.06, 0.12, 0.25, 0.4)

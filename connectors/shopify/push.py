@@ -26,7 +26,7 @@ from core.errors import ConnectorError, Malformed, Throttled, Unauthorized, Unre
 from core.model import PushIntent, PushOutcome, PushStatus
 
 # About as many as the lanes carry in small batches.
-PUSH_LIMIT = 300
+PUSH_LIMIT = 240
 # Shopify limits points, not calls under way; small batches side by side seldom meet a sale of its own.
 LANES = 12
 

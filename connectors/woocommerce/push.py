@@ -22,7 +22,7 @@ from .stock import PAGE, Reading, StockReader, chunks
 from .translate import is_external_id, split_external_id, whole_number, whole_stock
 
 # Groups side by side keep the crew at work; more would let what sells out meanwhile wait for the next round.
-PUSH_LIMIT = 300
+PUSH_LIMIT = 240
 # What a shop reads by one call, which is also the most that it takes in one batch.
 _GROUP = PAGE
 # Each has a write of its own after the reading they share, so more of them would let the reading grow old.
