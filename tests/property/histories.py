@@ -1,11 +1,14 @@
-"""What tests that play random histories share: how many there are, and a merchant of its own for each."""
+"""What tests that play random histories share: how many there are, a merchant of its own for each, and their end."""
 
 import os
+import sys
 from itertools import count
+from typing import Self
 
 from hypothesis import Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from core import catalog
+from core import audit, catalog
 from core.transaction import Database
 from tests.builders import World
 
@@ -29,3 +32,31 @@ def random_shop(db: Database) -> World:
     merchant_id = next(_MERCHANTS)
     catalog.ensure_merchant(db, merchant_id, name="Random shop")
     return World(db, merchant_id)
+
+
+def violations(world: World) -> list[audit.Violation]:
+    """What the audit of its merchant finds."""
+    with world.db.begin(world.merchant_id, actor="test") as tx:
+        return audit.audit(tx)
+
+
+class History(RuleBasedStateMachine):
+    """A random history on a real database."""
+
+    database: Database
+    ended: list[Self]
+
+    @classmethod
+    def play(cls, db: Database, how: settings) -> list[Self]:
+        """Play so many on this database, and give those that came to their end."""
+        cls.database, cls.ended = db, []
+        run_state_machine_as_test(cls, settings=how)
+        return cls.ended
+
+    def teardown(self: Self) -> None:
+        if sys.exception() is None:  # neither did it fail, nor was it cut short
+            self.at_the_end()
+            self.ended.append(self)
+
+    def at_the_end(self) -> None:
+        """What else happens then, and what must be true."""

@@ -7,14 +7,14 @@ books are what the model is certain of, and what else changed is lawful; at the 
 from typing import Any
 
 import pytest
-from hypothesis.stateful import rule, run_state_machine_as_test
+from hypothesis.stateful import rule
 
 from core.stock import DocumentKind, PoolKind
 from core.transaction import Database
 from tests.property.all_commands.consuming import ConsumeRules
 from tests.property.all_commands.kinds import GOOD
 from tests.property.all_commands.life import LifeRules
-from tests.property.all_commands.machine import Shop, some_happening
+from tests.property.all_commands.machine import some_happening
 from tests.property.all_commands.mirroring import MirrorRules
 from tests.property.all_commands.placing import PlaceRules
 from tests.property.all_commands.preselling import PresaleRules
@@ -56,16 +56,7 @@ class Everything(
 @pytest.mark.parametrize("_part", range(4 if SOAK else 1))
 def test_random_histories_of_everything_agree_with_the_plain_model(db: Database, _part: int) -> None:
     """A soak plays its parts side by side, each with histories of its own."""
-    ended: list[Shop] = []
+    shops = [shop for one in Everything.play(db, PLAYED) for shop in one.shops]
 
-    class Bound(Everything):
-        database = db
-
-        def teardown(self) -> None:
-            super().teardown()
-            ended.extend(getattr(self, "shops", ()))
-
-    run_state_machine_as_test(Bound, settings=PLAYED)
-
-    assert ended
-    assert [look(db, shop.world.merchant_id) for shop in ended] == [shop.books.seen for shop in ended]
+    assert shops
+    assert [look(db, shop.world.merchant_id) for shop in shops] == [shop.books.seen for shop in shops]

@@ -8,16 +8,8 @@ from fractions import Fraction
 from itertools import count
 
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from core import audit
 from core.errors import Refused
 from core.goods.adjusting import Lose
 from core.goods.receiving import Receive
@@ -31,7 +23,7 @@ from core.supply.lines import Came
 from core.transaction import Database
 from tests import supply_world as sup
 from tests.builders import Clock
-from tests.property.histories import played, random_shop
+from tests.property.histories import History, played, random_shop, violations
 
 WALKED = played(8, soak=600, steps=(25, 40))
 ORDER_COST = 700  # of one unit that comes with the purchase order
@@ -121,9 +113,7 @@ class Told:
         return sum(each[len(each) - self.have + without :]), without
 
 
-class Walk(RuleBasedStateMachine):
-    database: Database
-
+class Walk(History):
     @initialize()
     def begin(self) -> None:
         self.database.clock = self.clock = Clock()
@@ -268,23 +258,14 @@ class Walk(RuleBasedStateMachine):
                 # Of two parts, neither is off by more than half.
                 assert abs(one.minor.get("EUR", 0) - whole.minor.get("EUR", 0) * share) <= Fraction(1, 2)
 
-    def teardown(self) -> None:
+    def at_the_end(self) -> None:
+        assert violations(self.world) == []
         with self.database.begin(self.world.merchant_id, actor="test") as tx:
-            assert audit.audit(tx) == []
             assert purchases.find(tx, "PO-1").row.number == "PO-1"
 
 
 def test_what_goods_are_worth_is_what_a_plain_model_says(db: Database) -> None:
-    ended: list[Walk] = []
-
-    class OnThisDatabase(Walk):
-        database = db
-
-        def teardown(self) -> None:
-            super().teardown()
-            ended.append(self)
-
-    run_state_machine_as_test(OnThisDatabase, settings=WALKED)
+    ended = Walk.play(db, WALKED)
 
     assert ended
     worth = [walk.worth(Method.FIFO) for walk in ended]

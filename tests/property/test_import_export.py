@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ GRADES = ("good", "minor_defect")
 FORMULAS = ("=", "+", "-", "@")
 WALKED = played(12, soak=400)
 Cell = tuple[str, str, str]  # SKU, warehouse, grade
+How = tuple[str, str, Literal[0, 1]]  # delimiter, encoding, quoting
 
 # Codes as people choose them who never heard of CSV.
 _letters = st.characters(codec="utf-8", categories=("L", "N", "P", "S"), exclude_characters="\0")
@@ -67,11 +69,11 @@ def desk_of(db: Database, merchant_id: int, **said: object) -> Desk:
     return Desk(db, merchant_id, ACTOR, lambda commands: ledger.run(db, merchant_id, commands, actor=ACTOR), said=said)
 
 
-def write(path: Path, names: Sequence[str], rows: Sequence[Sequence[object]], how: tuple[str, str, int]) -> Path:
+def write(path: Path, names: Sequence[str], rows: Sequence[Sequence[object]], how: How) -> Path:
     """As a spreadsheet would, which knows nothing of ours."""
     delimiter, encoding, quoting = how
     text = io.StringIO()
-    sheet = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator="\r\n")  # type: ignore[arg-type]
+    sheet = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator="\r\n")
     sheet.writerow(names)
     sheet.writerows([[f"'{cell}" if _looks_live(str(cell)) else cell for cell in row] for row in rows])
     path.write_bytes(text.getvalue().encode(encoding))
@@ -104,7 +106,7 @@ def test_what_files_say_is_what_there_is_and_what_is_written_says_it_again(db: D
         skus=st.lists(_skus, min_size=4, max_size=4, unique_by=lambda sku: sku.casefold()),
         files=st.lists(st.tuples(_counts, st.booleans(), how), min_size=1, max_size=4),
     )
-    def walk(skus: list[str], files: list[tuple[dict[tuple[int, str, str], int], bool, tuple[str, str, int]]]) -> None:
+    def walk(skus: list[str], files: list[tuple[dict[tuple[int, str, str], int], bool, How]]) -> None:
         merchant_id = merchant(db)
         made = read(
             db, merchant_id, "items", write(tmp_path / "items.csv", ["sku"], [[sku] for sku in skus], files[0][2])

@@ -8,9 +8,9 @@ from fractions import Fraction
 from itertools import count
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule
 
-from core import audit, ledger
+from core import ledger
 from core.errors import Refused
 from core.goods import costs, merging, renames, skus, splitting
 from core.goods.costs import Cost
@@ -21,7 +21,7 @@ from core.past.valuation import Method
 from core.stock import DocumentKind
 from core.transaction import Database
 from tests.builders import Clock, Units, line, order
-from tests.property.histories import played, random_shop
+from tests.property.histories import History, played, random_shop, violations
 
 LISTED = ("a", "b", "c")
 CODES = (*LISTED, "d", "e", "f", "g")
@@ -69,9 +69,7 @@ class Told:
             self.worth[currency] = known[0] + n, known[1] + value
 
 
-class Walk(RuleBasedStateMachine):
-    database: Database
-
+class Walk(History):
     @initialize(began=st.lists(some, max_size=3))
     def list_items(self, began: list[int]) -> None:
         self.database.clock = self.clock = Clock()
@@ -220,13 +218,13 @@ class Walk(RuleBasedStateMachine):
             for currency, (_, minor) in known.items():
                 assert abs(Fraction(value.minor.get(currency, 0)) - (minor if currency else 0)) <= 1
 
-    def teardown(self) -> None:
-        with self.database.begin(self.world.merchant_id, actor="test") as tx:
-            assert audit.audit(tx) == []
+    def at_the_end(self) -> None:
+        assert violations(self.world) == []
 
 
 def test_no_unit_promise_or_value_is_lost_in_the_life_of_items(db: Database) -> None:
-    class OnThisDatabase(Walk):
-        database = db
+    ended = Walk.play(db, WALKED)
 
-    run_state_machine_as_test(OnThisDatabase, settings=WALKED)
+    assert ended
+    there = [one.world.units(told.sku) for one in ended for told in one.now.values()]
+    assert there == [told.units for one in ended for told in one.now.values()]

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import audit, catalog
+from core import catalog
 from core.errors import Refused
 from core.goods import recipes
 from core.model import StoreOrder
@@ -19,7 +19,7 @@ from core.transaction import Database
 from tests.builders import FAR_OFF, NOON, World, line, order
 from tests.integration import fulfilment_acts, lock_acts
 from tests.pool_world import open_pool
-from tests.property.histories import played, random_shop
+from tests.property.histories import played, random_shop, violations
 
 PLAYED = settings(played(12, soak=2_000), suppress_health_check=[HealthCheck.function_scoped_fixture])
 ITEMS = ("mug", "cup", "plate")
@@ -126,8 +126,7 @@ def books_after(
             send(world, sends[nth % len(sends)])
     if sends:
         send(world, "allocate")
-    with world.db.begin(world.merchant_id, actor="test") as tx:
-        assert audit.audit(tx) == []
+    assert violations(world) == []
     promised = world.ask(
         """SELECT l.external_line_id AS line, i.sku, coalesce(nullif(o.code, ''), o.kind) AS pool, p.* FROM promise p
            JOIN order_line l ON l.merchant_id = p.merchant_id AND l.id = p.order_line_id

@@ -8,16 +8,8 @@ from datetime import datetime
 from itertools import count
 
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from core import audit
 from core.errors import Refused
 from core.sales.holds import EndHold, Hold, PayHold
 from core.sales.pools import ClosePool, Collect, Deal, OpenPool, Preload, Resize
@@ -27,7 +19,7 @@ from core.stock import Pool, PoolKind
 from core.transaction import Database
 from tests.builders import FAR_OFF, Clock, Units
 from tests.pool_world import in_pool, shared
-from tests.property.histories import played, random_shop
+from tests.property.histories import History, played, random_shop, violations
 
 SKUS = ("mug", "cup")
 PLAYED = played(7, soak=1_000, steps=(25, 60))
@@ -159,9 +151,7 @@ class Model:
         )  # fmt: skip
 
 
-class Pools(RuleBasedStateMachine):
-    database: Database
-
+class Pools(History):
     @initialize()
     def open_shop(self) -> None:
         self.clock = Clock()
@@ -325,8 +315,7 @@ class Pools(RuleBasedStateMachine):
 
     @invariant()
     def the_books_are_right(self) -> None:
-        with self.database.begin(self.world.merchant_id, actor="test") as tx:
-            assert audit.audit(tx) == []
+        assert violations(self.world) == []
         for sku in SKUS:
             assert shared(self.world, sku) == self.model.units("", sku), sku
             assert self.world.on_hand(sku) == (self.model.on_hand[sku], 0)
@@ -346,7 +335,8 @@ class Pools(RuleBasedStateMachine):
 
 
 def test_random_histories_of_pools_agree_with_the_model(db: Database) -> None:
-    class Bound(Pools):
-        database = db
+    ended = Pools.play(db, PLAYED)
 
-    run_state_machine_as_test(Bound, settings=PLAYED)
+    assert ended
+    there = [shared(one.world, sku) for one in ended for sku in SKUS]
+    assert there == [one.model.units("", sku) for one in ended for sku in SKUS]

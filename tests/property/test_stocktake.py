@@ -8,9 +8,8 @@ from datetime import datetime
 from itertools import count
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule
 
-from core import audit
 from core.errors import Refused
 from core.goods.adjusting import SetOnShelf
 from core.goods.receiving import Receive
@@ -22,7 +21,7 @@ from core.transaction import Database
 from core.warehouse import bins, warehouses
 from core.warehouse.moves import PutAway
 from tests.builders import Clock, line, order
-from tests.property.histories import played, random_shop
+from tests.property.histories import History, played, random_shop, violations
 
 SKUS = ("mug", "cup")
 PLACES = ("MAIN", "MAIN/A-01", "BERLIN")
@@ -32,9 +31,7 @@ cells, skus, places = st.sampled_from(CELLS), st.sampled_from(SKUS), st.sampled_
 counters = st.sampled_from(["ann", "bob"])
 
 
-class Walk(RuleBasedStateMachine):
-    database: Database
-
+class Walk(History):
     @initialize(
         booked=st.lists(st.integers(0, 9), min_size=6, max_size=6),
         wrong=st.lists(st.integers(-4, 4), min_size=6, max_size=6),
@@ -145,13 +142,7 @@ class Walk(RuleBasedStateMachine):
     def post(self) -> None:
         posting.post(self.database, self.world.merchant_id, "S-1", actor="test", lines_at_once=self.at_once)
 
-    def the_books_are_right(self) -> None:
-        with self.database.begin(self.world.merchant_id, actor="test") as tx:
-            assert audit.audit(tx) == []
-
-    def teardown(self) -> None:
-        if not hasattr(self, "counted"):
-            return
+    def at_the_end(self) -> None:
         self.enter_notes("ann")
         for cell in CELLS:
             if cell not in self.counted:
@@ -163,10 +154,12 @@ class Walk(RuleBasedStateMachine):
                 for counter in ("ann", "bob"):
                     self.enter(cell, self.stands[cell], counter, None)
             self.post()
-        self.the_books_are_right()
+        assert violations(self.world) == []
         assert self.booked() == self.stands
 
 
 def test_whatever_moves_while_goods_are_counted_the_books_end_at_the_truth(db: Database) -> None:
-    Walk.database = db
-    run_state_machine_as_test(Walk, settings=WALKED)
+    ended = Walk.play(db, WALKED)
+
+    assert ended
+    assert [one.booked() for one in ended] == [one.stands for one in ended]

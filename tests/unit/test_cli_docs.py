@@ -26,7 +26,8 @@ def commands(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{path}{name}", command
 
 
-COMMANDS = dict(commands(typer.main.get_command(app)))
+HOLDFAST = typer.main.get_command(app)
+COMMANDS = dict(commands(HOLDFAST))
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -60,7 +61,8 @@ def complaint(shown: str) -> str:
 
     Raises: what the command line raises for an option or a word that it does not know.
     """
-    group, words = typer.main.get_command(app), shlex.split(shown, comments=True)[1:]
+    group: Any = HOLDFAST
+    words = shlex.split(shown, comments=True)[1:]
     while hasattr(group, "commands") and words and words[0] in group.commands:
         group = group.commands[words.pop(0)]
     if hasattr(group, "commands") or "--help" in words:

@@ -6,9 +6,9 @@ from itertools import count
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize
+from hypothesis.stateful import initialize
 
-from core import audit, catalog
+from core import catalog
 from core.command import Command
 from core.errors import Refused
 from core.goods import recipes
@@ -16,13 +16,13 @@ from core.goods.receiving import Receive
 from core.orders.apply import ApplyOrder
 from core.rows import Part
 from core.stock import DocumentKind, Spot, Stocked
-from core.transaction import Database
 from core.warehouse import bins, warehouses
 from tests.builders import Clock, World
 from tests.property.all_commands.checks import check
 from tests.property.all_commands.kinds import GOOD, Kind
 from tests.property.all_commands.plain_model import Books, Step
 from tests.property.all_commands.seen import look
+from tests.property.histories import History, violations
 
 PLAIN, KIT, BUNDLE, NESTED = ("mug", "cup", "plate"), "box", "set", "feast"
 SKUS = (*PLAIN, KIT, BUNDLE, NESTED)
@@ -151,10 +151,9 @@ def _fetched(answered: Answered) -> int:
     return command.fetch_seq
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(History):
     """Acts are done one by one, or a few together in one batch, so that each also meets what its neighbours did."""
 
-    database: Database
     step: Step
     afterwards: list[Callable[[], None]]  # what else must be true when a step was looked at
 
@@ -305,11 +304,10 @@ class Machine(RuleBasedStateMachine):
 
         self.act(shop, command, note)
 
-    def teardown(self) -> None:
+    def at_the_end(self) -> None:
         """The other merchants are as they were left, and the audit of all of them finds nothing."""
-        for shop in getattr(self, "shops", ()):
+        for shop in self.shops:
             self.finish(shop)
             self.step = Step(alone=True, now=self.clock.now)
             self.look(shop)
-            with self.database.begin(shop.world.merchant_id, actor="test") as tx:
-                assert audit.audit(tx) == []
+            assert violations(shop.world) == []
