@@ -34,7 +34,7 @@ check: .venv/ready ## format, lint, types, imports, tests: what CI runs
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
 	@$(MAKE) -s test
-	@$(BIN)/holdfast simulate --seeds 1..40
+	@$(BIN)/holdfast simulate --seeds 1..100 --all-acts
 
 check-forecast: .venv-forecast/ready ## what needs the forecasting library, in an environment of its own (.venv-forecast)
 	@.venv-forecast/bin/mypy core/replenish edge/commands/replenish.py edge/commands/replenish_parts.py

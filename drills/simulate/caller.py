@@ -7,6 +7,7 @@ from typing import Any
 from core.command import Command
 from core.errors import Refused
 from core.sales.holds import Held
+from drills.simulate.acts import done_by
 from drills.simulate.hub import MERCHANT, Hub, Process
 
 _RETRY_S = (0.5, 4.0)
@@ -22,11 +23,16 @@ def _nobody_listens(_: Any) -> None:
 
 
 class Caller:
-    """Whoever gets no answer asks again, under the same key. ``unanswered``: how many still wait for one."""
+    """Whoever gets no answer asks again, under the same key.
+
+    ``unanswered``  how many still wait for one.
+    ``acts``        those of ``ACTS`` that did something.
+    """
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self.unanswered = 0
+        self.acts: set[str] = set()
 
     def ask(self, name: str, command: Command, answered: Answered = _nobody_listens, *, is_told: bool = False) -> None:
         """Until an answer comes; sometimes once more after that.
@@ -60,7 +66,9 @@ class Caller:
             if not came_to_its_end:
                 self._later(name, act, answered)
                 return
-            hub.journal.write(scheduler.now, "caller", f"{name}: {_short(results[0])}")
+            answer = _short(results[0])
+            hub.journal.write(scheduler.now, "caller", f"{name}: {answer}")
+            self.acts |= done_by(name, answer)
             answered(results[0])
 
         if edge.is_up:

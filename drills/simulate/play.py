@@ -93,7 +93,11 @@ class Build:
 
 @dataclass(slots=True)
 class Outcome:
-    """What one seed came to. ``oversold`` is the most units promised at any moment beyond those that existed."""
+    """What one seed came to.
+
+    ``oversold``  the most units promised at any moment beyond those that existed.
+    ``acts``      what people did, and what of it was not in vain.
+    """
 
     seed: int
     events: int
@@ -103,6 +107,7 @@ class Outcome:
     journal: str = ""
     violations: list[str] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
+    acts: set[str] = field(default_factory=set)
 
 
 def prepare(db: Database) -> None:
@@ -244,6 +249,7 @@ class _Game:
         self._scheduler.close()
         self.outcome.steps = self._scheduler.steps
         self.outcome.oversold = self._model.oversold
+        self.outcome.acts = self._caller.acts
         return self.journal.digest
 
     def found(self, what: str) -> None:

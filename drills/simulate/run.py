@@ -25,6 +25,7 @@ from core import schema
 from core.errors import HoldfastError
 from core.transaction import Database, connect
 from drills import scratch
+from drills.simulate.acts import ACTS
 from drills.simulate.play import START, Build, Logins, Outcome, play, prepare
 
 _SAY_EVERY_S = 5.0
@@ -34,13 +35,17 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Play the seeds ``first`` to ``last``, each with so many ``events``. ``processes`` 0: one per processor."""
+    """Play the seeds ``first`` to ``last``, each with so many ``events``. ``processes`` 0: one per processor.
+
+    ``all_acts``: it is a finding, too, when an act of people did something in none of the seeds.
+    """
 
     first: int
     last: int
     events: int = 100
     json: bool = False
     processes: int = 0
+    all_acts: bool = False
 
     @property
     def seeds(self) -> range:
@@ -71,6 +76,7 @@ class Server:
 def run(options: Options) -> int:
     """Play, tell of progress on stderr, end with one line on stdout. Returns: 0 when nothing was found, else 1."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _settle_down()
     began = time.monotonic()
     outcomes: list[Outcome] = []
     progress = _Progress(options)
@@ -87,11 +93,17 @@ def run(options: Options) -> int:
         return 1
     found = summary(outcomes, time.monotonic() - began)
     sys.stdout.write((json.dumps(found) if options.json else _sentence(found)) + "\n")
+    if options.all_acts and found["never_done"]:
+        _say(f"in {found['seeds']} seeds nobody did: {', '.join(found['never_done'])}; play more of them")
+        return 1
     return 1 if found["violations"] else 0
 
 
 def summary(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
-    """The findings of all seeds as JSON values; ``journal`` is equal for equal runs."""
+    """The findings of all seeds as JSON values; ``journal`` is equal for equal runs.
+
+    ``never_done``: acts of people that did something in no seed.
+    """
     by_seed = sorted(outcomes, key=lambda outcome: outcome.seed)
     events = sum(outcome.events for outcome in by_seed)
     return {
@@ -101,6 +113,7 @@ def summary(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
         "violations": sum(len(outcome.violations) for outcome in by_seed),
         "failed_seeds": [outcome.seed for outcome in by_seed if outcome.violations],
         "oversold_units_core": sum(outcome.oversold for outcome in by_seed),
+        "never_done": sorted(ACTS.difference(*(outcome.acts for outcome in by_seed))),
         "events_per_second": round(events / seconds, 1),
         "seconds": round(seconds, 1),
         "journal": hashlib.sha256(" ".join(outcome.journal for outcome in by_seed).encode()).hexdigest()[:24],
@@ -140,7 +153,6 @@ def _prepare(owner_url: str, app_url: str) -> None:
 def _play_all(server: Server, options: Options) -> Iterator[Outcome]:
     processes = min(options.processes or os.cpu_count() or 1, len(options.seeds))
     if processes == 1:
-        _settle_down()
         for seed in options.seeds:
             yield server.play(seed, options.events)
         return
@@ -156,7 +168,7 @@ def _play_all(server: Server, options: Options) -> Iterator[Outcome]:
 
 
 def _settle_down() -> None:
-    """What every process that plays does first: the hub tells at length what it meets, and leaves much garbage."""
+    """What every process of a run does first: the hub tells at length what it meets, and leaves much garbage."""
     logging.disable(logging.WARNING)
     settle_memory()
 

@@ -18,6 +18,9 @@ def simulate(
     processes: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="storms side by side; else one per processor")
     ] = None,
+    all_acts: Annotated[
+        bool, typer.Option("--all-acts", help="fail when something that people do was done in no storm")
+    ] = False,
     day: Annotated[bool, typer.Option("--day", help="a calm, long day of a large merchant instead of storms")] = False,
     seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="which day; else 1")] = None,
     orders: Annotated[int | None, typer.Option(min=100, metavar="N", help="orders of the day; else 10000")] = None,
@@ -27,16 +30,20 @@ def simulate(
 
     In storms hints are lost, processes crash, stores are away and clocks are wrong. On a day goods come, move, are
     counted, sold, sent and brought back, in five warehouses. Every unit is counted from outside, and the same seed
-    plays the same story. Exit code 1 when an invariant broke; the way to play that seed again is printed.
+    plays the same story. Exit code 1 when an invariant broke; the way to play that seed again is printed. Many storms
+    prove more when everything happens in them: --all-acts fails when something that people do never did anything.
 
     \b
     Example: holdfast simulate --seeds 1..20
              holdfast simulate --seeds 17 --events 40 --json
+             holdfast simulate --seeds 1..100 --all-acts
              holdfast simulate --day --seed 7 --json
              holdfast simulate --day --orders 500 --items 1000
     """
     if day:
-        _require_none("--day", {"--seeds": seeds or None, "--events": events, "--processes": processes})
+        _require_none("--day", {
+            "--seeds": seeds or None, "--events": events, "--processes": processes, "--all-acts": all_acts or None,
+        })  # fmt: skip
         raise typer.Exit(_play_day(1 if seed is None else seed, orders, items, as_json=as_json))
     _require_none("a storm", {"--seed": seed, "--orders": orders, "--items": items})
     if not seeds:
@@ -48,7 +55,7 @@ def simulate(
 
     from drills.simulate import Options, run
 
-    raise typer.Exit(run(Options(first, last, events or 100, json=as_json, processes=processes or 0)))
+    raise typer.Exit(run(Options(first, last, events or 100, as_json, processes or 0, all_acts)))
 
 
 def _require_none(what: str, given: Mapping[str, object]) -> None:
