@@ -80,7 +80,9 @@ def checked(response: AnyResponse) -> AnyResponse:
     code = error_code(response.content)
     named = f"{status} {code}".strip()
     if status in (401, 403):
-        raise Unauthorized(f"the store refuses our credentials or their rights ({named}); connect the store again")
+        raise Unauthorized(
+            f"the store refuses our credentials or their rights ({named}); look in its admin what they may do"
+        )
     if status == 429:
         raise Throttled(_retry_after_s(response.headers))
     if status >= 500:

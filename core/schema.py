@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 # The newest file in core/migrations/versions; kept here so that no process loads Alembic just to look.
-VERSION = "0026"
+VERSION = "0027"
 
 
 def version_of(engine: Engine) -> str | None:
@@ -24,10 +24,15 @@ def version_of(engine: Engine) -> str | None:
 
 
 def migrate(owner: Engine) -> tuple[str | None, str]:
-    """Bring the schema up as its owner; returns the versions before and after. Safe to repeat, one at a time."""
+    """Bring the schema up as its owner; returns the versions before and after. Safe to repeat, one at a time.
+
+    Raises: ConfigError for a schema of a newer Holdfast, which is left as it is.
+    """
     from alembic import command
 
     before = version_of(owner)
+    if before is not None and before > VERSION:
+        raise _unfit(before)
     with owner.begin() as connection:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('holdfast.migrate'))")
         command.upgrade(_config(connection), "head")
@@ -50,8 +55,12 @@ def require(engine: Engine) -> None:
     """
     found = version_of(engine)
     if found != VERSION:
-        cure = "run `holdfast migrate`" if found is None or found < VERSION else "install the newer Holdfast"
-        raise ConfigError(f"the database has schema {found or 'none'}, this code needs {VERSION}: {cure}")
+        raise _unfit(found)
+
+
+def _unfit(found: str | None) -> ConfigError:
+    cure = "run `holdfast migrate`" if found is None or found < VERSION else "install the newer Holdfast again"
+    return ConfigError(f"the database has schema {found or 'none'}, this code needs {VERSION}: {cure}")
 
 
 def count_grown_tables(db: Database) -> int:

@@ -15,6 +15,8 @@ from core.transaction import Transaction
 OVERLAP_S = 15
 _FIRST_DUE = timedelta(seconds=60)
 _POLL_MARKS = 60
+# Tries that fail follow each other more closely than that; beyond it nobody was there to try.
+_LONGEST_PAUSE_S = 600
 _PULL_GAP = timedelta(milliseconds=500)
 DEFAULT_SCHEDULE = {"full_sync": "15 3 * * *", "hooks": "every 3600"}
 
@@ -191,6 +193,18 @@ def set_trouble(tx: Transaction, store_id: int, trouble: str) -> None:
     )
 
 
+def accepted(tx: Transaction, store_id: int, topic: str) -> None:
+    """The store let us do what a topic asks for; what it refuses of another one stands until that is done, too."""
+    tx.run(
+        """UPDATE store s SET trouble = '', trouble_since = NULL
+           WHERE merchant_id = :merchant_id AND id = :id AND trouble <> '' AND NOT EXISTS (
+               SELECT FROM work WHERE merchant_id = :merchant_id AND store_id = :id AND topic <> :topic
+                 AND reason = s.trouble OFFSET 0)""",
+        id=store_id,
+        topic=topic,
+    )
+
+
 def set_settings(tx: Transaction, store_id: int, settings: Mapping[str, str]) -> None:
     tx.run(
         "UPDATE store SET settings = CAST(:settings AS jsonb) WHERE merchant_id = :merchant_id AND id = :id",
@@ -266,7 +280,7 @@ def polled(tx: Transaction, store_id: int, read_at: datetime) -> None:
     """
     tx.run(
         """UPDATE store SET last_poll_at = :now, polled_until = greatest(polled_until, :read_at), blind = false,
-               poll_marks = (SELECT jsonb_agg(m.mark ORDER BY m.nth) FROM (
+               unread_s = 0, unread_at = NULL, poll_marks = (SELECT jsonb_agg(m.mark ORDER BY m.nth) FROM (
                    SELECT mark, nth
                    FROM jsonb_array_elements(poll_marks || CAST(:mark AS jsonb)) WITH ORDINALITY e (mark, nth)
                    ORDER BY nth DESC LIMIT :most) m)
@@ -284,6 +298,17 @@ def polled(tx: Transaction, store_id: int, read_at: datetime) -> None:
     )
     if _end_waits(tx, store_id, known):
         work.want(tx, [work.Want("push", store_id, "")])
+
+
+def unread(tx: Transaction, store_id: int) -> None:
+    """A try to read its orders failed. Time in which nobody tried, as we were away, is not the store's."""
+    tx.run(
+        """UPDATE store SET unread_at = :now, unread_s = unread_s + greatest(0,
+               least(:most, extract(epoch FROM CAST(:now AS timestamptz) - coalesce(unread_at, :now))))
+           WHERE merchant_id = :merchant_id AND id = :id""",
+        id=store_id,
+        most=_LONGEST_PAUSE_S,
+    )
 
 
 def orders_known_until(tx: Transaction, store_id: int) -> datetime | None:

@@ -1,7 +1,8 @@
-"""Troubles that stand until they are over: late goods, activities without units, unsent orders, mirrors that wait."""
+"""Troubles that stand until they are over: late goods, activities without units, unsent orders, mirrors and stores."""
 
 from collections.abc import Iterator
 
+from core import silence
 from core.alerts.kinds import AlertKind
 from core.alerts.lifecycle import Ending, NewAlert
 from core.mirror import views as mirrors
@@ -11,6 +12,7 @@ from core.transaction import Transaction
 
 _KINDS = (
     AlertKind.GOODS_LATE, AlertKind.NOT_PRELOADED, AlertKind.MIRROR_WAITS, AlertKind.MIRROR_SILENT, AlertKind.UNSENT,
+    AlertKind.STORE_REFUSES, AlertKind.STORE_SILENT,
 )  # fmt: skip
 # From open incidents, which are few; and from items of pools that are open, so that what ended long ago costs nothing.
 _STANDING = """
@@ -46,6 +48,11 @@ def _standing(tx: Transaction) -> Iterator[NewAlert]:
     for one in unsent.overdue(tx):
         about = {"order": one.number, "units": one.units, "since_at": one.since.isoformat()}
         yield NewAlert(AlertKind.UNSENT, str(one.order_id), about, store_id=one.store_id)
+    for store in silence.overdue(tx):
+        kind = AlertKind.STORE_REFUSES if store.refuses else AlertKind.STORE_SILENT
+        since = "since_at" if store.refuses else "read_at"
+        told = {since: store.since.isoformat(), "trouble": store.trouble}
+        yield NewAlert(kind, str(store.store_id), told, store_id=store.store_id)
     for status in mirrors.every(tx):
         source = status.source
         facts = {"mirror": source.name}

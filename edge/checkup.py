@@ -11,11 +11,12 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from config import secrets
 from config.settings import Settings
-from core import audit, queries, schema, stores
+from core import audit, queries, schema, silence, stores
 from core.errors import ConfigError
 from core.orders import unsent
 from core.orders.unsent import Unsent
 from core.queries import LeastTrouble, Pulse, StoreView, WorkView
+from core.silence import Silence
 from core.transaction import Database, Transaction, connect
 
 ACTOR = "cli:doctor"
@@ -40,6 +41,7 @@ class MerchantFacts:
     """What the database tells of one merchant; ``unreadable`` names stores whose credentials no key of ours opens.
 
     ``unsent``: paid orders that could have been sent long ago, and that no warehouse is told to send.
+    ``silent``: stores that refuse us, or whose orders could not be read the last time.
     """
 
     now: datetime
@@ -51,6 +53,7 @@ class MerchantFacts:
     unreadable: Sequence[str]
     audit_violations: int
     unsent: Sequence[Unsent] = ()
+    silent: Sequence[Silence] = ()
 
 
 @dataclass(slots=True)
@@ -145,6 +148,7 @@ def _look_at_merchant(db: Database, merchant_id: int, keys: secrets.Secrets | No
             unreadable=_unreadable(tx, keys) if keys else (),
             audit_violations=len(audit.audit(tx)),
             unsent=unsent.overdue(tx),
+            silent=silence.every(tx),
         )
 
 

@@ -1,11 +1,12 @@
 """What the facts of a checkup mean: problems and notes, each a sentence with its cure. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core.model import StoreMode
 from core.queries import StoreView
+from core.silence import Silence
 from core.transaction import APP_ROLE
 from edge.checkup import Checkup, DatabaseFacts, MerchantFacts
 
@@ -36,9 +37,10 @@ def diagnose(checkup: Checkup) -> list[Finding]:
         found += _of_database(checkup.database)
     if checkup.merchant:
         found += _of_processes(checkup.merchant)
-        found += _of_merchant(checkup.merchant, mail_server=checkup.mail_server)
+        silent = _silent(checkup.merchant)
+        found += _of_merchant(checkup.merchant, silent, mail_server=checkup.mail_server)
         for store in checkup.merchant.stores:
-            found += _of_store(store, checkup.merchant.now)
+            found += _of_store(store, silent.get(store.name), checkup.merchant.now)
     return found
 
 
@@ -83,7 +85,13 @@ def _of_processes(facts: MerchantFacts) -> Iterator[Finding]:
         )
 
 
-def _of_merchant(facts: MerchantFacts, *, mail_server: bool) -> Iterator[Finding]:
+def _silent(facts: MerchantFacts) -> dict[str, Silence]:
+    """By name the stores that refuse us, and those that do not answer for longer than the moment in which many fail."""
+    late = {store.name for store in facts.stores if _unread(store, facts.now)}
+    return {one.store: one for one in facts.silent if one.refuses or one.store in late}
+
+
+def _of_merchant(facts: MerchantFacts, silent: Mapping[str, Silence], *, mail_server: bool) -> Iterator[Finding]:
     if facts.audit_violations:
         yield Finding(
             "books",
@@ -105,7 +113,6 @@ def _of_merchant(facts: MerchantFacts, *, mail_server: bool) -> Iterator[Finding
             "`holdfast fulfil allocate NUMBER` tells a warehouse to, or says what keeps them from it",
         )
     dead = [row for row in facts.given_up if row.dead_at is not None]
-    troubled = {store.name for store in facts.stores if store.trouble}
     for row in dead[:_DEAD_LETTERS_NAMED]:
         yield Finding(
             row.store or "work",
@@ -115,7 +122,7 @@ def _of_merchant(facts: MerchantFacts, *, mail_server: bool) -> Iterator[Finding
     if len(dead) > _DEAD_LETTERS_NAMED:
         yield Finding("work", f"{len(dead)} dead letters in all; `holdfast work list` shows them")
     for row in facts.given_up:
-        if row.dead_at is None and row.store not in troubled:
+        if row.dead_at is None and row.store not in silent:
             yield Finding(
                 row.store or "work",
                 f"{row.topic} {row.subject} has failed {row.tries} times: {row.reason}; it is tried again by "
@@ -133,25 +140,29 @@ def _of_merchant(facts: MerchantFacts, *, mail_server: bool) -> Iterator[Finding
         )
 
 
-def _of_store(store: StoreView, now: datetime) -> Iterator[Finding]:
+def _of_store(store: StoreView, silence: Silence | None, now: datetime) -> Iterator[Finding]:
     name = store.name
     if store.mode is StoreMode.OFF:
         yield Finding(name, f"it is off; `holdfast store mode {name} observe` lets Holdfast read it", note=True)
         return
     if not store.poll_every:
         yield Finding(name, f"its connection broke off half-way; repeat `holdfast store add {name}` as before")
-    if store.trouble:
-        since = f" ({_lasting(now - store.trouble_since)} now)" if store.trouble_since else ""
+    unread = _unread(store, now)
+    if silence and silence.refuses:
         yield Finding(
             name,
-            f"{store.trouble}{since}; `holdfast store test {name}` tries it again, "
+            f"{silence.trouble} ({_lasting(now - silence.since)} now); `holdfast store test {name}` tries it again, "
             f"`holdfast store renew {name}` takes new credentials",
         )
-    elif late := _poll_late(store, now):
+    elif silence:
         yield Finding(
-            name, f"its orders were last polled {late}; see that a worker runs, and `holdfast work list --all`"
+            name,
+            f"{unread}: {silence.trouble or 'see the log of the worker'}; it is tried until it answers, "
+            f"`holdfast store test {name}` tries it now",
         )
-    yield from _of_listings(store, now)
+    elif unread:
+        yield Finding(name, f"{unread}; see that a worker runs, and `holdfast work list --all`")
+    yield from _of_listings(store, silence, now)
     yield from _of_orders(store)
     if store.paused:
         yield Finding(name, f"it is paused, nothing is written; `holdfast store resume {name}` goes on", note=True)
@@ -168,9 +179,9 @@ def _of_store(store: StoreView, now: datetime) -> Iterator[Finding]:
         )
 
 
-def _of_listings(store: StoreView, now: datetime) -> Iterator[Finding]:
+def _of_listings(store: StoreView, silence: Silence | None, now: datetime) -> Iterator[Finding]:
     name = store.name
-    if store.writes and not store.trouble and store.stale_since and now - store.stale_since > STALE_LATE:
+    if store.writes and not silence and store.stale_since and now - store.stale_since > STALE_LATE:
         yield Finding(
             name,
             f"{store.stale} listings have waited up to {_lasting(now - store.stale_since)} for their number; "
@@ -204,15 +215,15 @@ def _of_orders(store: StoreView) -> Iterator[Finding]:
         )
 
 
-def _poll_late(store: StoreView, now: datetime) -> str:
-    """How late a store's poll is, as words; empty when it is not."""
+def _unread(store: StoreView, now: datetime) -> str:
+    """Since when a store's orders were not read, as words; empty when its poll is not late."""
     kind, _, every_s = store.poll_every.partition(" ")
     if kind != "every":
         return ""
     since = now - (store.last_poll_at or store.created_at)
     if since <= max(POLL_LATE, timedelta(seconds=POLLS_MISSED * float(every_s))):
         return ""
-    return f"{_lasting(since)} ago" if store.last_poll_at else "never"
+    return f"its orders were last read {_lasting(since)} ago" if store.last_poll_at else "its orders were never read"
 
 
 def _lasting(span: timedelta) -> str:

@@ -77,7 +77,7 @@ def _fetch_and_apply(app: App, merchant_id: int, lot: _Lot) -> _Lot:
         work.postpone_each(tx, [work.Wait(lease, float(2**lease.tries), reason) for lease, reason in waits])
         again = [o for o in orders.values() if o.look_again_at is not None]
         work.want(tx, [Want("order", store.id, o.external_id, o.look_again_at) for o in again])
-        stores.set_trouble(tx, store.id, "")
+        stores.accepted(tx, store.id, "order")
         return _take(tx, store.id)
 
 

@@ -1,7 +1,11 @@
 """The safety net: ask each store which orders changed, and walk the same road as its webhooks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from config.wiring import App
 from core import stores, work
+from core.errors import ConfigError, Unauthorized
 from core.stores import StoreRow
 from core.work import Want
 from jobs.leases import do_alone
@@ -16,9 +20,23 @@ def poll_orders(app: App, merchant_id: int, store_id: int) -> None:
 
     def poll(store: StoreRow) -> None:
         if store.reads and store.opened_at is not None:
-            _poll(app, merchant_id, store)
+            with _noting(app, merchant_id, store_id):
+                _poll(app, merchant_id, store)
 
     do_alone(app, merchant_id, store_id, "poll", _ACTOR, poll)
+
+
+@contextmanager
+def _noting(app: App, merchant_id: int, store_id: int) -> Iterator[None]:
+    """Note that the store's orders could not be read; where it refuses us, that is noted as its trouble instead."""
+    try:
+        yield
+    except (Unauthorized, ConfigError):
+        raise
+    except Exception:
+        with app.db.begin(merchant_id, actor=_ACTOR) as tx:
+            stores.unread(tx, store_id)
+        raise
 
 
 def _poll(app: App, merchant_id: int, store: StoreRow) -> None:
@@ -32,7 +50,7 @@ def _poll(app: App, merchant_id: int, store: StoreRow) -> None:
             work.want(tx, [Want("order", store.id, order_id) for order_id in fetch])
             if page.cursor is None:
                 stores.polled(tx, store.id, read_at)
-                stores.set_trouble(tx, store.id, "")
+                stores.accepted(tx, store.id, "poll")
                 return
         page = connector.orders_changed_since(watermark, page.cursor)
 

@@ -124,7 +124,7 @@ def _safely(call: Callable[[], httpx.Response]) -> httpx.Response:
 def _credential(access: StoreAccess, name: str) -> str:
     value = access.credentials.get(name, "")
     if not value:
-        raise Unauthorized(f"the credential {name} is missing; connect the store again")
+        raise Unauthorized(f"the credential {name} is missing; `holdfast store renew NAME` takes all of them")
     return value
 
 

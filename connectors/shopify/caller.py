@@ -95,7 +95,9 @@ class ShopifyCaller:
                 "client_secret": self._credentials["client_secret"],
             }
         except KeyError as missing:
-            raise ConfigError(f"the store's credentials lack {missing}; connect the store again") from None
+            raise ConfigError(
+                f"the store's credentials lack {missing}; `holdfast store renew NAME` takes all of them"
+            ) from None
         response = self._http.post("/admin/oauth/access_token", data=form)
         if response.status_code == httpx.codes.BAD_REQUEST:
             raise Unauthorized(

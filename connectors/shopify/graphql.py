@@ -40,7 +40,7 @@ class Answer:
 
 
 # The package has no types, so its class counts as Any for the type checker.
-class HttpGraphQL(shopify.GraphQL):  # type: ignore[misc]  # the library has no types
+class HttpGraphQL(shopify.GraphQL):  # type: ignore[misc]
     """shopifyapi's GraphQL without its shared state: endpoint and headers come from one explicit session.
 
     The parent would read both from thread-local state, follow redirects with the token, and wait for ever.

@@ -17,6 +17,8 @@ class AlertKind(StrEnum):
     """The most urgent first."""
 
     OVERSELL = "oversell"  # a promise that cannot be kept as made
+    STORE_REFUSES = "store_refuses"  # a store whose credentials do not work
+    STORE_SILENT = "store_silent"  # a store whose orders could not be read for long, whatever keeps us from it
     UNSENT = "unsent"  # paid units of an order that could be sent, and no warehouse is told to
     LOW_STOCK = "low_stock"  # few units: free ones of an item, available ones of a warehouse, what a store may sell
     LOW_COVER = "low_cover"  # what is free lasts few days at the pace at which it sells
@@ -36,7 +38,7 @@ EVENTS = frozenset({AlertKind.BACKORDER_FILLED})
 ALWAYS_NOTED = frozenset(
     {
         AlertKind.OVERSELL, AlertKind.BACKORDER_WAITS, AlertKind.BACKORDER_FILLED, AlertKind.NOT_PRELOADED,
-        AlertKind.GOODS_LATE, AlertKind.MIRROR_WAITS, AlertKind.MIRROR_SILENT,
+        AlertKind.GOODS_LATE, AlertKind.MIRROR_WAITS, AlertKind.MIRROR_SILENT, AlertKind.STORE_REFUSES,
     }
 )  # fmt: skip
 
@@ -48,18 +50,24 @@ class KindOfRule:
     ``counts``   what its level counts; empty: there is none, only whether to warn.
     ``unset``    the level where no rule is set; None: no warning then.
     ``meaning``  ends the sentence "warns when ...".
+    ``of``       what each of its alerts is about, where a rule cannot name an item.
     """
 
     counts: str
     unset: int | None
     meaning: str
     most: int = _MOST_DAYS
+    of: str = "item"
 
 
 KINDS: Mapping[AlertKind, KindOfRule] = MappingProxyType(
     {
         AlertKind.OVERSELL: KindOfRule("", None, "units were promised that are not there"),
-        AlertKind.UNSENT: KindOfRule("hours", 24, "paid units could be sent for so long, and no warehouse is told to"),
+        AlertKind.STORE_REFUSES: KindOfRule("", None, "the credentials of a store do not work", of="store"),
+        AlertKind.STORE_SILENT: KindOfRule("hours", 1, "the orders of a store cannot be read for so long", of="store"),
+        AlertKind.UNSENT: KindOfRule(
+            "hours", 24, "paid units could be sent for so long, and no warehouse is told to", of="order"
+        ),
         AlertKind.LOW_STOCK: KindOfRule("units", None, "units fall to the level", most=_MOST_UNITS),
         AlertKind.LOW_COVER: KindOfRule("days", None, "free units last so many days, at the pace of the last days"),
         AlertKind.BACKORDER_FILLED: KindOfRule("", None, "an order that waited has its units"),

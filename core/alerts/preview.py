@@ -26,7 +26,7 @@ def opened(tx: Transaction, home: Home, kind: AlertKind) -> Sequence[AlertView]:
         _open_low_cover(tx)
     elif kind in alert_locks.LOCK_KINDS:
         alerts.open_alerts(tx, alert_locks.look(tx)[0])
-    elif kind is AlertKind.UNSENT:
+    elif kind in (AlertKind.UNSENT, AlertKind.STORE_SILENT):
         alerts.open_alerts(tx, troubles.look(tx)[0])
     return alert_views.newest(tx, _MOST, open_only=True, kind=kind, since=tx.now)
 

@@ -67,6 +67,19 @@ def clear_rule(tx: Transaction, kind: AlertKind, scope: Scope) -> None:
     look(tx)
 
 
+def level_of(tx: Transaction, kind: AlertKind) -> int | None:
+    """The level that holds for everything of a kind, set or not; None: no warning."""
+    rule = tx.run(
+        """SELECT level FROM alert_rule WHERE merchant_id = :merchant_id AND kind = :kind AND item_id = :every
+             AND warehouse_id = :nowhere AND store_id = :nowhere AND grade = :good""",
+        kind=kind,
+        every=EVERY_ITEM,
+        nowhere=NO_PLACE,
+        good=GOOD,
+    ).one_or_none()
+    return KINDS[kind].unset if rule is None else rule.level
+
+
 def warehouse_id_of(tx: Transaction, code: str) -> int:
     """Raises: NotFound, naming the warehouses there are."""
     rows = tx.run("SELECT id, code FROM warehouse WHERE merchant_id = :merchant_id ORDER BY code").all()
@@ -97,8 +110,8 @@ def problem_of(kind: AlertKind, scope: Scope, level: int | None, window_days: in
         return "a rule is for a warehouse or for a store; set two"
     if (scope.warehouse_id or scope.store_id) and kind is not AlertKind.LOW_STOCK:
         return f"only low_stock is watched per warehouse or store, not {kind}"
-    if scope.item_id and kind is AlertKind.UNSENT:
-        return "unsent is watched for whole orders, not for an item"
+    if scope.item_id and one.of != "item":
+        return f"{kind} is watched for whole {one.of}s, not for an item"
     if scope.grade not in GRADES:
         return f"a grade is one of {', '.join(GRADES)}, not {scope.grade!r}"
     if scope.grade != GOOD and kind not in (AlertKind.LOW_STOCK, AlertKind.LOW_COVER):

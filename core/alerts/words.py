@@ -3,6 +3,7 @@
 Facts that a kind does not name are told under their own names, so nothing that somebody notes is lost.
 """
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,8 +25,9 @@ _LABELS = {
     "store": "Store", "warehouse": "Warehouse", "grade": "Grade", "lock": "Lock", "pool": "Pool",
     "purchase": "Purchase order", "trouble": "Trouble", "mirror": "Outside system",
     "batches": "Batches", "quantity": "Locked units",
-    "since_at": "Since", "expires_at": "Ends", "moved_at": "Last moved", "orders": "Orders and holds",
-    "oldest_at": "Oldest since", "filled": "Filled so far", "still_waiting": "Still waiting", "cause": "Cause",
+    "since_at": "Since", "read_at": "Orders last read", "expires_at": "Ends", "moved_at": "Last moved",
+    "orders": "Orders and holds", "oldest_at": "Oldest since", "filled": "Filled so far",
+    "still_waiting": "Still waiting", "cause": "Cause",
 }  # fmt: skip
 _WITH_NUMBERS_THAT_MOVE = frozenset({AlertKind.LOW_STOCK, AlertKind.LOW_COVER, AlertKind.LOCK_IDLE})
 _IN_HEADLINE = ("sku", "listing", "timeline")
@@ -69,7 +71,8 @@ def advice(kind: str, facts: Facts) -> str:
     """What to do about it."""
     if kind == AlertKind.LOW_STOCK:
         return f"order or receive more, or change the level: holdfast {_level_of(facts)}"
-    return _ADVICE.get(kind, "").format(sku=facts.get("sku", "SKU"))
+    store = shlex.quote(str(facts.get("store", "NAME")))
+    return _ADVICE.get(kind, "").format(sku=facts.get("sku", "SKU"), store=store)
 
 
 def _level_of(facts: Facts) -> str:
@@ -165,6 +168,14 @@ def _mirror_silent(facts: Facts, _zone: ZoneInfo) -> str:
     return f"Nothing was heard of {facts['mirror']} for too long"
 
 
+def _store_refuses(facts: Facts, _zone: ZoneInfo) -> str:
+    return f"The credentials of {facts['store']} do not work"
+
+
+def _store_silent(facts: Facts, zone: ZoneInfo) -> str:
+    return f"Orders of {facts['store']} have not been read since {moment(str(facts['read_at']), zone)}"
+
+
 def _oversell(facts: Facts, _zone: ZoneInfo) -> str:
     return f"Oversold: {_units(facts)} of {_named(facts)}{_order(facts)}"
 
@@ -192,6 +203,8 @@ _HEADLINES: Mapping[str, Callable[[Facts, ZoneInfo], str]] = {
     AlertKind.LOCK_IDLE: _lock_idle,
     AlertKind.LOCK_USED_UP: _lock_used_up,
     AlertKind.OVERSELL: _oversell,
+    AlertKind.STORE_REFUSES: _store_refuses,
+    AlertKind.STORE_SILENT: _store_silent,
     AlertKind.UNSENT: _unsent,
     AlertKind.BACKORDER_WAITS: _backorder_waits,
     AlertKind.BACKORDER_FILLED: _backorder_filled,
@@ -206,6 +219,8 @@ _ADVICE: Mapping[str, str] = {
     AlertKind.LOCK_IDLE: "release what nobody needs, and everybody may sell it",
     AlertKind.LOCK_USED_UP: "close it, or ask for another one",
     AlertKind.OVERSELL: "receive units (holdfast stock receive {sku} NUMBER), or cancel the order in its store",
+    AlertKind.STORE_REFUSES: "give new ones: holdfast store renew {store}; what it sells meanwhile is read then",
+    AlertKind.STORE_SILENT: "see that it runs: holdfast store test {store}; what it sold is read once it answers",
     AlertKind.UNSENT: "holdfast fulfil allocate NUMBER tells a warehouse to, or says what keeps them from it",
     AlertKind.BACKORDER_WAITS: "order or receive more; what waits is served by itself",
     AlertKind.BACKORDER_FILLED: "it can be shipped",

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.alerts.kinds import EVERY_ITEM, KINDS, AlertKind
+from core.alerts.kinds import AlertKind
+from core.alerts.rules import level_of
 from core.transaction import Transaction
 
 # As ``PromiseRow.to_allocate`` says it; ``promise_unsent`` is an index of these rows alone.
@@ -31,7 +32,7 @@ def overdue(tx: Transaction) -> list[Unsent]:
     Only of merchants whose warehouses are told here what to send: automatically, or within ``USED_WITHIN``. All paid
     orders of somebody who ships in the storefront would be here else.
     """
-    hours = _hours(tx)
+    hours = level_of(tx, AlertKind.UNSENT)
     if hours is None or not _is_used(tx):
         return []
     rows = tx.run(
@@ -54,15 +55,6 @@ _THERE = """(EXISTS (SELECT FROM dispatch_balance WHERE merchant_id = :merchant_
     OR EXISTS (SELECT FROM lock l JOIN dispatch_balance b ON b.merchant_id = :merchant_id AND b.item_id = p.item_id
         AND b.grade = p.grade AND b.warehouse_id = l.warehouse_id AND b.locked > 0
         WHERE l.merchant_id = :merchant_id AND l.id = p.pool_id))"""
-
-
-def _hours(tx: Transaction) -> int | None:
-    rule = tx.run(
-        "SELECT level FROM alert_rule WHERE merchant_id = :merchant_id AND kind = :kind AND item_id = :every",
-        kind=AlertKind.UNSENT,
-        every=EVERY_ITEM,
-    ).one_or_none()
-    return KINDS[AlertKind.UNSENT].unset if rule is None else rule.level
 
 
 def _is_used(tx: Transaction) -> bool:

@@ -136,6 +136,9 @@ store = Table(
     Column("paused", Boolean, nullable=False),
     instant("last_webhook_at", nullable=True),
     instant("last_poll_at", nullable=True),
+    # seconds over which tries to read its orders have failed, and when the last did; None: they could be read
+    Column("unread_s", BigInteger, nullable=False),
+    instant("unread_at", nullable=True),
     # by the store's clock: changes up to here are listed; and are applied
     instant("polled_until", nullable=True),
     instant("orders_known_until", nullable=True),

@@ -203,6 +203,7 @@ def test_a_kind_that_is_off_says_nothing() -> None:
         ("low_stock", Scope(grade="dented"), 5, None, "good, minor_defect"),
         ("lock_idle", Scope(grade="minor_defect"), 5, None, "no grade"),
         ("oversell", Scope(), 5, None, "unless it is off"),
+        ("store_silent", Scope(item_id=5), 5, None, "whole stores, not for an item"),
         ("low_stock", Scope(), -1, None, "0 to 1,000,000,000 units"),
         ("low_cover", Scope(), 4_000, None, "0 to 3,650 days"),
         ("low_stock", Scope(), 5, 28, "only low_cover"),
@@ -229,7 +230,7 @@ def test_every_kind_has_words_for_whatever_was_noted(kind: str) -> None:
     facts = {
         "sku": "mug", "free": 3, "days_left": 2, "lock": "fair", "quantity": 9, "units": 1, "order": "#1",
         "store": "Berlin", "pool": "SALE", "purchase": "PO-7", "mirror": "wms",
-        "expires_at": at(0).isoformat(), "odd_detail": "kept",
+        "expires_at": at(0).isoformat(), "read_at": at(0).isoformat(), "odd_detail": "kept",
     }  # fmt: skip
 
     told = tell(kind, facts, BERLIN)
@@ -255,6 +256,8 @@ def test_every_kind_has_words_for_whatever_was_noted(kind: str) -> None:
         ("oversell", {"sku": "mug", "units": 1, "order": "#7", "store": "Berlin"},
             "Oversold: 1 unit of mug, order #7 of Berlin"),
         ("oversell", {"sku": "mug", "units": 2, "order": ""}, "Oversold: 2 units of mug"),
+        ("store_silent", {"store": "Berlin", "read_at": "2020-11-20T12:00:00+00:00"},
+            "Orders of Berlin have not been read since 2020-11-20 13:00 CET"),
         ("low_stock", {"sku": "mug\r\nBcc: a@b.c", "free": 1}, "Low stock: mug Bcc: a@b.c has 1 left"),
     ],
 )  # fmt: skip

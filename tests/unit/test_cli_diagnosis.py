@@ -8,6 +8,7 @@ import pytest
 
 from core.model import Platform, StoreMode
 from core.queries import Pulse, StoreView, WorkView
+from core.silence import Silence
 from edge.checkup import Checkup, DatabaseFacts, MerchantFacts
 from edge.diagnosis import Finding, diagnose
 
@@ -142,7 +143,6 @@ def test_a_moment_of_waiting_is_no_fault() -> None:
 @pytest.mark.parametrize(
     ("changes", "cure"),
     [
-        ({"trouble": "credentials refused", "trouble_since": ago(hours=2)}, "holdfast store renew Berlin"),
         ({"last_poll_at": ago(minutes=10)}, "10 min ago"),
         ({"last_poll_at": None}, "never"),
         ({"stale": 4, "stale_since": ago(minutes=5)}, "holdfast stock show SKU"),
@@ -163,7 +163,7 @@ def test_each_fault_of_a_store_names_the_store_and_the_cure(changes: dict[str, A
     [
         {"paused": True, "stale": 9, "stale_since": ago(hours=1)},
         {"mode": StoreMode.OBSERVE, "stale": 9, "stale_since": ago(hours=1)},
-        {"mode": StoreMode.OFF, "trouble": "credentials refused", "last_poll_at": None},
+        {"mode": StoreMode.OFF, "last_poll_at": None},
         {"unmapped": 3},
         {"last_webhook_at": None},
     ],
@@ -175,10 +175,24 @@ def test_what_a_person_chose_is_a_note_and_no_fault(changes: dict[str, Any]) -> 
     assert all(one.note for one in found)
 
 
-def test_a_store_in_trouble_is_told_once_and_not_as_late_polls_too() -> None:
-    found = with_store(trouble="credentials refused", last_poll_at=ago(hours=5), stale=3, stale_since=ago(hours=5))
+@pytest.mark.parametrize(
+    ("refuses", "sentence"),
+    [
+        (True, "it said no (2 h now); `holdfast store test Berlin` tries it again, `holdfast store renew Berlin`"),
+        (False, "its orders were last read 2 h ago: it said no; it is tried until it answers"),
+    ],
+)
+def test_a_silent_store_is_told_once_and_without_what_follows_from_it(refuses: bool, sentence: str) -> None:
+    silence = Silence(7, "Berlin", refuses, "it said no", since=ago(hours=2), unread_s=60)
+    store = replace(BERLIN, last_poll_at=ago(hours=2), stale=3, stale_since=ago(hours=2))
 
-    assert "credentials refused" in only_problem(found).sentence
+    found = with_facts(stores=[store], silent=[silence], given_up=[letter(dead_at=None, tries=4)])
+
+    assert sentence in only_problem(found).sentence
+
+
+def test_a_poll_that_failed_a_moment_ago_is_no_fault() -> None:
+    assert with_facts(silent=[Silence(7, "Berlin", False, "503", since=ago(seconds=30), unread_s=0)]) == []
 
 
 def test_polls_that_are_set_to_be_rare_are_not_late() -> None:
