@@ -381,6 +381,11 @@ class Books:
         news = (m for _, _, m in self.movements[moved_since[_MOVEMENTS_LOG] :])
         return list(dict.fromkeys(m.stocked for m in news if m.layer is _SALES or (m.layer, m.to.bucket) == _ARRIVED))
 
+    def lines_moved(self, moved_since: tuple[int, ...]) -> list[int]:
+        """Order lines that got or gave units since a mark."""
+        news = (m.order_line_id for _, _, m in self.movements[moved_since[_MOVEMENTS_LOG] :])
+        return list(dict.fromkeys(line_id for line_id in news if line_id is not None))
+
     def pools_moved(self, moved_since: tuple[int, ...]) -> list[int]:
         """Pools that units entered, left or changed their bucket in since a mark."""
         news = (m for _, _, m in self.movements[moved_since[_MOVEMENTS_LOG] :] if m.layer is _SALES)

@@ -10,6 +10,7 @@ from core.books import Books
 from core.orders.parts import PartOfLine
 from core.rows import OrderRow, PromiseRow
 from core.sales import allocated, kept
+from core.sales.backorders import fill_promise
 from core.stock import DocumentKind, Movement, Stocked
 from core.warehouse.picking import Picker
 
@@ -70,9 +71,8 @@ class Leaving:
             found += flows.come_in(home, part.stocked, more - known) if more > known else []
             if promise.presale:
                 self._hand_over(part, promise, more, filled)
-            else:
-                filled += flows.fill(home, part.stocked, more, promise.deducted, part.line_id)
-                self.books.add_promise(promise._replace(waiting=promise.waiting - more, live=promise.live + more))
+            else:  # which may have got, a moment ago, what a presale handed over
+                filled += fill_promise(self.books, self.books.promises[promise.id], more)
             lacking -= more
 
     def _hand_over(self, part: PartOfLine, promise: PromiseRow, units: int, filled: list[Movement]) -> None:

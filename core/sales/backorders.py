@@ -60,7 +60,7 @@ def fill_waiting(books: Books, moved_since: tuple[int, ...]) -> None:
     if books.locks:
         keep_up(books, moved_since)
     moves = _Moves()
-    todo = books.moved(moved_since)
+    todo = [*books.moved(moved_since), *_waits_in(books, books.lines_moved(moved_since))]
     _require_rows(books, todo)
     for stocked in todo:  # which grows
         promises, locks = books.waiting(stocked), books.waiting_locks(stocked)
@@ -73,8 +73,8 @@ def fill_waiting(books: Books, moved_since: tuple[int, ...]) -> None:
                 free = min(free, moves.left_at(books, row, row.warehouse_id))
             for part, units in _served(books, row, min(want.units, free), moves):
                 moves.add(part, units, _fill(books, part, units))
-                if isinstance(part, PromiseRow) and part.presale:
-                    todo += _waits_beside(books, part)
+                if isinstance(part, PromiseRow) and part.presale and part.order_line_id is not None:
+                    todo += _waits_in(books, [part.order_line_id])
     moves.post(books)
 
 
@@ -151,11 +151,9 @@ def _there(promise: PromiseRow) -> int:
     return promise.shipped + (0 if promise.presale else promise.live)
 
 
-def _waits_beside(books: Books, presold: PromiseRow) -> list[Stocked]:
-    """What the other components of a bundle wait for, now that goods have come for one that a presale sold."""
-    if presold.order_line_id is None:
-        return []
-    return [row.stocked for row in books.promises_of(presold.order_line_id) if row.waiting]
+def _waits_in(books: Books, line_ids: Iterable[int]) -> list[Stocked]:
+    """What lines wait for: the other components of a bundle may have lain there, and waited for one that has come."""
+    return [row.stocked for line_id in line_ids for row in books.promises_of(line_id) if row.waiting]
 
 
 def _spare(books: Books, stocked: Stocked, rows: Iterable[PromiseRow], moves: _Moves) -> int:

@@ -33,3 +33,18 @@ def test_goods_come_that_many_different_bundles_wait_for(world: World) -> None:
     world.receive("mug", 8)
 
     assert world.units("mug") == Units(free=8, backordered=8)
+
+
+def test_a_bundle_whose_other_line_gave_it_the_last_part_gets_the_rest(world: World) -> None:
+    """No unit came free in sum: only the lines of the order changed places, and the lamp had lain there all along."""
+    store_id = world.stocked("lamp", "plate", units=0)
+    made_of(world, store_id, "set", "lamp", "plate")
+    lines = line("set", 1, "2"), line("plate", 1, "1")
+    world.hear(store_id, order(*lines, paid=True))
+    world.receive("plate", 1)
+    world.receive("lamp", 1)
+    assert world.units("lamp") == Units(free=1, backordered=1), "it waits for its plate, which the other line has"
+
+    world.hear(store_id, order(lines[0], line("plate", 1, "1", cancelled=1), paid=True, version="2"))
+
+    assert (world.units("lamp"), world.units("plate")) == (Units(sold=1), Units(sold=1))

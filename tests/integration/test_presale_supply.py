@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from core.errors import NotFound, Refused
+from core.goods.adjusting import Lose
 from core.goods.receiving import Receive
 from core.orders.views import Attention, orders
 from core.sales import expected, presale
@@ -207,3 +208,18 @@ def test_an_order_that_a_presale_sold_is_listed_as_waiting_until_its_goods_are_h
     with world.db.begin(1, actor="test") as tx:
         assert orders(tx, Attention.WAITING) == []
         assert [one.waiting for one in orders(tx)] == [0]
+
+
+def test_a_store_ships_what_waits_and_what_a_presale_still_owes_at_once(world: World) -> None:
+    """Both parts of the line end in one promise, one after the other."""
+    store, _ = presold(world)
+    world.hear(store, order(line("mug", 2), paid=True))
+    sup.receive(world, "PO-7", {"mug": 1}, "a")
+    world.do(Lose("fire", "burnt", DocumentKind.MISSING, stocked(world, {"mug": 1})))
+
+    world.hear(store, order(line("mug", 2, shipped=2), paid=True, version="2"))
+
+    rows = world.ask(
+        "SELECT live, waiting, shipped, broken FROM promise WHERE merchant_id = :merchant_id AND wanted > 0"
+    )
+    assert rows == [(0, 0, 2, False)]
