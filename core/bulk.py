@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 
 from core.pipe import Runner
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped there
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
 def insert(tx: Runner, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -24,6 +24,8 @@ HoldfastError
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.words import counted
+
 
 class HoldfastError(Exception):
     """Base of all errors raised on purpose; ``str()`` of each names the cure where there is one."""
@@ -67,7 +69,7 @@ class LockShort(InsufficientStock):
         self.asks = asks
 
     def __str__(self) -> str:
-        lacks = f"{(short := sum(self.missing.values()))} unit{'s' if short != 1 else ''}"
+        lacks = counted(sum(self.missing.values()), "unit")
         raise_it = f"raise it with `holdfast lock change {self.key} --quantity N`"
         if self.asks:
             return (

@@ -74,8 +74,7 @@ class IdSource:
     def at_hand(self, most: int) -> list[int]:
         """The next ids, rising: as many as are left of a block, so that nobody is asked."""
         with self._lock:
-            first, self._next = self._next, min(self._next + most, self._end)
-            return list(range(first, self._next))
+            return list(self._cut(most))
 
     def take_many(self, connection: Connection, count: int) -> list[int]:
         """The next ids, rising."""
@@ -85,10 +84,13 @@ class IdSource:
                 if self._next == self._end:
                     block = self._next_block() if self._next_block else _next_block(connection)
                     self._next, self._end = block * _IDS_PER_BLOCK, (block + 1) * _IDS_PER_BLOCK
-                upto = min(self._end, self._next + count - len(taken))
-                taken.extend(range(self._next, upto))
-                self._next = upto
+                taken.extend(self._cut(count - len(taken)))
         return taken
+
+    def _cut(self, most: int) -> range:
+        """What is left of the block, but no more than ``most``; for who has the lock."""
+        first, self._next = self._next, min(self._next + most, self._end)
+        return range(first, self._next)
 
 
 def _next_block(connection: Connection) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from core.dispatch.model import Leg, Reason, Route, Verdict, Wait, Why
 from core.money import write_money
 from core.stock import GOOD, Stocked
+from core.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def tell_reason(reason: Reason, names: Names) -> str:
     else:
         figure = _figure(reason, names)
         said = (
-            f"{who} was chosen for {reason.units} {'unit' if reason.units == 1 else 'units'}"
+            f"{who} was chosen for {counted(reason.units, 'unit')}"
             if reason.verdict is Verdict.CHOSEN
             else f"{who} was not needed"
         ) + (f": {figure}." if figure else ".")

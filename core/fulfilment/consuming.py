@@ -12,6 +12,7 @@ from core.sales.backorders import fill_promise
 from core.sales.held import keys_of
 from core.sales.locks import Done, OnLock, answered, consumption_key, find, take_out, the_lock
 from core.stock import BalanceKey, DocumentKind, Movement
+from core.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class ConsumeFor(OnLock):
         if left:
             wanted = self.units - left
             raise Refused(
-                f"order {order.number} has {wanted} paid {'unit' if wanted == 1 else 'units'} of it that no warehouse "
+                f"order {order.number} has {counted(wanted, 'paid unit')} of it that no warehouse "
                 f"is to send, components of bundles aside{f'; take {wanted} or less' if wanted else ''}"
             )
         why = f"lock {lock.key} is consumed for it"

@@ -6,6 +6,7 @@ from core.demand.velocity import last_sale, lasts
 from core.replenish.decide import PERMILLE, Method, z_permille
 from core.replenish.forecast import MILLI, Kind
 from core.replenish.views.planning import Line, OneItem
+from core.words import counted
 
 
 def per_day(sold: int, days: int) -> str:
@@ -21,7 +22,7 @@ def percent(permille: int) -> str:
 
 
 def units(number: int) -> str:
-    return f"{number:,} unit{'' if number == 1 else 's'}"
+    return counted(number, "unit")
 
 
 def are(number: int) -> str:
@@ -30,7 +31,7 @@ def are(number: int) -> str:
 
 
 def days(number: int) -> str:
-    return f"{number:,} day{'' if number == 1 else 's'}"
+    return counted(number, "day")
 
 
 def sentences(one: OneItem) -> list[str]:

@@ -63,13 +63,16 @@ def is_presale(tx: Transaction, pool_id: int) -> bool:
 
 
 def new_code(tx: Transaction, code: str) -> str:
-    """The code of a pool to come. Raises: Refused when it is none, or any pool has it, those of locks among them."""
+    """The code of a pool to come. Raises: Refused when it is none, or any pool has it, those of locks among them.
+
+    People take codes for each other that differ by case alone, so none is made.
+    """
     said = key_of(code, "code of a pool")
-    kind = tx.run(
-        "SELECT kind FROM pool WHERE merchant_id = :merchant_id AND code = :code", code=said
-    ).scalar_one_or_none()
-    if kind is not None:
-        raise Refused(f"there is a pool {said} (kind {kind}) already; a code is used once, choose another")
+    taken = tx.run(
+        "SELECT code, kind FROM pool WHERE merchant_id = :merchant_id AND lower(code) = lower(:code) LIMIT 1", code=said
+    ).one_or_none()
+    if taken is not None:
+        raise Refused(f"there is a pool {taken.code} (kind {taken.kind}) already; a code is used once, choose another")
     return said
 
 

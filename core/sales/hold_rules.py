@@ -56,17 +56,24 @@ def ttl(tx: Transaction, store_id: int, payment: str) -> timedelta:
     return ttl_of(every(tx), store_id, payment_of(payment))
 
 
+def allowed(ttl: timedelta) -> timedelta:
+    """A time that somebody chose for holds. Raises: Refused when no hold lasts so short or so long."""
+    if not LEAST <= ttl <= MOST:
+        least, most = int(LEAST.total_seconds()), MOST.days
+        raise Refused(f"a hold lasts from {least} seconds to {most} days; say a time in between, like 15min, 2h or 3d")
+    return ttl
+
+
 def put(tx: Transaction, rule: HoldRule) -> None:
     """Set a rule for holds to come; those that are there keep their time. Raises: Refused."""
-    if not LEAST <= rule.ttl <= MOST:
-        raise Refused(f"a hold lasts from {int(LEAST.total_seconds())} seconds to {MOST.days} days; say one of these")
+    ttl = allowed(rule.ttl)
     tx.run(
         """INSERT INTO hold_rule (merchant_id, store_id, payment, ttl_s)
            VALUES (:merchant_id, :store_id, :payment, :ttl_s)
            ON CONFLICT (merchant_id, store_id, payment) DO UPDATE SET ttl_s = EXCLUDED.ttl_s""",
         store_id=rule.store_id,
         payment=payment_of(rule.payment),
-        ttl_s=int(rule.ttl.total_seconds()),
+        ttl_s=int(ttl.total_seconds()),
     )
 
 

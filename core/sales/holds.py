@@ -309,8 +309,11 @@ class ExtendHold(OnHold):
         ttl_s = self.ttl_s or promises[0].ttl_s
         if promises[0].expires_at is None or ttl_s is None:
             raise Refused(f"hold {self.key} is paid or being paid: it does not run out")
-        if (due := promises[0].balance_due_at) is not None:
-            raise Refused(f"the deposit of hold {self.key} is paid: it lasts until {due:%Y-%m-%d %H:%M} UTC")
+        if promises[0].balance_due_at is not None:
+            raise Refused(
+                f"the deposit of hold {self.key} is paid: it lasts until the rest is owed; `holdfast reserve show "
+                f"{self.key}` says when, `holdfast pool deposit {self.key} --balance-due WHEN` changes it"
+            )
         ends = books.now + timedelta(seconds=ttl_s)
         for promise in promises:
             books.add_promise(promise._replace(expires_at=ends, ttl_s=ttl_s))

@@ -72,7 +72,7 @@ def _of_parties(terms: Terms) -> str:
     if terms.type not in _OF_A_STORE and terms.store_id is not None:
         return f"a lock of type {terms.type} is for no store; for one take type channel or main_site"
     if terms.account and terms.type != "business":
-        return f"an account is for business locks; one for {terms.type} has none"
+        return f"an account is for business locks; a lock of type {terms.type} has none"
     if terms.overflow not in OVERFLOWS:
         return f"overflow is one of {', '.join(OVERFLOWS)}, not {terms.overflow!r}"
     if any(len(text) > _LONGEST or not text.isprintable() for text in (terms.account, terms.owner, terms.reason)):

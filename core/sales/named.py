@@ -1,6 +1,6 @@
 """Pools and locks by the names that people give them."""
 
-from core.errors import NotFound
+from core.errors import NotFound, Refused
 from core.transaction import Transaction
 
 
@@ -26,3 +26,17 @@ def lock_named(tx: Transaction, key: str) -> int:
     if not row.begun:
         raise NotFound(f"lock {key} is {row.status} and has no units yet")
     return int(row.id)
+
+
+def require_unlike(tx: Transaction, key: str) -> None:
+    """A key by which a lock is asked for is no other lock's in upper or lower case: people take them for one.
+
+    Raises: Refused.
+    """
+    found = tx.run(
+        """SELECT key FROM lock WHERE merchant_id = :merchant_id AND lower(key) = lower(:key)
+           ORDER BY key = :key DESC LIMIT 1""",
+        key=key,
+    ).scalar_one_or_none()
+    if found not in (None, key):
+        raise Refused(f"there is a lock {found} already, which differs from {key} by case alone; choose another key")

@@ -7,7 +7,8 @@ from typing import Any
 from core.model import Sharing
 from core.selling.availability import Facts, Part, Reach, Source, number_to_write, units_to_show
 from core.selling.rulebook import UNIT_RULES, WHOLE, Backorder, Rules, Scope, Value
-from core.selling.wording import listed, number_of
+from core.selling.wording import listed
+from core.words import counted
 
 _FAR = 1_000_000_000  # no search looks further
 
@@ -43,6 +44,8 @@ def what_would_make(facts: Facts, number: int) -> Ways:
     now = number_to_write(facts)
     if number == now:
         return Ways((), f"it is {number:,} already")
+    if number > _FAR:
+        return Ways((), f"nothing is looked for beyond {_FAR:,}")
     if number < facts.hidden:
         return Ways((), f"unpaid orders of the store itself hold {facts.hidden:,}, which it still counts")
     tried = _rises(facts, number) if number > now else _falls(facts, number)
@@ -158,7 +161,7 @@ def _limit(facts: Facts) -> int:
 def _told(rule: str, was: int | None, value: int) -> str:
     name = rule.replace("_", " ")
     if rule == "backorder_limit":
-        return f"let up to {number_of(value)} wait (backorder yes, limit {value:,})"
+        return f"let up to {counted(value, 'unit')} wait (backorder yes, limit {value:,})"
     if was is None:
         return f"set a {name} of {value:,}"
     unit = " %" if rule == "share" else ""
@@ -170,7 +173,7 @@ def _receipts(facts: Facts, number: int) -> Iterator[Change]:
     if facts.parts is None:
         more = _first(lambda units: number_to_write(received(facts, units)) >= number, _FAR)
         if more is not None:
-            yield Change("receive", 0, more, f"receive {number_of(more)}", received(facts, more))
+            yield Change("receive", 0, more, f"receive {counted(more, 'unit')}", received(facts, more))
         return
     # What comes after the bundles: packs, the cap, and what the store hides.
     missing = [_missing(part, (number - facts.hidden) * facts.pack_size) for part in facts.parts]
@@ -214,7 +217,7 @@ def _release(facts: Facts, number: int, nth: int, source: Source) -> Iterator[Ch
 
     units = _first(lambda units: number_to_write(after(units)) >= number, source.units)
     if units is not None:
-        words = f"release {number_of(units)} of {source.kind} {source.pool}"
+        words = f"release {counted(units, 'unit')} of {source.kind} {source.pool}"
         yield Change("release", 0, units, words, after(units))
 
 
@@ -234,4 +237,4 @@ def _why_nothing(facts: Facts, number: int) -> str:
                 f"more than one thing stands in the way: the cap of {cap:,}, and without it there are only "
                 f"{there_are:,}"
             )
-    return f"nothing alone leads to exactly {number:,}: where units are dealt out or packed, the number moves in steps"
+    return f"where units are dealt out or packed, the number moves in steps, and {number:,} is none of them"

@@ -5,6 +5,7 @@ from typing import Any
 
 from core.sales.lock_terms import FLOOR
 from core.selling.availability import Facts, Step, steps
+from core.words import counted
 
 Cause = Mapping[str, Any]
 
@@ -17,10 +18,6 @@ def explain(facts: Facts) -> str:
 def sentence(step: Step) -> str:
     """Why the step leads to its number, without a capital or a full stop."""
     return SENTENCES[step.name](step, step.cause)
-
-
-def number_of(units: int, noun: str = "unit") -> str:
-    return f"{units:,} {noun}" if units == 1 else f"{units:,} {noun}s"
 
 
 def listed(things: Sequence[str]) -> str:
@@ -38,7 +35,7 @@ def _of(cause: Cause) -> str:
 
 def _free(_step: Step, cause: Cause) -> str:
     shared = cause["shared"]
-    told = f"{number_of(shared)} {'is' if shared == 1 else 'are'} free in the shared pool"
+    told = f"{counted(shared, 'unit')} {'is' if shared == 1 else 'are'} free in the shared pool"
     return listed([told, *(f"{one['units']:,} in {_pool(one)}" for one in cause["pools"])])
 
 
@@ -109,7 +106,7 @@ def _bundle(step: Step, cause: Cause) -> str:
 
 
 def _pack(_step: Step, cause: Cause) -> str:
-    return f"one sale takes {number_of(cause['pack_size'])}"
+    return f"one sale takes {counted(cause['pack_size'], 'unit')}"
 
 
 def _cap(_step: Step, cause: Cause) -> str:

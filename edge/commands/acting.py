@@ -11,7 +11,8 @@ import typer
 
 from core.errors import InsufficientStock, Refused
 from core.stock import GOOD, Stocked
-from edge.commands.common import Door, counted, say, say_table
+from core.words import counted
+from edge.commands.common import Door, say, say_table
 
 if TYPE_CHECKING:
     from core.command import Command
@@ -102,18 +103,26 @@ def _with_skus(entered: Door, refusal: InsufficientStock, command: "Command") ->
             ids=[stocked.item_id for stocked in refusal.missing],
         )
         skus = {row.id: row.sku for row in rows}
-    named = sorted((skus.get(one.item_id, str(one.item_id)), one.grade, n) for one, n in refusal.missing.items())
-    lacking = [f"{n} {sku}{'' if grade == GOOD else f' ({grade})'}" for sku, grade, n in named]
-    return Refused(f"not enough free units; missing are {', '.join(lacking)}. {_cure(command, named[0][0])}")
+    named = sorted((skus.get(one.item_id, str(one.item_id)), one, n) for one, n in refusal.missing.items())
+    lacking = [f"{n} {sku}{'' if one.grade == GOOD else f' ({one.grade})'}" for sku, one, n in named]
+    sku, first, _ = named[0]
+    return Refused(f"not enough free units; missing are {', '.join(lacking)}. {_cure(command, first, sku)}")
 
 
-def _cure(command: "Command", sku: str) -> str:
+def _cure(command: "Command", stocked: Stocked, sku: str) -> str:
     from core.sales.holds import Hold
+    from core.sales.waiting import NO_LIMIT
 
     if not isinstance(command, Hold) or command.best_effort:
         return f"`holdfast stock show {sku}` tells where its units are"
     if command.may_wait:
-        return f"No more of it may wait; `holdfast rule set backorder=yes --item {sku}` lets it, or a backorder_limit"
+        most = command.may_wait.get(stocked, 0)
+        if most == 0:
+            return f"None of {sku} may wait; `holdfast rule set backorder=yes --item {sku}` lets them"
+        if most < NO_LIMIT:
+            cure = f"`holdfast rule set backorder_limit=N --item {sku}` lets more"
+            return f"At most {most:,} of {sku} may wait at a time, which is too few; {cure}"
+        return "What a pool lacks does not wait; --overflow takes it from what everybody shares"
     return "--best-effort takes what there is, --wait lets the rest wait for goods"
 
 

@@ -11,8 +11,9 @@ import typer
 from core.access.rights import Right
 from core.alerts.kinds import KINDS, AlertKind
 from core.stock import GOOD
+from core.words import counted
 from edge.coming import read_coming
-from edge.commands.common import Call, Door, ago, counted, say, say_json, say_table
+from edge.commands.common import Call, Door, ago, say, say_json, say_table
 from edge.commands.spread import spread
 from edge.instants import local
 
@@ -48,7 +49,8 @@ def list_alerts(
 ) -> None:
     """Show what was warned of.
 
-    Low stock, few days of cover, locks, backorders, and units that were oversold.
+    Low stock, few days of cover, locks, backorders, units that were oversold, and
+    stores that refuse us or are silent.
     An alert is opened once and ends by itself when its reason is over. Its number
     is for `holdfast alert snooze`.
 
@@ -128,7 +130,10 @@ def snooze(
 def set_rule(
     kind: Kind,
     level: Annotated[
-        str, typer.Argument(metavar="LEVEL", help="units (low_stock), hours (unsent) or days at which to warn, or off")
+        str,
+        typer.Argument(
+            metavar="LEVEL", help="units (low_stock), hours (unsent, store_silent) or days at which to warn, or off"
+        ),
     ],
     item: Item = "",
     warehouse: Warehouse = "",
@@ -148,7 +153,8 @@ def set_rule(
     low_stock warns when units fall to the level: free ones, with --warehouse those available there, with --store what
     may be sold there. low_cover warns when what is free lasts so many days. lock_expiring warns so many days before a
     lock ends, lock_idle when nobody drew on it for so many days. unsent warns when paid units of an order could be sent
-    for so many hours, and no warehouse is told to. The others are on unless they are off.
+    for so many hours, and no warehouse is told to; store_silent when the orders of a store cannot be read for so many
+    hours. The others are on unless they are off.
 
     \b
     Example: holdfast alert rule set low_stock 5 --item MUG-RED
@@ -205,12 +211,12 @@ def _scope(tx: "Transaction", merchant: int, item: str, warehouse: str, store: s
 
 def _about(kind: AlertKind, item: str, warehouse: str, store: str) -> str:
     where = f" in {warehouse or store}" if warehouse or store else ""
-    every = _every(kind) if kind is AlertKind.UNSENT else f"{_every(kind)} without a rule of its own"
+    every = _every(kind) if KINDS[kind].of != "item" else f"{_every(kind)} without a rule of its own"
     return f"{kind} of {item or every}{where}"
 
 
 def _every(kind: AlertKind) -> str:
-    return "every order" if kind is AlertKind.UNSENT else "every item"
+    return f"every {KINDS[kind].of}"
 
 
 def _says(kind: AlertKind, level: int | None, window: int | None) -> str:

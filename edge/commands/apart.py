@@ -9,6 +9,7 @@ import typer
 
 from core.access.rights import Right
 from core.stock import DocumentKind
+from core.words import counted
 from edge.commands.acting import (
     MOST,
     AskedOrTried,
@@ -21,7 +22,7 @@ from edge.commands.acting import (
     losses_as_json,
     say_losses,
 )
-from edge.commands.common import Call, Door, counted, say, say_json, say_table
+from edge.commands.common import Call, Door, say, say_json, say_table
 from edge.commands.places import Places, say_placed
 from edge.commands.spread import spread
 from edge.instants import cells, local

@@ -9,8 +9,9 @@ import typer
 
 from core.access.rights import Right
 from core.stock import GOOD, GRADES
+from core.words import counted
 from edge.commands.acting import DryRun, Grade, Key, Sku, Units, act, effect_key
-from edge.commands.common import Call, ago, counted, say, say_json, say_table
+from edge.commands.common import Call, ago, say, say_json, say_table
 from edge.commands.spread import spread
 from edge.days import read_day
 

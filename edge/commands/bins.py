@@ -7,8 +7,9 @@ import typer
 
 from core.access.rights import Right
 from core.stock import Stocked
+from core.words import counted
 from edge.commands.acting import Grade, Key, Sku, Units, act, effect_key, was_done_before
-from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.common import Call, say, say_json, say_table
 from edge.commands.spread import spread
 
 commands = typer.Typer(

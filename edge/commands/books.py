@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import Call, ago, counted, say, say_json, say_table
+from core.words import counted
+from edge.commands.common import Call, ago, say, say_json, say_table
 from edge.commands.spread import spread
 
 work_commands = typer.Typer(

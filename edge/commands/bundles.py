@@ -8,8 +8,9 @@ import typer
 
 from core.access.rights import Right
 from core.stock import GOOD, Stocked
+from core.words import counted
 from edge.commands.acting import DryRun, GradeName, Key, Sku, act, effect_key, was_done_before
-from edge.commands.common import Call, Door, counted, say, say_json, say_table
+from edge.commands.common import Call, Door, say, say_json, say_table
 from edge.commands.parts import HELP, read_counts, read_parts
 from edge.commands.spread import spread
 

@@ -277,8 +277,3 @@ def confirm(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise ConfigError(f"{question} Nothing was changed; repeat the command with --yes")
     typer.confirm(question, abort=True)
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """``1 listing``, ``2 listings``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from core.access.rights import Right
+from core.words import counted
 from edge.commands.acting import MOST, DryRun, loss_views, losses_as_json, say_losses
-from edge.commands.common import Call, Door, counted, say, say_json
+from edge.commands.common import Call, Door, say, say_json
 from edge.commands.count_sheets import BadRows, Row, read_rows, read_words, rows_of
 from edge.commands.spread import spread
 from edge.instants import HELP as INSTANT_HELP

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import Call, Door, counted, say, say_json, say_table
+from core.words import counted
+from edge.commands.common import Call, Door, say, say_json, say_table
 from edge.commands.count import Number
 from edge.commands.count_sheets import COUNTED, COUNTED_AT, GRADE, PLACE, SKU
 from edge.commands.places import Places, say_placed

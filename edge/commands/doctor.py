@@ -6,18 +6,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from core.errors import ConfigError
-from edge.commands.common import (
-    FIRST_MERCHANT,
-    AsJson,
-    DataDir,
-    Merchant,
-    ago,
-    counted,
-    located,
-    say,
-    say_json,
-    say_table,
-)
+from core.words import counted
+from edge.commands.common import FIRST_MERCHANT, AsJson, DataDir, Merchant, ago, located, say, say_json, say_table
 
 if TYPE_CHECKING:
     from edge.checkup import Checkup, MerchantFacts

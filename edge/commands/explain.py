@@ -103,9 +103,16 @@ def _whereabouts(one: "Explanation", now: datetime, zone: ZoneInfo) -> Iterator[
     if one.observed is not None:
         when = "" if one.observed_at is None else f", {ago(one.observed_at, now)} by the store's clock"
         yield f"Last read back: {one.observed:,}{when}."
-    way = one.on_its_way
     if one.paused or one.mode not in ("live", "dry_run"):
-        yield f"The store is {'paused' if one.paused else one.mode}: nothing is told to it."
+        yield f"The store is {'paused' if one.paused else f'in mode {one.mode}'}: nothing is told to it."
+    elif not one.parked:
+        yield from _on_its_way(one, now, zone)
+    if (most := one.on_its_way.may_raise_to) is not None:
+        yield f"A write without an answer may have raised it to {most:,}."
+
+
+def _on_its_way(one: "Explanation", now: datetime, zone: ZoneInfo) -> Iterator[str]:
+    way = one.on_its_way
     if way.stale_since is None:
         yield "Nothing is on its way."
         return
@@ -115,8 +122,6 @@ def _whereabouts(one: "Explanation", now: datetime, zone: ZoneInfo) -> Iterator[
     yield f"On its way for {since}{', being pushed now' if way.pushing else waits}."
     if way.at_once != one.number:
         yield f"Only {way.at_once:,} can be told at once: other listings still show units that are to come here."
-    if way.may_raise_to is not None:
-        yield f"A write without an answer may have raised it to {way.may_raise_to:,}."
 
 
 def _say_movers(one: "Explanation", names: Mapping[str, str], now: datetime) -> None:

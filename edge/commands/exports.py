@@ -6,7 +6,8 @@ from typing import Annotated, Literal, get_args
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import Caller, counted, say
+from core.words import counted
+from edge.commands.common import Caller, say
 from edge.commands.spread import spread
 
 KindName = Literal[

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.access.rights import Right
+from core.words import counted
 from edge.commands.acting import DryRun, act, effect_key
-from edge.commands.common import Call, Door, counted, say, say_json
+from edge.commands.common import Call, Door, say, say_json
 from edge.commands.fulfil_views import say_dispatched
 from edge.commands.spread import spread
 from edge.quantities import find_goods, read_goods

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import Call, confirm, counted, say, say_json, say_table
+from core.words import counted
+from edge.commands.common import Call, confirm, say, say_json, say_table
 from edge.commands.places import Places, say_balances, units_of
 from edge.commands.spread import spread
 from edge.instants import HELP, local, read_instant

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.access.rights import Right
+from core.words import counted
 from edge.commands.acting import DryRun, Reason
-from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.common import Call, say, say_json, say_table
 from edge.commands.spread import spread
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import typer
 
 from core.access.rights import Right
 from core.stock import GOOD, GRADES
+from core.words import counted
 from edge.commands.acting import MOST, DryRun, Key, Reason, Sku
-from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.common import Call, say, say_json, say_table
 from edge.commands.spread import spread
 
 if TYPE_CHECKING:

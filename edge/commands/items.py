@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from core.access.rights import Right
+from core.words import counted
 from edge.commands.acting import Sku
-from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.common import Call, say, say_json, say_table
 from edge.commands.parts import Parts, read_parts
 from edge.commands.spread import spread
 

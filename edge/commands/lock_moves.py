@@ -11,8 +11,9 @@ import typer
 
 from core.access.rights import Right
 from core.stock import GOOD
+from core.words import counted
 from edge.commands.acting import DryRun, Grade, Sku, act
-from edge.commands.common import Call, ago, counted, say, say_json, say_table
+from edge.commands.common import Call, ago, say, say_json, say_table
 from edge.commands.lock_parts import (
     Account,
     Key,
@@ -63,11 +64,13 @@ class NewTerms:
         from core.sales import lock_report
         from core.sales.lock_migration import Successor
         from core.sales.lock_terms import Terms
+        from core.sales.named import require_unlike
 
         if lock_report.is_known(tx, to):
             if self != NewTerms():
                 raise typer.BadParameter(f"there is a lock {to} already; leave its terms as they are")
             return None
+        require_unlike(tx, to)
         kind = self.type_ or old.type
         store_id = store_named(tx, kind, self.store) if self.store or kind != old.type else old.store_id
         place = None if self.sales_only else warehouse_named(tx, self.warehouse) or old.warehouse_id

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from core.words import counted
 from edge.coming import HELP, read_coming
-from edge.commands.common import Door, counted, say, say_json
+from edge.commands.common import Door, say, say_json
 
 if TYPE_CHECKING:
     from core.sales.lock_limits import Bounds

@@ -9,8 +9,9 @@ import typer
 
 from core.access.rights import Right
 from core.stock import GOOD
+from core.words import counted
 from edge.commands.acting import DryRun, Grade, Sku, Units, act
-from edge.commands.common import Call, Door, counted, say, say_json
+from edge.commands.common import Call, Door, say, say_json
 from edge.commands.lock_parts import (
     Account,
     From,
@@ -100,11 +101,13 @@ def request(
              holdfast lock request web-stock MUG-RED 100 --type channel --store Berlin --overflow no
     """
     from core.sales.lock_requests import RequestLock
+    from core.sales.named import require_unlike
 
     with call.door(Right.LOCK_REQUEST) as entered:
         if approve:
             entered.actor.require(Right.LOCK_DECIDE)
         with entered.begin() as tx:
+            require_unlike(tx, key)
             terms = wanted.terms(tx, sku, units)
             limit, siblings = bounds(tx, entered, terms)
             lock_id = tx.new_id()

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import Call, ago, confirm, counted, say, say_json, say_table
+from core.words import counted
+from edge.commands.common import Call, ago, confirm, say, say_json, say_table
 from edge.commands.spread import spread
 from edge.instants import cells
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.access.rights import Right
+from core.words import counted
 from edge.commands.acting import DryRun
-from edge.commands.common import Call, Door, counted, say, say_json, say_table
+from edge.commands.common import Call, Door, say, say_json, say_table
 from edge.commands.spread import spread
 
 if TYPE_CHECKING:

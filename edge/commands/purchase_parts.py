@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.stock import GOOD
-from edge.commands.common import Door, counted, say
+from core.words import counted
+from edge.commands.common import Door, say
 from edge.quantities import read_goods
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.access.rights import Right
+from core.words import counted
 from edge.commands.acting import DryRun, Key, Reason, loss_views, losses_as_json, say_losses
-from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.common import Call, say, say_json, say_table
 from edge.commands.purchase_parts import Cases, Number, by_line, dates_follow, say_moved
 from edge.commands.purchase_parts import as_json as told
 from edge.commands.spread import spread

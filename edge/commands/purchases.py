@@ -6,8 +6,9 @@ import typer
 
 from core.access.rights import Right
 from core.stock import GOOD
+from core.words import counted
 from edge.commands.acting import MOST, DryRun, Grade, Key, Reason, Sku, loss_views, losses_as_json, say_losses
-from edge.commands.common import Call, counted, say, say_json
+from edge.commands.common import Call, say, say_json
 from edge.commands.purchase_parts import (
     Cases,
     Number,

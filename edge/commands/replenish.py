@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.access.rights import Right
+from core.words import counted
 from edge.commands.acting import Sku
-from edge.commands.common import Call, Door, counted, say, say_json
+from edge.commands.common import Call, Door, say, say_json
 from edge.commands.replenish_parts import (
     group_as_json,
     item_as_json,

@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edge.commands.common import counted, say, say_table
+from core.words import counted
+from edge.commands.common import say, say_table
 
 if TYPE_CHECKING:
     from core.replenish.accuracy import Score, Scores

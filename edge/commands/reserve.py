@@ -12,8 +12,9 @@ import typer
 
 from core.access.rights import Right
 from core.stock import GOOD
+from core.words import counted
 from edge.commands.acting import Grade, act
-from edge.commands.common import Call, ago, counted, say, say_json, say_table
+from edge.commands.common import Call, ago, say, say_json, say_table
 from edge.commands.spread import spread
 from edge.durations import read_duration, write_left
 from edge.instants import local
@@ -121,7 +122,7 @@ def _hold(tx: "Transaction", wish: Wish, asked: Mapping[str, int]) -> "Hold":
     from core.sales.holds import Hold
 
     store_id = _store_id(tx, wish.channel)
-    lasts = read_duration(wish.ttl) if wish.ttl else hold_rules.ttl(tx, store_id, wish.payment)
+    lasts = hold_rules.allowed(read_duration(wish.ttl)) if wish.ttl else hold_rules.ttl(tx, store_id, wish.payment)
     quantities = _stocked(tx, asked, wish.grade)
     return Hold(
         wish.key, quantities, tx.now + lasts, store_id=store_id, holder=wish.holder,
@@ -194,7 +195,7 @@ def extend(*, key: Key, ttl: Ttl = "", payment: Payment = "", channel: Channel =
 
     with call.door(Right.HOLD_MAKE) as entered:
         with entered.begin() as tx:
-            time = read_duration(ttl) if ttl else None
+            time = hold_rules.allowed(read_duration(ttl)) if ttl else None
             if time is None and payment:
                 time = hold_rules.ttl(tx, _store_id(tx, channel), payment)
         ends = act(entered, ExtendHold(key, ttl_s=None if time is None else int(time.total_seconds())))

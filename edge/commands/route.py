@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.access.rights import Right
+from core.words import counted
 from edge.commands import route_rates, route_rules
 from edge.commands.acting import DryRun
-from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.common import Call, say, say_json, say_table
 from edge.commands.places import Places
 from edge.commands.spread import spread
 from edge.instants import HELP as SINCE

@@ -10,7 +10,8 @@ import typer
 
 from core.access.rights import Right
 from core.errors import Refused
-from edge.commands.common import Call, Door, ago, counted, say, say_json, say_table
+from core.words import counted
+from edge.commands.common import Call, Door, ago, say, say_json, say_table
 from edge.commands.spread import spread
 from edge.instants import local
 

@@ -8,6 +8,7 @@ import typer
 
 from core.access.rights import Right
 from core.stock import DocumentKind, Stocked
+from core.words import counted
 from edge.commands import stock_in
 from edge.commands.acting import (
     MOST,
@@ -26,7 +27,7 @@ from edge.commands.acting import (
     losses_as_json,
     say_losses,
 )
-from edge.commands.common import Call, counted, say, say_json
+from edge.commands.common import Call, say, say_json
 from edge.commands.spread import spread
 
 if TYPE_CHECKING:

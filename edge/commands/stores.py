@@ -11,7 +11,8 @@ import typer
 from core.access.rights import Right
 from core.errors import ConfigError
 from core.model import Platform, StoreMode
-from edge.commands.common import Call, DataDir, Door, ago, confirm, counted, door, say, say_json, say_table
+from core.words import counted
+from edge.commands.common import Call, DataDir, Door, ago, confirm, door, say, say_json, say_table
 from edge.commands.spread import spread
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def _say_connected(name: str, view: "StoreView", profile: "StoreProfile", *, ope
         say(f"  Note: {warning}")
     if view.unmapped:
         say(f"  {counted(view.unmapped, 'listing')} cannot be mapped by SKU; see `holdfast store map {name}`.")
-    if not opening:
+    if opening and not view.listings:
+        say("  It lists nothing, so there is no opening stock; `holdfast stock receive SKU N` books what you have.")
+    elif not opening:
         say("  Its numbers were not taken over; `holdfast stock receive SKU N` books what you have.")
     say(f"Next: `holdfast sync {name} --dry-run` shows what would change; `holdfast store mode {name} live` writes.")
 

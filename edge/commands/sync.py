@@ -8,7 +8,8 @@ import typer
 from core.access.rights import Right
 from core.errors import Refused
 from core.model import StoreMode
-from edge.commands.common import Call, counted, say, say_json, say_table
+from core.words import counted
+from edge.commands.common import Call, say, say_json, say_table
 from edge.commands.spread import spread
 
 _ROWS_SHOWN = 50

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.access.rights import Right
+from core.words import counted
 from edge.commands.acting import DryRun, effect_key, loss_views, losses_as_json, say_losses
-from edge.commands.common import Call, Door, counted, say, say_json, say_table
+from edge.commands.common import Call, Door, say, say_json, say_table
 from edge.commands.spread import spread
 from edge.days import read_day
 from edge.quantities import find_goods, read_goods

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import Call, counted, say, say_json, say_table
+from core.words import counted
+from edge.commands.common import Call, say, say_json, say_table
 from edge.commands.places import Places
 from edge.commands.spread import spread
 from edge.instants import HELP, read_instant

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.access.rights import Right
-from edge.commands.common import Call, counted, say, say_json, say_table
+from core.words import counted
+from edge.commands.common import Call, say, say_json, say_table
 from edge.commands.places import Places
 from edge.commands.spread import spread
 

@@ -2,14 +2,15 @@
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from core.access.rights import Right
+from core.words import counted
 from edge.commands.acting import DryRun
-from edge.commands.common import Call, counted, say, say_json, say_table
+from edge.commands.common import Call, say, say_json, say_table
 from edge.commands.places import Places
 from edge.commands.spread import spread
 
@@ -84,8 +85,7 @@ def _degrees(words: str) -> tuple[float, float]:
 
 def _clock(words: str) -> time:
     try:
-        hours, minutes = (int(part) for part in words.split(":"))
-        return time(hours, minutes)
+        return datetime.strptime(f"{words}Z", "%H:%M%z").time()
     except ValueError:
         raise typer.BadParameter(f"{words} is no time of day; write it like 14:00, or none") from None
 

@@ -40,12 +40,13 @@ def keys(shops: Street, tmp_path: Path) -> Path:
     return file
 
 
-def add_berlin(holdfast: Holdfast, shops: Street, keys: Path, *more: str) -> None:
+def add_berlin(holdfast: Holdfast, shops: Street, keys: Path, *more: str) -> str:
     url = shops.told["shops"]["woocommerce"]["url"]
     said = holdfast(
         "store", "add", "Berlin", "--platform", "woocommerce", "--url", url, "--credentials", str(keys), *more
     )
     assert said.code == 0, said.err
+    return said.out
 
 
 def test_a_store_is_connected_in_observe_and_nothing_is_written(
@@ -63,6 +64,13 @@ def test_a_store_is_connected_in_observe_and_nothing_is_written(
         "woocommerce", "MUG"
     )
     assert shops.writes("woocommerce") == before
+
+
+def test_an_empty_shop_is_said_to_have_no_opening_stock(holdfast: Holdfast, tmp_path: Path) -> None:
+    with street("woocommerce") as empty:
+        file = tmp_path / "keys.json"
+        file.write_text(json.dumps(empty.told["shops"]["woocommerce"]["credentials"]))
+        assert "It lists nothing, so there is no opening stock" in add_berlin(holdfast, empty, file, "--opening")
 
 
 def test_credentials_that_do_not_work_are_not_kept(holdfast: Holdfast, shops: Street, tmp_path: Path) -> None:

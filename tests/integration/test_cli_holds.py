@@ -81,6 +81,10 @@ def test_a_hold_that_falls_short_is_told_what_would_help(holdfast: Holdfast, wor
 
     assert "`holdfast rule set backorder=yes --item MUG`" in refused
     assert holdfast("reserve", "make", "h", "MUG=3", "--wait").code == 0
+    holdfast("rule", "set", "backorder_limit=1", "--item", "MUG")
+    full = holdfast("reserve", "make", "i", "MUG=1", "--wait").err
+    assert "At most 1 of MUG may wait at a time" in full
+    assert "backorder=yes" not in full
 
 
 def test_best_effort_on_the_command_line_says_what_is_missing(holdfast: Holdfast, world: World) -> None:
@@ -121,6 +125,16 @@ def test_how_long_holds_last_is_set_by_method_and_channel(holdfast: Holdfast, wo
     assert "own interface" not in gone.out
     assert holdfast("reserve", "ttl", "--channel", "own", "--off").code == 1
     assert holdfast("reserve", "ttl", "2s").code == 1
+
+
+def test_a_time_that_no_hold_may_last_is_refused_wherever_it_is_said(holdfast: Holdfast, world: World) -> None:
+    world.stocked("MUG", units=5)
+    holdfast("reserve", "make", "a", "MUG=1")
+    for words in (("make", "b", "MUG=1", "--ttl", "1s"), ("make", "b", "MUG=1", "--ttl", "100d"),
+                  ("extend", "a", "--ttl", "9s")):  # fmt: skip
+        said = holdfast("reserve", *words)
+        assert (said.code, "from 10 seconds to 90 days; say a time in between" in said.err) == (1, True), words
+    assert world.units("MUG") == Units(4, 1)
 
 
 def test_limits_are_set_shown_kept_to_and_taken_back(holdfast: Holdfast, world: World) -> None:

@@ -335,6 +335,16 @@ def test_a_lock_nobody_knows_is_refused_with_names_that_are_alike(holdfast: Hold
     assert holdfast("lock", "request", "x", "MUG", "1").code == 0
 
 
+def test_keys_that_differ_by_case_alone_are_one_too_many(holdfast: Holdfast, world: World) -> None:
+    world.stocked("MUG", units=10)
+    lock(world, "SUMMER", "MUG", 1)
+    for command in (("request", "summer", "MUG", "1"), ("migrate", "SUMMER", "Summer")):
+        assert "there is a lock SUMMER already" in holdfast("lock", *command).err
+    assert holdfast("lock", "list", "--all", "--json").json[0]["key"] == "SUMMER"
+    lock(world, "summer", "MUG", 1)  # as books from before this was refused may have it
+    assert holdfast("lock", "release", "summer", "1").code == 0
+
+
 def test_the_list_is_narrowed_to_an_item_or_a_store(holdfast: Holdfast, world: World) -> None:
     store = world.stocked("MUG", "CUP", units=10)
     lock(world, "mugs", "MUG", 1, type="channel", store_id=store)

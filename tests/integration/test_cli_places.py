@@ -40,7 +40,7 @@ def test_a_frozen_bin_says_how_to_thaw_it(world: World, holdfast: Holdfast) -> N
 
 def test_words_that_mean_nothing_are_refused_with_an_example(world: World, holdfast: Holdfast) -> None:
     assert "52.52,13.40" in holdfast("warehouse", "add", "X", "--at", "north").err
-    for words in ("teatime", "24:00", "14", "14:00:30"):
+    for words in ("teatime", "24:00", "14", "14:00:30", " 9: 5", "14:00+02"):
         assert "14:00" in holdfast("warehouse", "add", "X", "--cut-off", words).err
     assert "what is to change" in holdfast("warehouse", "set", "MAIN").err
     assert "no warehouse NOWHERE" in holdfast("warehouse", "pause", "NOWHERE").err

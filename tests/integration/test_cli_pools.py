@@ -48,7 +48,9 @@ def test_errors_name_what_is_missing_and_the_cure(holdfast: Holdfast, world: Wor
     assert "did you mean MUG" in holdfast("pool", "make", "OWN", "MUGG=1", "--store", "own").err
     assert "there are: Main street" in holdfast("pool", "make", "OWN", "MUG=1", "--store", "nowhere").err
     holdfast("pool", "make", "OWN", "MUG=1", "--store", "own")
-    assert "a code is used once" in holdfast("pool", "make", "OWN", "MUG=1", "--store", "own").err
+    for code in ("OWN", "own"):
+        said = holdfast("pool", "make", code, "MUG=1", "--store", "own").err
+        assert "there is a pool OWN (kind channel) already; a code is used once" in said
     assert "there are: OWN" in holdfast("pool", "show", "OTHER").err
     assert holdfast("pool", "deal", "OWN", "MUG").code == 2
     assert "blanks" in holdfast("pool", "make", " ", "MUG=1", "--store", "own").err

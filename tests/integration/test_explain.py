@@ -157,6 +157,15 @@ def test_what_keeps_a_listing_from_being_pushed_is_said(holdfast: Holdfast, worl
     said = holdfast("explain", "MUG").out
     assert "It is not pushed: the store refused it" in said
     assert "The store is paused: nothing is told to it." in said
+    assert "n its way" not in said
+
+
+def test_nothing_is_on_its_way_to_a_store_that_is_only_read(holdfast: Holdfast, world: World) -> None:
+    world.stocked("MUG", units=5)
+    world.tell("UPDATE store SET mode = 'observe' WHERE merchant_id = :merchant_id")
+    said = holdfast("explain", "MUG").out
+    assert "The store is in mode observe: nothing is told to it." in said
+    assert "n its way" not in said
 
 
 # ---- rule

@@ -57,6 +57,14 @@ def test_a_process_refuses_a_schema_of_another_version(
     assert found in str(error.value)
 
 
+def test_an_older_version_leaves_the_schema_of_a_newer_one_as_it_is(superuser: Engine) -> None:
+    with superuser.connect() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigError, match=r"has schema 9999, .* install the newer Holdfast again"):
+        schema.migrate(superuser)
+    assert schema.version_of(superuser) == "9999"
+
+
 @pytest.mark.broken_books
 def test_a_process_refuses_an_empty_database(logins: Logins, superuser: Engine) -> None:
     with superuser.connect() as connection:

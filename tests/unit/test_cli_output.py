@@ -9,7 +9,8 @@ import pytest
 import typer
 
 from core.errors import ConfigError
-from edge.commands.common import ago, confirm, counted, first_line, say_json, say_table
+from core.words import counted
+from edge.commands.common import ago, confirm, first_line, say_json, say_table
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

@@ -5,7 +5,16 @@ import inspect
 import pytest
 
 from core import errors
-from core.errors import ConnectorError, HoldfastError, InsufficientStock, KeyReused, Overloaded, Refused, Throttled
+from core.errors import (
+    ConnectorError,
+    HoldfastError,
+    InsufficientStock,
+    KeyReused,
+    LockShort,
+    Overloaded,
+    Refused,
+    Throttled,
+)
 from core.model import Platform, StoreAccess
 from core.stock import Stocked
 
@@ -28,6 +37,11 @@ def test_what_is_missing_can_be_read_from_the_refusal() -> None:
     assert isinstance(refusal, Refused)
     assert refusal.missing == {Stocked(5): 3}
     assert "lacks 3" in str(refusal)
+
+
+def test_a_lock_that_is_short_counts_what_it_lacks() -> None:
+    assert "lock fair lacks 1 unit, " in str(LockShort("fair", {Stocked(5): 1}, asks=False))
+    assert "lock fair lacks 3 units and asks first" in str(LockShort("fair", {Stocked(5): 1, Stocked(6): 2}, asks=True))
 
 
 def test_a_reused_key_is_named() -> None:

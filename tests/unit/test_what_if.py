@@ -36,6 +36,10 @@ def test_a_number_that_is_there_already_needs_nothing() -> None:
     assert what_would_make(plain(5), 5).reason == "it is 5 already"
 
 
+def test_a_number_beyond_all_stock_is_not_looked_for() -> None:
+    assert what_would_make(plain(5), 10**12).reason == "nothing is looked for beyond 1,000,000,000"
+
+
 @pytest.mark.parametrize(
     ("told", "number", "expected"),
     [
